@@ -1,0 +1,40 @@
+# Two commands do everything, set-up included:  make tutorial  and  make test
+# Others: make lab, make notebooks, make check, make clean.
+# Settings: DATASET=caltech-101 | sample | path/to/images     PYTHON=python3.12
+
+PYTHON ?= python3
+VENV ?= .venv
+ifeq ($(OS),Windows_NT)
+BIN = $(VENV)/Scripts
+else
+BIN = $(VENV)/bin
+endif
+READY = $(VENV)/ready
+DATASET ?= caltech-101
+export DATASET
+
+tutorial: $(READY)  ## run all chapters, one page each, from pages/index.html
+	$(BIN)/python notebooks/run.py
+
+test: $(READY)  ## unit tests, and every notebook against its saved outputs
+	$(BIN)/python -m pytest
+
+lab: $(READY)  ## open the chapters in JupyterLab
+	$(BIN)/python -m jupyterlab --notebook-dir notebooks
+
+notebooks: $(READY)  ## run the chapters on the sample and save them, normalised
+	$(BIN)/python notebooks/run.py --save
+
+check: $(READY)  ## lint and format
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+
+clean:  ## remove the environment and the pages, not data/
+	rm -rf $(VENV) pages
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[notebooks,test]"
+	@echo ready > $(READY)
+
+.PHONY: tutorial test lab notebooks check clean

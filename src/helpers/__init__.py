@@ -1,0 +1,38 @@
+"""Helpers behind the chapters on perceptual image hashing.
+
+The modules stand on floors and import only from those below (see the README):
+
+===== =============================== =================================================
+floor module                          owns
+===== =============================== =================================================
+3     ``__main__``                    the command line
+3     ``plots``, ``checks``,          pictures with alt text; feedback on exercises;
+      ``results``                     the numbers of a run beside those we keep
+2     ``evaluation``                  recall and false matches against known truth
+1     ``shelf``                       the article's index
+0     ``datasets``,                   get images; make copies with known truth;
+      ``near_duplicates``,            pixels to bits; distances between bits
+      ``fingerprints``, ``hamming``
+-1    ``images``, ``atomic``          open one picture honestly; files that are whole or absent
+===== =============================== =================================================
+"""
+
+__version__ = "0.1.0"
+
+
+class Problem(Exception):
+    """Something the reader can mend, in one sentence: what, why and the remedy.
+
+    The command line prints the sentence and exits with 2; a notebook shows it without a traceback.
+
+    Examples
+    --------
+    >>> raise Problem("photos/: no such folder; check the spelling")
+    Traceback (most recent call last):
+    ...
+    helpers.Problem: photos/: no such folder; check the spelling
+    """
+
+    def _render_traceback_(self) -> list[str]:
+        # IPython shows these lines in place of a traceback.
+        return [f"Problem: {self}"]

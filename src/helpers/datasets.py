@@ -1,0 +1,359 @@
+"""Where the images come from: CALTECH-101, the embedded sample, or a folder of your own.
+
+CALTECH-101 is 137 MB, by Li, Andreeto, Ranzato and Perona (CaltechDATA, doi 10.22002/D1.20086, CC BY 4.0). It is fetched
+once, unpacked once and verified. Where it cannot be had, `load` says so and hands out the sample: the photographs that
+scikit-image carries inside its package.
+"""
+
+import hashlib
+import os
+import tarfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import pooch
+import requests
+from PIL import Image
+from tqdm.auto import tqdm
+
+from helpers import Problem
+from helpers.atomic import exclusive, new_folder, write_problem, write_text
+from helpers.images import find_images
+
+#: The official archive.
+CALTECH_101_URL = "https://data.caltech.edu/records/mzrjq-6wc02/files/caltech-101.zip"
+CALTECH_101_SHA256 = "331234750fc7f77520e50d9565e8b6907b03565e30320da1401130db08c61f91"
+#: SHA-256 of the lines "<sha256 of the file>  <category>/<name>.jpg", sorted by path; it does not depend on the packing.
+CALTECH_101_CONTENT = "951b982f7e4f4cf1bd67e90fc3a7a408ce82cfecdd44e9f36d8de7b073f441ee"
+CALTECH_101_IMAGES = 9144
+CALTECH_101_CREDIT = """\
+CALTECH-101: CC BY 4.0 (creativecommons.org/licenses/by/4.0). Cite:
+Li, Andreeto, Ranzato & Perona (2022), Caltech 101 (1.0), CaltechDATA, doi 10.22002/D1.20086;
+L. Fei-Fei, R. Fergus, P. Perona, Learning generative visual models from few training examples,
+CVPR Workshop on Generative-Model Based Vision, 2004."""
+#: Categories that the article left out; 7,807 images stay.
+NOT_IN_THE_ARTICLE = ("BACKGROUND_Google", "Faces", "Faces_easy")
+
+#: Name, function of skimage.data, what it shows and who made it, licence: as the documentation of skimage.data has them.
+SAMPLE_PHOTOGRAPHS = (
+    ("astronaut", "astronaut", "Eileen Collins; NASA", "public domain"),
+    ("brick", "brick", "brick wall; CC0Textures", "CC0"),
+    ("camera", "camera", "cameraman; Lav Varshney", "CC0"),
+    ("cat", "chelsea", "Chelsea the cat; Stefan van der Walt", "CC0"),
+    ("cell", "cell", "a cell floating in saline; Paul Müller and others", "CC0"),
+    ("clock", "clock", "a wall clock in motion; Stefan van der Walt", "public domain"),
+    ("coffee", "coffee", "a cup of coffee; Rachel Michetti", "CC0"),
+    ("coins", "coins", "Greek coins from Pompeii; Brooklyn Museum", "no known copyright restrictions"),
+    ("grass", "grass", "grass; from scikit-image's data", "CC0"),
+    ("gravel", "gravel", "gravel; CC0Textures", "CC0"),
+    ("hubble", "hubble_deep_field", "Hubble eXtreme Deep Field; NASA", "public domain"),
+    ("microaneurysms", "microaneurysms", "detail of a retina; Andreas Maier", "CC0"),
+    ("moon", "moon", "surface of the moon", "none stated; distributed with scikit-image (BSD-3-Clause)"),
+    (
+        "motorcycle_left",
+        "stereo_motorcycle",
+        "left view; Middlebury 2014 stereo benchmark, D. Scharstein and others",
+        "none stated",
+    ),
+    ("motorcycle_right", "stereo_motorcycle", "right view; as the left one", "none stated"),
+    ("page", "page", "a scanned page", "none stated; distributed with scikit-image (BSD-3-Clause)"),
+    ("retina", "retina", "a human retina; Mikael Häggström", "CC0"),
+    ("rocket", "rocket", "launch of a Falcon 9; SpaceX", "public domain"),
+    ("text", "text", "text for corner detection; Wikipedia", "public domain, no known copyright restrictions"),
+    (
+        "tissue",
+        "immunohistochemistry",
+        "colonic glands; Center for Microscopy And Molecular Imaging",
+        "no known restrictions",
+    ),
+)
+SAMPLE_TILE = 250  # pixels; photographs of at least twice this in one direction are cut up as well
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A folder of images with a name and its credits.
+
+    Attributes
+    ----------
+    name : str
+        ``caltech-101``, ``sample``, or the folder's name.
+    root : Path
+        The folder.
+    images : list of str
+        Paths relative to `root`, with ``/``, sorted.
+    credit : str
+        Licence and citation.
+    """
+
+    name: str
+    root: Path
+    images: list[str]
+    credit: str
+
+    def __str__(self) -> str:
+        categories = {PurePosixPath(path).parent for path in self.images}
+        stands_in = ", standing in for CALTECH-101" if self.name == "sample" else ""
+        return f"{self.name}: {len(self.images):,} images in {len(categories)} categories{stands_in}."
+
+
+def data_folder() -> Path:
+    """Where datasets and everything made from them are kept.
+
+    Returns
+    -------
+    Path
+        The environment variable ``FINGERPRINTS_DATA`` if it is set; else the clone's ``data/``; for a package installed
+        without its clone, the user's cache folder.
+    """
+    if chosen := os.environ.get("FINGERPRINTS_DATA"):
+        return Path(chosen).expanduser()
+    clone = Path(__file__).resolve().parents[2]
+    if (clone / "pyproject.toml").is_file() and (clone / "data").is_dir():
+        return clone / "data"
+    return pooch.os_cache("image-fingerprints")
+
+
+def load(name: str | Path, *, subset: str | None = None, show: Callable[[str], None] = print) -> Dataset:
+    """The dataset of a chapter; one sentence in print says which images it has.
+
+    Parameters
+    ----------
+    name : str or Path
+        ``caltech-101``, ``sample``, or the path of a folder of your own.
+    subset : {None, "article"}
+        ``"article"`` leaves out the three categories of CALTECH-101 that the article left out: 7,807 images.
+    show : callable
+        What to do with the sentence.
+
+    Returns
+    -------
+    Dataset
+        The sample, where CALTECH-101 cannot be had: the sentence says so and why.
+
+    Raises
+    ------
+    Problem
+        For a folder that is not there or holds no images.
+
+    Examples
+    --------
+    >>> load("sample").name
+    sample: 101 images in 20 categories, standing in for CALTECH-101.
+    'sample'
+    """
+    if subset not in (None, "article"):
+        raise Problem(f"subset={subset!r}: there is only 'article', or None for all images")
+    if name == "sample":
+        dataset = sample()
+    elif name == "caltech-101":
+        try:
+            dataset = caltech_101()
+        except Problem as problem:
+            show(f"CALTECH-101 IS NOT HERE, THE SAMPLE STANDS IN. {problem}")
+            dataset = sample()
+    else:
+        dataset = own_folder(name)
+    if subset == "article":
+        kept = [path for path in dataset.images if path.split("/")[0] not in NOT_IN_THE_ARTICLE]
+        dataset = Dataset(dataset.name, dataset.root, kept, dataset.credit)
+    show(str(dataset))
+    return dataset
+
+
+def own_folder(folder: str | Path) -> Dataset:
+    """A folder of your own as a dataset. Nothing in it is changed.
+
+    Raises
+    ------
+    Problem
+        If it is not there or holds no images.
+    """
+    folder = Path(folder).expanduser()
+    if not folder.is_dir():
+        raise Problem(f"{folder}: no such dataset; it is 'caltech-101', 'sample', or the path of a folder of images")
+    return Dataset(folder.resolve().name, folder, find_images(folder), f"{folder}: your own images.")
+
+
+def sample() -> Dataset:
+    """Twenty photographs from inside scikit-image, whole and as tiles: 101 images, made without a network.
+
+    Returns
+    -------
+    Dataset
+        In ``data/sample``, one folder a photograph: ``whole.jpg`` and, for the large ones, tiles of 250 x 250 pixels that
+        do not overlap. ``LICENCES.txt`` beside them names the makers.
+
+    Examples
+    --------
+    >>> len(sample().images)
+    101
+    """
+    root = data_folder() / "sample"
+    if not root.is_dir():
+        with exclusive(root):
+            if not root.is_dir():
+                with new_folder(root) as folder:
+                    _write_sample(folder)
+    return Dataset("sample", root, find_images(root), (root / "LICENCES.txt").read_text(encoding="utf-8").rstrip())
+
+
+def _write_sample(folder: Path) -> None:
+    from skimage import data
+
+    for name, function, _, _ in SAMPLE_PHOTOGRAPHS:
+        pixels = getattr(data, function)()
+        if function == "stereo_motorcycle":
+            pixels = pixels[name == "motorcycle_right"]
+        photograph = Image.fromarray(pixels)
+        (folder / name).mkdir()
+        photograph.save(folder / name / "whole.jpg", quality=95)
+        corners = [
+            (left, top)
+            for top in range(0, photograph.height - SAMPLE_TILE + 1, SAMPLE_TILE)
+            for left in range(0, photograph.width - SAMPLE_TILE + 1, SAMPLE_TILE)
+        ]
+        for number, (left, top) in enumerate(corners if len(corners) > 1 else [], start=1):
+            tile = photograph.crop((left, top, left + SAMPLE_TILE, top + SAMPLE_TILE))
+            tile.save(folder / name / f"tile_{number:02}.jpg", quality=95)
+    licences = [f"{name}: {what}; {licence}" for name, _, what, licence in SAMPLE_PHOTOGRAPHS]
+    write_text(folder / "LICENCES.txt", "Photographs from scikit-image:\n" + "\n".join(licences) + "\n")
+
+
+def caltech_101(*, progress: bool = True) -> Dataset:
+    """CALTECH-101: fetched, unpacked and verified once, then found in ``data/caltech-101``.
+
+    The environment variable ``CALTECH_101_MIRROR`` names another place to take the archive from (``http:``, ``https:``,
+    ``file:`` or a path). It is accepted if its SHA-256 is the official one, or if the images it holds are.
+
+    Parameters
+    ----------
+    progress : bool
+        Show progress bars.
+
+    Returns
+    -------
+    Dataset
+        9,144 images in 102 categories.
+
+    Raises
+    ------
+    Problem
+        If it cannot be fetched, is not CALTECH-101, or cannot be written. Nothing half-finished is left.
+
+    Examples
+    --------
+    >>> len(caltech_101().images)  # doctest: +SKIP
+    9144
+    """
+    root = data_folder() / "caltech-101"
+    if not root.is_dir():
+        with exclusive(root):
+            if not root.is_dir():
+                _install_caltech_101(root, progress)
+    images = [path for path in find_images(root) if path.endswith(".jpg")]
+    if len(images) != CALTECH_101_IMAGES:
+        raise Problem(
+            f"{root}: holds {len(images):,} images where CALTECH-101 has {CALTECH_101_IMAGES:,}; "
+            "rename or delete that folder, and it is unpacked again"
+        )
+    return Dataset("caltech-101", root, images, CALTECH_101_CREDIT)
+
+
+class _NotCaltech101(Problem):
+    """The archive is at fault; fetching it once more may help."""
+
+
+def _install_caltech_101(root: Path, progress: bool) -> None:
+    address = os.environ.get("CALTECH_101_MIRROR") or CALTECH_101_URL
+    fetched = urlsplit(address).scheme in ("http", "https")
+    if fetched:
+        archive = _download(address, root.with_name("caltech-101.zip"), progress)
+    else:
+        archive = Path(url2pathname(urlsplit(address).path) if address.startswith("file:") else address)
+        if not archive.is_file():
+            raise Problem(f"CALTECH_101_MIRROR={address}: no such file; set it to where the archive is, or unset it")
+    try:
+        with new_folder(root) as folder:
+            digest = _unpack(archive, folder, progress)
+            if digest != CALTECH_101_CONTENT and _sha256(archive) != CALTECH_101_SHA256:
+                raise _NotCaltech101(
+                    f"{address}: is not CALTECH-101, since neither its SHA-256 nor the digest of its images "
+                    f"({digest[:12]}...) is the official one; use the official archive, or another mirror"
+                )
+            write_text(folder / "LICENCE.txt", CALTECH_101_CREDIT + "\n")
+    except _NotCaltech101:
+        if fetched:
+            archive.unlink(missing_ok=True)
+        raise
+
+
+def _download(address: str, archive: Path, progress: bool) -> Path:
+    """The archive, kept beside the images: a teacher can serve it on."""
+    if archive.is_file():
+        return archive
+    remedy = "connect to a network, or set CALTECH_101_MIRROR to a copy of the archive, and run this again"
+    official = CALTECH_101_SHA256 if address == CALTECH_101_URL else None
+    downloader = pooch.HTTPDownloader(progressbar=progress, timeout=(5, 15))
+    pooch.get_logger().setLevel("ERROR")
+    try:
+        with new_folder(archive.with_name("download")) as folder:
+            file = pooch.retrieve(address, official, "caltech-101.zip", folder, downloader=downloader)
+            Path(file).rename(archive)
+    except requests.exceptions.HTTPError as error:
+        raise Problem(f"{address} answered {error.response.status_code}; {remedy}") from error
+    except requests.exceptions.RequestException as error:
+        raise Problem(f"{urlsplit(address).netloc} cannot be reached ({type(error).__name__}); {remedy}") from error
+    except ValueError as error:  # pooch: another SHA-256
+        raise Problem(f"{address} sent something else than the official archive; {remedy}") from error
+    return archive
+
+
+def _unpack(archive: Path, folder: Path, progress: bool) -> str:
+    """Write the archive's ``<category>/<name>.jpg`` into `folder`; the content digest of what was written."""
+    digests = {}
+    try:
+        with open(archive, "rb") as file, _inner_archive(file) as images:
+            for member in tqdm(images, total=CALTECH_101_IMAGES, unit="image", desc="unpack", disable=not progress):
+                parts = PurePosixPath(member.name.replace("\\", "/")).parts
+                if ".." in parts or member.name.startswith("/") or ":" in member.name:
+                    raise _NotCaltech101(
+                        f"{archive}: its member {member.name!r} would be written outside the folder; "
+                        "do not trust this archive, use the official one"
+                    )
+                if not member.isfile() or len(parts) != 3 or not parts[2].endswith(".jpg") or parts[2].startswith("."):
+                    continue
+                content = images.extractfile(member).read()
+                path = folder / parts[1] / parts[2]
+                path.parent.mkdir(exist_ok=True)
+                try:
+                    path.write_bytes(content)
+                except OSError as error:
+                    raise write_problem(folder, error) from error
+                digests[f"{parts[1]}/{parts[2]}"] = hashlib.sha256(content).hexdigest()
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError, KeyError, NotImplementedError) as error:
+        raise _NotCaltech101(f"{archive}: is no archive of CALTECH-101 ({error}); use another copy of it") from error
+    lines = "".join(f"{digests[path]}  {path}\n" for path in sorted(digests))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _inner_archive(file: BinaryIO) -> tarfile.TarFile:
+    """The tar of images: inside the official zip, or by itself as old mirrors have it."""
+    if not zipfile.is_zipfile(file):
+        file.seek(0)
+        return tarfile.open(fileobj=file, mode="r|gz")
+    outer = zipfile.ZipFile(file)
+    inner = [name for name in outer.namelist() if PurePosixPath(name).name == "101_ObjectCategories.tar.gz"]
+    if not inner:
+        raise zipfile.BadZipFile("it has no 101_ObjectCategories.tar.gz")
+    return tarfile.open(fileobj=outer.open(inner[0]), mode="r|gz")
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,74 @@
+"""How well copies are told from other pictures, against known truth."""
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+
+from helpers import hamming
+
+
+def copy_distances(truth: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """How far each copy's fingerprint is from its needle's.
+
+    Parameters
+    ----------
+    truth : DataFrame
+        From `helpers.near_duplicates.gather`.
+    table : DataFrame
+        The haystack's fingerprints, from `helpers.fingerprints.of_folder`.
+
+    Returns
+    -------
+    DataFrame
+        `truth` with a column ``distance`` (bits); copies without a fingerprint, or of a needle without one, are left out.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"path": ["a", "b"], "fingerprint": np.array([0, 3], dtype=np.uint64)})
+    >>> copy_distances(pd.DataFrame({"needle": ["a"], "copy": ["b"]}), table)["distance"].tolist()
+    [2]
+    """
+    known = table.dropna(subset="fingerprint").set_index("path")["fingerprint"]
+    truth = truth[truth["needle"].isin(known.index) & truth["copy"].isin(known.index)].reset_index(drop=True)
+    needles = hamming.as_fingerprints(known[truth["needle"]])
+    copies = hamming.as_fingerprints(known[truth["copy"]])
+    return truth.assign(distance=np.bitwise_count(needles ^ copies).astype(int))
+
+
+def by_radius(same: np.ndarray, others: np.ndarray, queries: int, radii: range = range(17)) -> pd.DataFrame:
+    """What each radius finds and what it finds by mistake.
+
+    Parameters
+    ----------
+    same : array-like of int
+        Distance of each copy from its needle, in bits.
+    others : array-like of int, shape (65,)
+        How many pictures that are no copies lie at 0, 1, ..., 64 bits from a query, summed over all queries.
+    queries : int
+        How many queries were asked.
+    radii : range
+        The radii to try.
+
+    Returns
+    -------
+    DataFrame
+        A row a radius: ``found`` (copies), ``recall`` (share of all copies) with its 95 % Wilson interval ``low`` to
+        ``high``, ``false`` (matches that are no copies), ``false_per_query``, and ``precision``.
+
+    Notes
+    -----
+    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927).
+
+    Examples
+    --------
+    >>> by_radius([0, 0, 1, 3], np.eye(65, dtype=int)[2], queries=1, radii=range(3))["recall"].tolist()
+    [0.5, 0.75, 0.75]
+    """
+    same, rows = np.asarray(same), []
+    for radius in radii:
+        found, false = int((same <= radius).sum()), int(np.asarray(others)[: radius + 1].sum())
+        interval = binomtest(found, len(same)).proportion_ci(method="wilson")
+        precision = found / (found + false) if found + false else float("nan")
+        rows.append((radius, found, found / len(same), interval.low, interval.high, false, false / queries, precision))
+    columns = ["radius", "found", "recall", "low", "high", "false", "false_per_query", "precision"]
+    return pd.DataFrame(rows, columns=columns)

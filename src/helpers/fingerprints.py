@@ -1,0 +1,184 @@
+"""From pixels to bits: one table of fingerprints for a folder of images.
+
+A fingerprint is the 64 bits of ``imagehash.dhash``: ``uint64`` in arrays and tables, 16 hex digits in the shelf and in
+print. `to_hex` and `from_hex` convert between the two; nothing else does.
+"""
+
+from pathlib import Path, PurePosixPath
+
+import imagehash
+import joblib
+import numpy as np
+import pandas as pd
+from PIL import Image
+from tqdm.auto import tqdm
+
+from helpers import Problem
+from helpers.images import READING, find_images, open_image, open_with_size
+
+_CHUNK = 32  # images that a worker is handed at a time
+
+
+def to_hex(fingerprint: np.uint64) -> str:
+    """The 16 hex digits of a fingerprint, as ``str(imagehash.dhash(image))`` prints them.
+
+    Examples
+    --------
+    >>> to_hex(np.uint64(255))
+    '00000000000000ff'
+    """
+    return f"{int(fingerprint):016x}"
+
+
+def from_hex(digits: str) -> np.uint64:
+    """The fingerprint behind 16 hex digits.
+
+    Raises
+    ------
+    Problem
+        If `digits` is anything else.
+
+    Examples
+    --------
+    >>> from_hex("00000000000000ff")
+    np.uint64(255)
+    """
+    if len(digits) != 16 or not set(digits.lower()) <= set("0123456789abcdef"):
+        raise Problem(f"{digits!r} is not a fingerprint; it takes 16 hex digits")
+    return np.uint64(int(digits, 16))
+
+
+def of_image(image: Image.Image) -> np.uint64:
+    """The dHash of a picture in memory.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+
+    Returns
+    -------
+    uint64
+        ``imagehash.dhash(image)``: 64 comparisons of neighbours in a 9 x 8 thumbnail, first bit highest.
+
+    Notes
+    -----
+    dHash is N. Krawetz's, "Kind of Like That" (hackerfactor.com, 2013).
+
+    Examples
+    --------
+    >>> of_image(Image.linear_gradient("L").rotate(90))
+    np.uint64(18446744073709551615)
+    """
+    return from_hex(str(imagehash.dhash(image)))
+
+
+def of_file(path: str | Path, **reading: object) -> np.uint64:
+    """The fingerprint of an image file.
+
+    Parameters
+    ----------
+    path : str or Path
+    **reading
+        ``rotate``, ``background``, ``fast``: see `helpers.images.open_image`.
+
+    Returns
+    -------
+    uint64
+
+    Raises
+    ------
+    Problem
+        With the reason, if the file cannot be read.
+    """
+    return of_image(open_image(path, **reading))
+
+
+def of_folder(
+    folder: str | Path,
+    images: list[str] | None = None,
+    *,
+    workers: int | None = None,
+    progress: bool = True,
+    **reading: object,
+) -> pd.DataFrame:
+    """The table of a folder's images: one row each, in the order of their paths.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The dataset's root.
+    images : list of str, optional
+        Paths relative to `folder`; all images below it if left out.
+    workers : int, optional
+        Processes; all processors if left out. The table does not depend on it.
+    progress : bool
+        Show a progress bar.
+    **reading
+        ``rotate``, ``background``, ``fast``: see `helpers.images.open_image`.
+
+    Returns
+    -------
+    DataFrame
+        ``path`` (relative, with ``/``), ``category`` (the folder it lies in), ``width`` and ``height`` (pixels, as shown),
+        ``fingerprint`` (UInt64, which allows a missing value) and ``problem``: empty, or why the file could not be read;
+        such a row has no fingerprint. ``attrs["reading"]`` keeps how the files were read.
+
+    Raises
+    ------
+    Problem
+        If there is no such folder or no image in it. A file that cannot be read raises nothing.
+
+    Examples
+    --------
+    >>> of_folder("data/sample")["problem"].eq("").all()  # doctest: +SKIP
+    True
+    """
+    reading = complete_reading(reading)
+    images = find_images(folder) if images is None else list(images)
+    chunks = [images[start : start + _CHUNK] for start in range(0, len(images), _CHUNK)]
+    workers = 1 if len(chunks) < 3 else min(workers or joblib.cpu_count(), len(chunks))
+    pool = joblib.Parallel(n_jobs=workers, return_as="generator", batch_size=1)
+    rows = []
+    with tqdm(total=len(images), unit="image", desc="fingerprints", disable=not progress, leave=False) as bar:
+        for done in pool(joblib.delayed(_rows)(str(folder), chunk, reading) for chunk in chunks):
+            rows += done
+            bar.update(len(done))
+    table = pd.DataFrame(rows, columns=["path", "category", "width", "height", "fingerprint", "problem"])
+    table = table.astype({"width": "Int64", "height": "Int64", "problem": "str"})
+    table["fingerprint"] = pd.array([row[4] for row in rows], dtype="UInt64")
+    table.attrs["reading"] = reading
+    return table
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows that have a fingerprint, numbered anew; one sentence in print says what was left out."""
+    left_out = table[table["problem"] != ""]
+    if len(left_out):
+        first = left_out.iloc[0]
+        print(f"{len(left_out)} of {len(table)} images could not be read, the first: {first.path}: {first.problem}")
+    return table[table["problem"] == ""].reset_index(drop=True)
+
+
+def complete_reading(reading: dict) -> dict:
+    """All arguments of `helpers.images.open_image`, the given ones and the defaults of the others."""
+    unknown = sorted(set(reading) - set(READING))
+    if unknown:
+        raise TypeError(f"unknown argument {unknown[0]!r}; a file is read with {', '.join(READING)}")
+    return {**READING, **reading}
+
+
+def _rows(folder: str, images: list[str], reading: dict) -> list[tuple]:
+    return [_row(Path(folder), path, reading) for path in images]
+
+
+def _row(folder: Path, path: str, reading: dict) -> tuple:
+    category = PurePosixPath(path).parent.as_posix().removeprefix(".")
+    try:
+        path.encode("utf-8")
+        image, (width, height) = open_with_size(folder / path, **reading)
+        return path, category, width, height, int(of_image(image)), ""
+    except UnicodeEncodeError:
+        shown = path.encode("utf-8", "backslashreplace").decode()
+        return shown, "", None, None, None, "its name is not valid text; rename it"
+    except Problem as problem:
+        return path, category, None, None, None, str(problem).removeprefix(f"{folder / path}: ")

@@ -1,0 +1,195 @@
+"""Open one picture honestly, and say in words why one could not be opened.
+
+``imagehash`` takes the pixels as they are stored. That is wrong for three kinds of file, measured on imagehash 4.3.2:
+a photograph turned by its EXIF tag (24 of 64 bits differ from the picture as it is shown), transparency (the colour
+hidden under it counts: 15 bits) and 16-bit greyscale (clipped to white: 31 bits). `open_image` mends them; every other
+picture comes out exactly as ``PIL.Image.open`` gives it.
+"""
+
+import os
+import warnings
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from helpers import Problem
+
+#: File names that count as images, whatever their case.
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif")
+
+#: How a picture is read unless something else is asked for; the arguments of `open_image`.
+READING = {"rotate": True, "background": "white", "fast": False}
+
+#: `fast` asks the JPEG decoder for no more than this: 16 times the 9 x 8 pixels that dHash looks at.
+FAST_SIZE = (144, 128)
+
+_ORIENTATION = 0x0112  # the EXIF tag
+
+
+def find_images(folder: str | Path) -> list[str]:
+    """The images below a folder, by their file names.
+
+    Hidden files and folders (``.thumbnails``, ``._photo.jpg``) are passed over, and links to folders are not followed.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Where to look, sub-folders included.
+
+    Returns
+    -------
+    list of str
+        Paths relative to `folder`, with ``/`` on every platform, sorted: the same order on every file system.
+
+    Raises
+    ------
+    Problem
+        If the folder is not there, cannot be listed, or holds no image.
+
+    Examples
+    --------
+    >>> find_images("data/sample")[:2]  # doctest: +SKIP
+    ['astronaut/tile_01.jpg', 'astronaut/tile_02.jpg']
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        what = "is a file, not a folder" if folder.exists() else "no such folder; check the spelling"
+        raise Problem(f"{folder}: {what}")
+    found = []
+    for place, subfolders, names in os.walk(folder, onerror=_cannot_list):
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        inside = Path(place).relative_to(folder)
+        found += [
+            (inside / name).as_posix() for name in names if name.lower().endswith(SUFFIXES) and not name.startswith(".")
+        ]
+    if not found:
+        raise Problem(f"{folder}: holds no images; looked for names that end in {', '.join(SUFFIXES)}")
+    return sorted(found)
+
+
+def _cannot_list(error: OSError) -> None:
+    raise Problem(f"{error.filename}: cannot be listed ({error.strerror}); ask for permission to read it")
+
+
+def open_image(
+    path: str | Path, *, rotate: bool = True, background: str | None = "white", fast: bool = False
+) -> Image.Image:
+    """A picture as people see it, loaded into memory.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file. Of several frames or pages the first is taken.
+    rotate : bool
+        Turn the picture as its EXIF tag says. ``imagehash`` does not.
+    background : str or None
+        The colour that shows through transparency (any Pillow colour name); None keeps the hidden colours, as
+        ``imagehash`` does.
+    fast : bool
+        Let the JPEG decoder shrink the picture while decoding (Pillow's draft mode), in grey. On 12-megapixel photographs
+        about four times as fast; a bit or two of the fingerprint can change (``benchmarks/`` measures both).
+
+    Returns
+    -------
+    PIL.Image.Image
+        8 bits a channel; smaller than the file's picture where `fast` shrank it.
+
+    Raises
+    ------
+    Problem
+        With the reason in words, if the file cannot be read.
+
+    Examples
+    --------
+    >>> open_image("holiday.heic")  # doctest: +SKIP
+    Problem: holiday.heic: is a HEIC picture; install pillow-heif (pip install pillow-heif) or convert it to JPEG
+    """
+    return open_with_size(path, rotate=rotate, background=background, fast=fast)[0]
+
+
+def open_with_size(
+    path: str | Path, *, rotate: bool = True, background: str | None = "white", fast: bool = False
+) -> tuple[Image.Image, tuple[int, int]]:
+    """`open_image`, and the picture's full width and height in pixels (the image of `fast` is smaller)."""
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(path, formats=_formats()) as image:
+            size = image.size
+            turned = image.getexif().get(_ORIENTATION, 1) if rotate else 1
+            if fast and image.format in ("JPEG", "MPO"):
+                image.draft("L", FAST_SIZE)
+            image.load()
+            if turned != 1:
+                image = ImageOps.exif_transpose(image)
+            if background is not None:
+                image = _lay_on(image, background)
+            if image.mode[0] in "IF":
+                image = _scale_to_8_bits(image)
+            return image, size[::-1] if turned in (5, 6, 7, 8) else size
+    except Exception as error:  # a decoder may raise anything; each file gets its own sentence
+        raise Problem(f"{path}: {_reason(path, error)}") from error
+
+
+def _lay_on(image: Image.Image, background: str) -> Image.Image:
+    if not image.has_transparency_data:
+        return image
+    layered = image.convert("RGBA")
+    if layered.getextrema()[3][0] == 255:  # fully opaque: nothing to correct
+        return image
+    return Image.alpha_composite(Image.new("RGBA", layered.size, background), layered).convert("RGB")
+
+
+def _scale_to_8_bits(image: Image.Image) -> Image.Image:
+    values = np.asarray(image).astype(np.float64)
+    low, high = 0.0, 65535.0
+    if image.mode == "F" or values.min() < low or values.max() > high:  # no fixed range: use the picture's own
+        values = np.nan_to_num(values)
+        low, high = values.min(), values.max()
+    return Image.fromarray(np.rint((values - low) * (255 / max(high - low, 1e-300))).astype(np.uint8))
+
+
+@cache
+def _formats() -> list[str]:
+    """The formats behind `SUFFIXES`. No others are tried: some (EPS) would start a program to read a file."""
+    names = ["JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF"]
+    try:
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener()
+        names.append("HEIF")
+    except ImportError:
+        pass
+    Image.init()
+    names.append("AVIF")
+    return [name for name in names if name in Image.OPEN]
+
+
+def _reason(path: str | Path, error: Exception) -> str:
+    path = Path(path)
+    if isinstance(error, FileNotFoundError):
+        if path.is_symlink():
+            return f"is a link that leads nowhere ({os.readlink(path)}); bring its target back or delete the link"
+        return "no such file; check the spelling"
+    if isinstance(error, IsADirectoryError) or path.is_dir():
+        return "is a folder, not an image; name a file inside it"
+    if isinstance(error, PermissionError):
+        return "may not be read; ask for permission to read it"
+    if isinstance(error, Image.DecompressionBombError):
+        return (
+            f"has more than {2 * Image.MAX_IMAGE_PIXELS // 1_000_000} million pixels, which Pillow refuses to open, "
+            "since such files are used to exhaust memory; save a smaller copy"
+        )
+    if isinstance(error, UnidentifiedImageError):
+        with open(path, "rb") as file:
+            start = file.read(32)
+        if not start:
+            return "is empty (0 bytes); copy it again from its source"
+        if start[4:8] == b"ftyp" and b"AVIF" not in _formats() and b"avif" in start:
+            return "is an AVIF picture, which this Pillow was built without; convert it to JPEG"
+        if start[4:8] == b"ftyp":
+            return "is a HEIC picture; install pillow-heif (pip install pillow-heif) or convert it to JPEG"
+        return "is not an image that Pillow can read; save it again as JPEG or PNG, or delete it"
+    if "truncated" in str(error):
+        return f"ends before its picture does ({error}); copy it again from its source"
+    return f"could not be decoded ({type(error).__name__}: {error}); copy it again from its source, or save it anew"

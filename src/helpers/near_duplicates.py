@@ -1,0 +1,295 @@
+"""Hide near-duplicates in a haystack, and write down the truth about them.
+
+The article's ``gather.py`` meant to do this, but saved the original file again in place of the resized picture: its copies
+were equal byte for byte. `gather` really saves what it resizes.
+"""
+
+import hashlib
+import json
+import random
+import shutil
+from importlib.resources import files
+from io import StringIO
+from pathlib import Path, PurePosixPath
+
+import joblib
+import pandas as pd
+from PIL import Image
+from tqdm.auto import tqdm
+
+from helpers import Problem
+from helpers.atomic import exclusive, new_folder, write_problem, write_text
+from helpers.images import find_images, open_image, open_with_size
+
+FORMATS = {"jpeg": ".jpg", "png": ".png"}
+_CHUNK = 32  # files that a worker is handed at a time
+
+
+def article_needles(images: list[str], *, seed: int = 0) -> pd.DataFrame:
+    """The article's 17 needles with the article's numbers of copies.
+
+    Parameters
+    ----------
+    images : list of str
+        The dataset's paths. Where CALTECH-101's 17 are not among them, as many others are chosen at random.
+    seed : int
+        For that choice.
+
+    Returns
+    -------
+    DataFrame
+        ``needle`` (path), ``copies`` and ``query``: 1, 2, 3 for the three that the article looks up, else missing.
+
+    Raises
+    ------
+    Problem
+        If there are fewer than 17 images.
+
+    Examples
+    --------
+    >>> int(article_needles([f"{n}.jpg" for n in range(20)])["copies"].sum())
+    69
+    """
+    table = pd.read_csv(files("helpers") / "tables" / "article_needles.csv").astype({"query": "Int64"})
+    table = table[["needle", "copies", "query"]]
+    if not set(table["needle"]) <= set(images):
+        if len(images) < len(table):
+            raise Problem(f"the dataset has {len(images)} images; the article's plan takes at least {len(table)}")
+        table["needle"] = sorted(_shuffled(images, random.Random(seed))[: len(table)])
+    return table
+
+
+def random_needles(
+    images: list[str], needles: int = 17, *, copies: tuple[int, int] = (1, 8), seed: int = 0
+) -> pd.DataFrame:
+    """Needles chosen at random, each with a random number of copies.
+
+    Parameters
+    ----------
+    images : list of str
+        The dataset's paths, in any order.
+    needles : int
+        How many to choose; all images, if there are no more.
+    copies : (int, int)
+        The fewest and the most copies of a needle. The article drew 1 to 8.
+    seed : int
+        Same seed, same choice.
+
+    Returns
+    -------
+    DataFrame
+        ``needle`` (path) and ``copies``, sorted by path.
+
+    Examples
+    --------
+    >>> random_needles(["a.jpg", "b.jpg", "c.jpg"], 2, copies=(4, 4), seed=1)["copies"].tolist()
+    [4, 4]
+    """
+    if needles < 1 or not 1 <= copies[0] <= copies[1]:
+        raise Problem(f"{needles} needles with {copies[0]} to {copies[1]} copies: both numbers start at 1")
+    rng = random.Random(seed)
+    chosen = sorted(_shuffled(images, rng)[:needles])
+    numbers = [copies[0] + int(rng.random() * (copies[1] - copies[0] + 1)) for _ in chosen]
+    return pd.DataFrame({"needle": chosen, "copies": numbers})
+
+
+def gather(
+    folder: str | Path,
+    output: str | Path,
+    needles: pd.DataFrame,
+    *,
+    images: list[str] | None = None,
+    seed: int = 0,
+    factors: tuple[float, float] = (0.95, 1.05),
+    format: str = "jpeg",
+    quality: int = 75,
+    resize: bool = True,
+    replace: bool = False,
+    workers: int | None = None,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Copy a dataset and hide resized copies of the needles in it.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The dataset's root. Nothing in it is changed.
+    output : str or Path
+        The haystack to make. If it stands already and was made in the same way, it is used as it is.
+    needles : DataFrame
+        ``needle`` and ``copies``, from `article_needles` or `random_needles`.
+    images : list of str, optional
+        The images to copy; all below `folder` if left out.
+    seed : int
+        Same seed, same copies, byte for byte (with one version of Pillow).
+    factors : (float, float)
+        Each copy's width and height are the needle's times a factor drawn evenly between these two. A draw that would
+        leave width or height as it was is drawn again.
+    format : {"jpeg", "png"}
+        How copies are saved.
+    quality : int
+        JPEG quality, 1 to 95; 75 is Pillow's default.
+    resize : bool
+        False repeats the mistake of the article's script: each copy is the needle's file, byte for byte.
+    replace : bool
+        Replace a haystack that was made in another way.
+    workers : int, optional
+        Processes; all processors if left out. The result does not depend on it.
+    progress : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    DataFrame
+        The truth, a row a copy: ``needle``, ``copy`` (paths in the haystack), ``factor``, ``width``, ``height`` (pixels).
+        Also in ``truth.csv`` in the haystack. A needle that cannot be read gets no copies; one sentence in print names it.
+
+    Raises
+    ------
+    Problem
+        If `output` holds something else, a needle is not in the dataset, a needle is too small to be resized, or an
+        argument is out of range.
+
+    Examples
+    --------
+    >>> gather("photos", "haystack", random_needles(find_images("photos")))  # doctest: +SKIP
+    """
+    folder, output = Path(folder), Path(output)
+    images = find_images(folder) if images is None else list(images)
+    _check_arguments(folder, output, needles, images, factors, format, quality)
+    settings = {
+        "seed": seed,
+        "factors": list(factors),
+        "format": format,
+        "quality": quality,
+        "resize": resize,
+        "needles": needles[["needle", "copies"]].astype(object).values.tolist(),
+        "images": _listing_digest(folder, images),
+    }
+    with exclusive(output):
+        made = _read_settings(output)
+        if made == settings:
+            return read_truth(output / "truth.csv")
+        if made and not replace:
+            changed = ", ".join(key for key in settings if made.get(key) != settings[key])
+            raise Problem(f"{output}: holds a haystack made with another {changed}; delete it or choose another folder")
+        truth = _plan(folder, needles, set(images), seed, factors, format, resize)
+        with new_folder(output) as place:
+            jobs = [(path, path, None) for path in images]
+            jobs += [(row.needle, row.copy, (row.width, row.height) if resize else None) for row in truth.itertuples()]
+            chunks = [jobs[start : start + _CHUNK] for start in range(0, len(jobs), _CHUNK)]
+            workers = 1 if len(chunks) < 3 else min(workers or joblib.cpu_count(), len(chunks))
+            pool = joblib.Parallel(n_jobs=workers, return_as="generator", batch_size=1)
+            with tqdm(total=len(jobs), unit="image", desc="haystack", disable=not progress, leave=False) as bar:
+                for done in pool(joblib.delayed(_save)(folder, place, chunk, quality) for chunk in chunks):
+                    for sentence in done:
+                        print(sentence)
+                    bar.update(_CHUNK)
+            write_truth(place / "truth.csv", truth)
+            write_text(place / "gather.json", json.dumps(settings, indent=1) + "\n")
+    return truth
+
+
+def write_truth(path: str | Path, truth: pd.DataFrame) -> None:
+    """Write the truth as CSV: UTF-8, ``\\n``, the same bytes everywhere."""
+    text = StringIO()
+    truth.to_csv(text, index=False, lineterminator="\n")
+    write_text(path, text.getvalue())
+
+
+def read_truth(path: str | Path) -> pd.DataFrame:
+    """The truth that `gather` wrote."""
+    return pd.read_csv(path, keep_default_na=False)
+
+
+def _check_arguments(folder, output, needles, images, factors, format, quality) -> None:
+    if format not in FORMATS:
+        raise Problem(f"format {format!r}: copies are saved as 'jpeg' or 'png'")
+    if not 1 <= quality <= 95:
+        raise Problem(f"quality {quality}: JPEG quality runs from 1 to 95")
+    if not 0 < factors[0] < factors[1]:
+        raise Problem(f"factors {factors}: give the smaller one first, both above 0 and not equal")
+    absent = sorted(set(needles["needle"]) - set(images))
+    if absent:
+        raise Problem(f"{folder}: has no image {absent[0]} to copy; needles are paths relative to it")
+    inside, outside = output.resolve(), folder.resolve()
+    if inside.is_relative_to(outside) or outside.is_relative_to(inside):
+        raise Problem(f"{output}: lies inside the dataset or around it; choose a folder beside it")
+    if output.is_file() or (output.is_dir() and any(output.iterdir()) and not (output / "gather.json").is_file()):
+        raise Problem(f"{output}: is there already and is no haystack; choose a new folder")
+
+
+def _listing_digest(folder: Path, images: list[str]) -> str:
+    sizes = [(folder / path).lstat().st_size for path in images]
+    return hashlib.sha256(json.dumps([images, sizes]).encode()).hexdigest()
+
+
+def _read_settings(output: Path) -> dict | None:
+    try:
+        return json.loads((output / "gather.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except ValueError as error:
+        raise Problem(f"{output / 'gather.json'}: is damaged ({error}); delete {output} and gather again") from error
+
+
+def _plan(folder, needles, taken, seed, factors, format, resize) -> pd.DataFrame:
+    rng = random.Random(seed)
+    rows = []
+    for needle, copies in needles[["needle", "copies"]].itertuples(index=False):
+        try:
+            width, height = open_with_size(folder / needle)[1]
+        except Problem as problem:
+            print(f"No copies of an image that cannot be read: {problem}")
+            continue
+        stem = PurePosixPath(needle)
+        suffix = FORMATS[format] if resize else stem.suffix
+        number = 0
+        for _ in range(copies):
+            factor, size = _draw(rng, folder / needle, (width, height), factors) if resize else (1.0, (width, height))
+            number += 1
+            while (name := str(stem.with_name(f"{stem.stem}_copy_{number}{suffix}"))) in taken:
+                number += 1
+            taken.add(name)
+            rows.append((needle, name, factor, *size))
+    return pd.DataFrame(rows, columns=["needle", "copy", "factor", "width", "height"])
+
+
+def _draw(rng: random.Random, path: Path, size: tuple[int, int], factors: tuple[float, float]) -> tuple[float, tuple]:
+    for _ in range(1000):
+        factor = round(factors[0] + (factors[1] - factors[0]) * rng.random(), 6)
+        new = tuple(max(1, round(side * factor)) for side in size)
+        if new[0] != size[0] and new[1] != size[1]:
+            return factor, new
+    raise Problem(
+        f"{path}: is only {size[0]} x {size[1]} pixels, so a factor of {factors[0]} to {factors[1]} does not change "
+        "both; choose another needle or a wider range"
+    )
+
+
+def _save(folder: Path, place: Path, jobs: list[tuple], quality: int) -> list[str]:
+    """Write some files of the haystack; a sentence for each that could not be read and stays out of it."""
+    sentences = []
+    for source, name, size in jobs:
+        target = place / name
+        try:
+            content = (folder / source).read_bytes() if size is None else None
+        except OSError as error:
+            sentences.append(f"Not copied: {folder / source} could not be read ({error.strerror}).")
+            continue
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if size is None:
+                target.write_bytes(content)
+                continue
+            image = open_image(folder / source)
+            image = image.convert("L" if image.mode in ("L", "1") else "RGB").resize(size, Image.Resampling.LANCZOS)
+            image.save(target, quality=quality)
+        except OSError as error:
+            raise write_problem(place, error) from error
+    return sentences
+
+
+def _shuffled(images: list[str], rng: random.Random) -> list[str]:
+    # random() is the one draw whose sequence Python promises never to change.
+    return sorted(sorted(images), key=lambda _: rng.random())

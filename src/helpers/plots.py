@@ -1,0 +1,171 @@
+"""Figures with alt text, readable in grey."""
+
+import io
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from IPython.display import Image as Picture
+from IPython.display import display
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from helpers import Problem
+from helpers.images import open_with_size
+
+#: Okabe and Ito's palette, told apart by the colour-blind; each also has its own line style or marker.
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#777777"
+_DPI = 90
+
+
+def show(figure: Figure, alt: str) -> None:
+    """Show a figure in a notebook, with a description for those who cannot see it.
+
+    Parameters
+    ----------
+    figure : Figure
+        It is closed afterwards.
+    alt : str
+        What the figure shows, in a sentence or two.
+
+    Examples
+    --------
+    >>> show(plt.figure(), "An empty figure.")  # doctest: +SKIP
+    """
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=_DPI, bbox_inches="tight", metadata={"Software": None})
+    plt.close(figure)
+    display(Picture(content.getvalue(), format="png", alt=alt))
+
+
+def picture_row(root: str | Path, paths: list[str], captions: list[str], *, columns: int = 5) -> Figure:
+    """Pictures side by side with a caption under each.
+
+    Parameters
+    ----------
+    root : str or Path
+        The dataset's root.
+    paths : list of str
+        Relative to `root`. A picture that cannot be read leaves its reason in its place.
+    captions : list of str
+        One a picture.
+    columns : int
+        How many in a row.
+
+    Returns
+    -------
+    Figure
+    """
+    rows = max(1, math.ceil(len(paths) / columns))
+    figure = Figure(figsize=(2.3 * columns, 2.6 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).flat
+    for panel, path, caption in zip(panels, paths, captions, strict=False):
+        _draw_picture(panel, root, path, caption)
+    for panel in list(panels):
+        panel.axis("off")
+    return figure
+
+
+def query_grid(
+    root: str | Path, query: str | Path, found: pd.DataFrame, *, copies: set[str] | None = None, most: int = 9
+) -> Figure:
+    """A query and what it found, each with its distance and size.
+
+    Parameters
+    ----------
+    root : str or Path
+        The dataset's root.
+    query : str or Path
+        The query: a path relative to `root`, or any other image file.
+    found : DataFrame
+        ``path`` and ``distance``, from `helpers.shelf.Shelf.find`.
+    copies : set of str, optional
+        The truth: paths of the query's copies. A match among them (or the query itself) has a solid blue frame and says so; any other
+        match a dashed orange one.
+    most : int
+        Matches to show; the title tells how many there are.
+
+    Returns
+    -------
+    Figure
+    """
+    shown = found.head(most)
+    columns = min(5, 1 + max(1, len(shown)))
+    rows = math.ceil((1 + len(shown)) / columns)
+    figure = Figure(figsize=(2.3 * columns, 2.9 * rows + 0.4), layout="constrained")
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+    _draw_picture(panels[0], root, query, "query")
+    for panel, match in zip(panels[1:], shown.itertuples(), strict=False):
+        bits = "1 bit" if match.distance == 1 else f"{match.distance} bits"
+        if copies is None:
+            _draw_picture(panel, root, match.path, bits)
+        elif match.path == str(query):
+            _draw_picture(panel, root, match.path, f"{bits}: the query itself")
+        elif match.path in copies:
+            _draw_picture(panel, root, match.path, f"{bits}: a copy", BLUE, "solid")
+        else:
+            _draw_picture(panel, root, match.path, f"{bits}: not a copy", ORANGE, "dashed")
+    for panel in panels[1 + len(shown) :]:
+        panel.axis("off")
+    hidden = f", {most} shown" if len(found) > most else ""
+    figure.suptitle(f"Found {len(found)} image{'s' * (len(found) != 1)}{hidden}")
+    return figure
+
+
+def _draw_picture(panel: Axes, root, path, caption: str, colour: str | None = None, style: str = "solid") -> None:
+    path = Path(path)
+    try:
+        image, (width, height) = open_with_size(Path(root) / path)
+        image.thumbnail((400, 400))
+        panel.imshow(np.asarray(image.convert("RGB")))
+        size = f"{width} x {height}"
+    except Problem:
+        panel.text(0.5, 0.5, "cannot\nbe read", ha="center", va="center", transform=panel.transAxes)
+        size = ""
+    name = path.name if len(path.name) <= 26 else path.name[:12] + "..." + path.name[-11:]
+    folder = path.parent.name
+    panel.set(xticks=[], yticks=[])
+    panel.set_xlabel("\n".join(filter(None, [caption, folder, name, size])), fontsize=9)
+    for spine in panel.spines.values():
+        spine.set(color=colour or "#bbbbbb", linewidth=3 if colour else 0.8, linestyle=style)
+
+
+def draw_pixels(panel: Axes, pixels: np.ndarray, *, numbers: bool = True) -> None:
+    """Draw a few grey pixels as squares with their values.
+
+    Parameters
+    ----------
+    panel : Axes
+    pixels : ndarray of uint8, shape (rows, columns)
+    numbers : bool
+        Write the values, 0 (black) to 255 (white), into the squares.
+    """
+    panel.imshow(pixels, cmap="gray", vmin=0, vmax=255)
+    panel.set(xticks=[], yticks=[])
+    if numbers:
+        for (row, column), value in np.ndenumerate(pixels):
+            colour = "black" if value > 127 else "white"
+            panel.text(column, row, int(value), ha="center", va="center", fontsize=7, color=colour)
+
+
+def draw_bits(panel: Axes, bits: np.ndarray, *, marked: np.ndarray | None = None) -> None:
+    """Draw bits as squares: 1 white, 0 black.
+
+    Parameters
+    ----------
+    panel : Axes
+    bits : ndarray of bool, shape (rows, columns)
+    marked : ndarray of bool, optional
+        Squares to mark with an orange cross, as those that differ from another picture's.
+    """
+    panel.imshow(bits, cmap="gray", vmin=0, vmax=1)
+    panel.set(xticks=[], yticks=[])
+    panel.set_xticks(np.arange(bits.shape[1] - 1) + 0.5, minor=True)
+    panel.set_yticks(np.arange(bits.shape[0] - 1) + 0.5, minor=True)
+    panel.grid(which="minor", color=GREY, linewidth=0.5)
+    panel.tick_params(which="minor", length=0)
+    if marked is not None:
+        rows, columns = np.nonzero(marked)
+        panel.scatter(columns, rows, marker="x", s=80, linewidths=3, color=ORANGE)

@@ -1,0 +1,381 @@
+"""The article's index: a ``shelve`` file from hex fingerprint to the list of images that have it.
+
+A shelf is a dictionary on disk whose values are pickles. Unpickling can run code, so never open a stranger's shelf with
+``shelve.open``. `read` takes nothing out of a shelf but lists, strings and numbers, and refuses any that holds more.
+
+`build` writes the kind of file that every Python on every platform can open (``dbm.dumb``: ``NAME.dat`` and ``NAME.dir``,
+which is plain text), so a shelf can be carried from one machine to another. `read` opens any kind that this Python has.
+"""
+
+import dbm
+import importlib
+import io
+import json
+import os
+import pickle
+import shelve
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dbm import dumb
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from helpers import Problem, fingerprints
+from helpers.atomic import exclusive, new_folder, write_problem
+from helpers.hamming import BITS, distances
+from helpers.images import find_images
+
+#: The one key beside the fingerprints: a JSON text that says what made the shelf and from which files.
+ABOUT = "about"
+#: How the article's own ``index.py`` reads a file: as ``imagehash`` does.
+AS_STORED = {"rotate": False, "background": None, "fast": False}
+_FILES = (".dat", ".dir")
+
+
+class Shelf(Mapping):
+    """A shelf as it was when it was read: hex fingerprint -> list of paths.
+
+    Attributes
+    ----------
+    about : dict
+        What made it: ``algorithm``, ``hash_size``, ``reading`` and ``versions``; empty for a shelf that another
+        program made, as the article's.
+
+    Examples
+    --------
+    >>> shelf = Shelf({"00000000000000ff": ["a.jpg", "b.jpg"]}, {})
+    >>> shelf["00000000000000ff"]
+    ['a.jpg', 'b.jpg']
+    """
+
+    def __init__(self, index: dict[str, list[str]], about: dict) -> None:
+        self._index = index
+        self.about = about
+
+    def __getitem__(self, key: str) -> list[str]:
+        return self._index[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._index)
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    @property
+    def reading(self) -> dict:
+        """How the shelf's images were read: the arguments of `helpers.images.open_image`."""
+        return self.about.get("reading", AS_STORED)
+
+    def find(self, query: np.uint64 | str | Path, radius: int = 0, **reading: object) -> pd.DataFrame:
+        """The images within `radius` bits of a query.
+
+        Parameters
+        ----------
+        query : uint64, str or Path
+            A fingerprint, or an image file, which is then read as the shelf's images were.
+        radius : int
+            Largest distance in bits, 0 to 64. 0 asks for equality, as the article does.
+        **reading
+            How the query was, or is to be, read. May be left out.
+
+        Returns
+        -------
+        DataFrame
+            ``path`` and ``distance`` (bits), sorted by distance, then path; no rows if nothing is that near.
+
+        Raises
+        ------
+        Problem
+            If the query cannot be read or would be made in another way than the shelf was.
+
+        Examples
+        --------
+        >>> Shelf({"00000000000000ff": ["a.jpg"]}, {}).find(np.uint64(254), radius=1)
+            path  distance
+        0  a.jpg         1
+        """
+        if isinstance(radius, bool) or not isinstance(radius, (int, np.integer)) or not 0 <= radius <= BITS:
+            raise Problem(f"radius {radius}: it is a whole number of bits from 0 to {BITS}")
+        self.refuse_other(**reading)
+        if isinstance(query, (str, Path)):
+            query = fingerprints.of_file(query, **self.reading)
+        if radius == 0:
+            found = {fingerprints.to_hex(query): 0}
+        else:
+            keys = np.array([fingerprints.from_hex(key) for key in self], dtype=np.uint64)
+            found = dict(zip(self, distances(query, keys).tolist(), strict=True))
+        rows = [(path, bits) for key, bits in found.items() if bits <= radius for path in self.get(key, [])]
+        table = pd.DataFrame(rows, columns=["path", "distance"]).astype({"path": "str", "distance": "int64"})
+        return table.sort_values(["distance", "path"], ignore_index=True)
+
+    def refuse_other(self, **reading: object) -> None:
+        """Raise `Problem` if fingerprints made here and now, read this way, cannot be compared with the shelf's.
+
+        Compared are how files are read and the first number of the versions of imagehash and Pillow (fingerprints have
+        changed with those: imagehash 3 and 4, Pillow 2.7).
+        """
+        fingerprints.complete_reading(reading)
+        for key, value in reading.items():
+            if value != self.reading[key]:
+                raise Problem(
+                    f"the shelf was made with {key}={self.reading[key]!r}, the query with {key}={value!r}; their "
+                    "fingerprints cannot be compared: ask in the same way, or build the shelf again"
+                )
+        if not self.about:
+            return
+        for key, value in _made_here({}).items():
+            then = self.about[key]
+            if key == "versions":
+                value, then = _first_numbers(value), _first_numbers(then)
+            if key != "reading" and value != then:
+                raise Problem(f"the shelf was made with {key} {then}, the query with {value}; build the shelf again")
+
+
+def build(
+    path: str | Path,
+    folder: str | Path,
+    *,
+    images: list[str] | None = None,
+    workers: int | None = None,
+    progress: bool = True,
+    **reading: object,
+) -> pd.DataFrame:
+    """Make a shelf of a folder's images, or bring one up to date.
+
+    Images that the shelf has are not read again unless their size or time has changed; nothing is listed twice; images that
+    have gone stay listed (delete the shelf to start anew). Killed at any moment, the old shelf stays, or none.
+
+    Parameters
+    ----------
+    path : str or Path
+        The shelf; the files are this name with ``.dat`` and ``.dir``.
+    folder : str or Path
+        The dataset's root; the shelf lists paths relative to it.
+    images : list of str, optional
+        Paths relative to `folder`; all images below it if left out.
+    workers, progress, **reading
+        See `helpers.fingerprints.of_folder`.
+
+    Returns
+    -------
+    DataFrame
+        The table of the images that were read this time; those with a ``problem`` are not on the shelf.
+
+    Raises
+    ------
+    Problem
+        If `path` is something else than a shelf, or one made otherwise; if the folder holds no images; if there is no room.
+
+    Examples
+    --------
+    >>> build("db.shelve", "photos")  # doctest: +SKIP
+    """
+    path, folder = Path(path), Path(folder)
+    made = _made_here(reading)
+    images = find_images(folder) if images is None else list(images)
+    with exclusive(path):
+        index, known = {}, {}
+        if _exists(path):
+            old = read(path)
+            if not old.about:
+                raise Problem(f"{path}: was made by another program and does not say how; choose a new name")
+            old.refuse_other(**made["reading"])
+            index, known = dict(old), old.about["files"]
+        now = {name: _size_and_time(folder / name) for name in images}
+        table = fingerprints.of_folder(
+            folder,
+            [name for name in images if now[name] is None or known.get(name) != now[name]],
+            workers=workers,
+            progress=progress,
+            **made["reading"],
+        )
+        taken_anew = set(table["path"])
+        if taken_anew & set(known):  # changed since: off its old place
+            index = {key: [name for name in names if name not in taken_anew] for key, names in index.items()}
+        for row in table[table["problem"] == ""].itertuples():
+            key = fingerprints.to_hex(row.fingerprint)
+            index[key] = index.get(key, []) + [row.path]  # the article's line
+        listed = {name for names in index.values() for name in names}
+        files = {name: now.get(name, known.get(name)) for name in sorted(listed)}
+        if files != known or not _exists(path):
+            _publish(path, {key: sorted(index[key]) for key in sorted(index) if index[key]}, {**made, "files": files})
+    return table
+
+
+def read(path: str | Path) -> Shelf:
+    """A shelf, whole, as it is at this moment; one that the article's ``index.py`` made will do.
+
+    Parameters
+    ----------
+    path : str or Path
+        Its name without ``.dat``, ``.dir`` or ``.db``.
+
+    Returns
+    -------
+    Shelf
+
+    Raises
+    ------
+    Problem
+        If there is none, if it is no shelf, if it is of a kind that this Python cannot open, or if it holds anything but
+        lists of file names.
+
+    Examples
+    --------
+    >>> len(read("db.shelve"))  # doctest: +SKIP
+    9018
+    """
+    path = Path(path)
+    for _ in range(50):  # another process may be putting a new shelf in place
+        _finish(path)
+        before = _stamp(path)
+        try:
+            entries = _entries(path)
+        except Problem:
+            if before == _stamp(path):
+                raise
+        else:
+            if before == _stamp(path):
+                break
+        time.sleep(0.02)
+    else:
+        raise Problem(f"{path}: is being written over and over; try again when that has ended")
+    about = _about(path, entries.pop(ABOUT, None))
+    for key, names in entries.items():
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise Problem(f"{path}: is no shelf of fingerprints, since {key!r} holds no list of file names")
+        fingerprints.from_hex(key)
+    return Shelf(entries, about)
+
+
+def _about(path: Path, text: object) -> dict:
+    if text is None:
+        return {}
+    try:
+        about = json.loads(text)
+        if set(about) == {*_made_here({}), "files"} and set(about["reading"]) == set(AS_STORED):
+            return about
+    except (TypeError, ValueError):
+        pass
+    raise Problem(f"{path}: says in a way not known here what made it; build it again with these helpers")
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Loads lists, strings and numbers. Anything else has to be found by its name first, and is not."""
+
+    def find_class(self, module: str, name: str) -> object:
+        raise Problem(
+            f"it holds {module}.{name}, which could run code; a shelf holds plain lists: do not open this one"
+        )
+
+
+class _PlainShelf(shelve.Shelf):
+    def __getitem__(self, key: str) -> object:
+        return _PlainUnpickler(io.BytesIO(self.dict[key.encode(self.keyencoding)])).load()
+
+
+def _entries(path: Path) -> dict:
+    try:
+        with closing(_open(path)) as database:
+            plain = _PlainShelf(database)
+            return {key: plain[key] for key in plain}
+    except Problem as problem:
+        text = str(problem)
+        raise Problem(text if text.startswith(str(path)) else f"{path}: {text}") from problem
+    except Exception as error:  # a damaged file can make dbm or pickle raise anything
+        raise Problem(f"{path}: is damaged ({type(error).__name__}: {error}); delete it and build it again") from error
+
+
+def _open(path: Path) -> object:
+    if not _exists(path):
+        raise Problem(f"{path}: no such shelf; check the spelling, or build it first")
+    kind = dbm.whichdb(path)
+    if not kind and path.is_file() and path.read_bytes()[:15] == b"SQLite format 3":
+        kind = "dbm.sqlite3"
+    if not kind:
+        raise Problem(f"{path}: is not a shelf; name one without its .dat or .dir, or build a new one")
+    try:
+        module = importlib.import_module(kind)
+    except ImportError as error:
+        raise Problem(
+            f"{path}: is a shelf of kind {kind}, which this Python cannot open; build it again here"
+        ) from error
+    return module.open(str(path), "r")
+
+
+def _exists(path: Path) -> bool:
+    return any(path.with_name(path.name + suffix).exists() for suffix in ("", *_FILES, ".db")) or _ready(path).exists()
+
+
+def _ready(path: Path) -> Path:
+    return path.with_name(f".{path.name}.ready")
+
+
+def _publish(path: Path, index: dict[str, list[str]], about: dict) -> None:
+    """Write a new shelf beside the old one, then let it take the old one's place.
+
+    The moment it counts is the renaming of the finished folder to ``.NAME.ready``: from then on `read` and `build` finish
+    what was begun.
+    """
+    with new_folder(_ready(path)) as place:
+        with shelve.Shelf(dumb.open(str(place / "new"), "n")) as database:
+            database[ABOUT] = json.dumps(about, sort_keys=True)
+            for key, names in index.items():
+                database[key] = names
+        for file in place.iterdir():
+            with open(file, "r+b") as opened:
+                os.fsync(opened.fileno())
+    _finish(path)
+
+
+def _finish(path: Path) -> None:
+    ready = _ready(path)
+    if not ready.is_dir():
+        return
+    try:
+        for suffix in _FILES:
+            try:
+                os.replace(ready / f"new{suffix}", path.with_name(path.name + suffix))
+            except FileNotFoundError:  # moved already, before the interruption or by another process
+                pass
+        shutil.rmtree(ready, ignore_errors=True)
+    except OSError as error:
+        raise write_problem(path, error) from error
+
+
+def _stamp(path: Path) -> tuple:
+    """Changes whenever another shelf takes this one's place."""
+    stamps = [_ready(path).exists()]
+    for suffix in ("", *_FILES):
+        try:
+            status = path.with_name(path.name + suffix).stat()
+            stamps.append((status.st_ino, status.st_mtime_ns, status.st_size))
+        except OSError:
+            stamps.append(None)
+    return tuple(stamps)
+
+
+def _size_and_time(path: Path) -> list[int] | None:
+    try:
+        status = path.stat()
+        return [status.st_size, status.st_mtime_ns]
+    except OSError:
+        return None
+
+
+def _made_here(reading: dict) -> dict:
+    return {
+        "algorithm": "dhash",
+        "hash_size": 8,
+        "reading": fingerprints.complete_reading(reading),
+        "versions": {name: version(name) for name in ("imagehash", "pillow")},
+    }
+
+
+def _first_numbers(versions: dict[str, str]) -> str:
+    return ", ".join(f"{name} {number.split('.')[0]}" for name, number in sorted(versions.items()))
