@@ -1,0 +1,70 @@
+"""What all tests share: a setting, a few pictures, and the lines that the report begins and ends with."""
+
+import os
+
+# Before anything imports tqdm, and before nbval starts the kernels, which inherit both.
+os.environ["TQDM_DISABLE"] = "1"
+os.environ["DATASET"] = "sample"
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from helpers import datasets
+
+_COMPARED_CELLS = pytest.StashKey[set[str]]()
+
+
+def make_photograph(seed=0, size=(120, 80)):
+    """A picture with large soft shapes, as a photograph has, so that its fingerprint is stable; same seed, same pixels."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (5, 6, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
+
+
+@pytest.fixture
+def photograph():
+    """`make_photograph(seed, size)`: a colour picture in memory."""
+    return make_photograph
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """A folder of its own for the test: eight JPEGs in two categories."""
+    folder = tmp_path / "photographs"
+    for number in range(8):
+        path = folder / ("cats" if number < 4 else "dogs") / f"image_{number:04}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        make_photograph(number).save(path, quality=90)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sample():
+    """The embedded sample: 101 images. Tests only read it."""
+    return datasets.load("sample", show=lambda sentence: None)
+
+
+@pytest.fixture
+def data_folder(tmp_path, monkeypatch):
+    """An empty data folder for this test alone."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    monkeypatch.setenv("FINGERPRINTS_DATA", str(folder))
+    return folder
+
+
+def pytest_report_header():
+    return "dataset: the tests run on the embedded sample, which stands in for CALTECH-101"
+
+
+def pytest_collection_modifyitems(config, items):
+    cells = [item for item in items if type(item).__name__ == "IPyNbCell"]
+    config.stash[_COMPARED_CELLS] = {cell.nodeid for cell in cells if cell.options["check"]}
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    compared = config.stash.get(_COMPARED_CELLS, set())
+    reports = terminalreporter.stats.get("passed", []) + terminalreporter.stats.get("failed", [])
+    ran = compared & {report.nodeid for report in reports}
+    notebooks = {nodeid.split("::")[0] for nodeid in ran}
+    terminalreporter.write_line(f"nbval compared {len(ran)} notebook cells in {len(notebooks)} notebooks")
