@@ -9,22 +9,29 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from helpers import Problem
 
 
 @contextmanager
-def exclusive(path: str | Path) -> Iterator[None]:
+def exclusive(path: str | Path, *, wait: bool = True) -> Iterator[None]:
     """Let one process at a time work on `path`; the others wait.
 
     Parameters
     ----------
     path : str or Path
         What is worked on. The lock itself lies in the folder for temporary files.
+    wait : bool
+        False raises `TimeoutError` where another process is at work.
+
+    Raises
+    ------
+    Problem
+        Where the lock cannot be written.
 
     Examples
     --------
@@ -32,8 +39,17 @@ def exclusive(path: str | Path) -> Iterator[None]:
     ...     pass
     """
     name = hashlib.sha256(os.fsencode(Path(path).resolve())).hexdigest()[:16]
-    with FileLock(Path(tempfile.gettempdir()) / f"image-fingerprints-{name}.lock"):
+    lock = FileLock(Path(tempfile.gettempdir()) / f"image-fingerprints-{name}.lock", mode=0o666)  # for all users
+    try:
+        lock.acquire(blocking=wait)
+    except Timeout:
+        raise
+    except OSError as error:
+        raise write_problem(lock.lock_file, error) from error
+    try:
         yield
+    finally:
+        lock.release()
 
 
 @contextmanager
@@ -62,6 +78,7 @@ def new_folder(final: str | Path) -> Iterator[Path]:
     partial = final.with_name(f".{final.name}.partial")
     old = final.with_name(f".{final.name}.old")
     try:
+        _put_back(old, final)
         for leftover in (partial, old):
             shutil.rmtree(leftover, ignore_errors=True)
         partial.mkdir(parents=True)
@@ -72,8 +89,16 @@ def new_folder(final: str | Path) -> Iterator[Path]:
     except OSError as error:
         raise write_problem(final, error) from error
     finally:
+        _put_back(old, final)
         for leftover in (partial, old):
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _put_back(old: Path, final: Path) -> None:
+    """After an end between the two renamings: the older folder is still the good one."""
+    if old.exists() and not final.exists():
+        with suppress(OSError):
+            old.rename(final)
 
 
 def write_problem(path: str | Path, error: OSError) -> Problem:
@@ -103,9 +128,10 @@ def write_text(path: str | Path, text: str) -> None:
     partial = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(partial, "w", encoding="utf-8", newline="\n") as file:
+        with partial.open("w", encoding="utf-8", newline="\n") as file:
             file.write(text)
-        os.replace(partial, path)
+        partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
         raise write_problem(path, error) from error
