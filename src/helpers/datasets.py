@@ -9,7 +9,7 @@ import hashlib
 import os
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -22,7 +22,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from helpers import Problem
-from helpers.atomic import exclusive, new_folder, write_problem, write_text
+from helpers.atomic import exclusive, new_folder, write_text
 from helpers.images import find_images
 
 #: The official archive.
@@ -36,6 +36,8 @@ CALTECH-101: CC BY 4.0 (creativecommons.org/licenses/by/4.0). Cite:
 Li, Andreeto, Ranzato & Perona (2022), Caltech 101 (1.0), CaltechDATA, doi 10.22002/D1.20086;
 L. Fei-Fei, R. Fergus, P. Perona, Learning generative visual models from few training examples,
 CVPR Workshop on Generative-Model Based Vision, 2004."""
+#: Seconds to wait for a connection, and for each part of the answer, before the sample stands in.
+_TIMEOUTS = (5, 15)
 #: Categories that the article left out; 7,807 images stay.
 NOT_IN_THE_ARTICLE = ("BACKGROUND_Google", "Faces", "Faces_easy")
 
@@ -200,7 +202,7 @@ def sample() -> Dataset:
             if not root.is_dir():
                 with new_folder(root) as folder:
                     _write_sample(folder)
-    return Dataset("sample", root, find_images(root), (root / "LICENCES.txt").read_text(encoding="utf-8").rstrip())
+    return Dataset("sample", root, find_images(root), _sample_licences())
 
 
 def _write_sample(folder: Path) -> None:
@@ -221,8 +223,12 @@ def _write_sample(folder: Path) -> None:
         for number, (left, top) in enumerate(corners if len(corners) > 1 else [], start=1):
             tile = photograph.crop((left, top, left + SAMPLE_TILE, top + SAMPLE_TILE))
             tile.save(folder / name / f"tile_{number:02}.jpg", quality=95)
-    licences = [f"{name}: {what}; {licence}" for name, _, what, licence in SAMPLE_PHOTOGRAPHS]
-    write_text(folder / "LICENCES.txt", "Photographs from scikit-image:\n" + "\n".join(licences) + "\n")
+    write_text(folder / "LICENCES.txt", _sample_licences() + "\n")
+
+
+def _sample_licences() -> str:
+    lines = [f"{name}: {what}; {licence}" for name, _, what, licence in SAMPLE_PHOTOGRAPHS]
+    return "\n".join(["Photographs from scikit-image:", *lines])
 
 
 def caltech_101(*, progress: bool = True) -> Dataset:
@@ -265,81 +271,78 @@ def caltech_101(*, progress: bool = True) -> Dataset:
     return Dataset("caltech-101", root, images, CALTECH_101_CREDIT)
 
 
-class _NotCaltech101(Problem):
+class _NotCaltech101(Exception):
     """The archive is at fault; fetching it once more may help."""
 
 
 def _install_caltech_101(root: Path, progress: bool) -> None:
     address = os.environ.get("CALTECH_101_MIRROR") or CALTECH_101_URL
-    fetched = urlsplit(address).scheme in ("http", "https")
+    scheme = urlsplit(address).scheme
+    fetched = scheme in ("http", "https")
     if fetched:
-        archive = _download(address, root.with_name("caltech-101.zip"), progress)
+        archive = root.with_name("caltech-101.zip")  # kept beside the images: a teacher can serve it on
     else:
-        archive = Path(url2pathname(urlsplit(address).path) if address.startswith("file:") else address)
+        archive = Path(url2pathname(urlsplit(address).path) if scheme == "file" else address).expanduser()
         if not archive.is_file():
             raise Problem(f"CALTECH_101_MIRROR={address}: no such file; set it to where the archive is, or unset it")
     try:
         with new_folder(root) as folder:
+            if not archive.is_file():
+                _download(address, folder / archive.name, progress)
+                (folder / archive.name).replace(archive)
             digest = _unpack(archive, folder, progress)
             if digest != CALTECH_101_CONTENT and _sha256(archive) != CALTECH_101_SHA256:
                 raise _NotCaltech101(
-                    f"{address}: is not CALTECH-101, since neither its SHA-256 nor the digest of its images "
-                    f"({digest[:12]}...) is the official one; use the official archive, or another mirror"
+                    f"is not CALTECH-101, since neither its SHA-256 nor the digest of its images ({digest[:12]}...) "
+                    "is the official one"
                 )
             write_text(folder / "LICENCE.txt", CALTECH_101_CREDIT + "\n")
-    except _NotCaltech101:
+    except _NotCaltech101 as error:
         if fetched:
             archive.unlink(missing_ok=True)
-        raise
+        raise Problem(f"{address}: {error}; use the official archive or another copy of it") from error
 
 
-def _download(address: str, archive: Path, progress: bool) -> Path:
-    """The archive, kept beside the images: a teacher can serve it on."""
-    if archive.is_file():
-        return archive
+def _download(address: str, file: Path, progress: bool) -> None:
     remedy = "connect to a network, or set CALTECH_101_MIRROR to a copy of the archive, and run this again"
-    official = CALTECH_101_SHA256 if address == CALTECH_101_URL else None
-    downloader = pooch.HTTPDownloader(progressbar=progress, timeout=(5, 15))
-    pooch.get_logger().setLevel("ERROR")
+    download = pooch.HTTPDownloader(progressbar=progress, chunk_size=2**16, timeout=_TIMEOUTS)
     try:
-        with new_folder(archive.with_name("download")) as folder:
-            file = pooch.retrieve(address, official, "caltech-101.zip", folder, downloader=downloader)
-            Path(file).rename(archive)
+        download(address, file, None)
     except requests.exceptions.HTTPError as error:
         raise Problem(f"{address} answered {error.response.status_code}; {remedy}") from error
-    except requests.exceptions.RequestException as error:
-        raise Problem(f"{urlsplit(address).netloc} cannot be reached ({type(error).__name__}); {remedy}") from error
-    except ValueError as error:  # pooch: another SHA-256
-        raise Problem(f"{address} sent something else than the official archive; {remedy}") from error
-    return archive
+    except (requests.exceptions.RequestException, ValueError) as error:
+        raise Problem(f"no archive came from {address} ({type(error).__name__}); {remedy}") from error
+    if address == CALTECH_101_URL and _sha256(file) != CALTECH_101_SHA256:
+        raise Problem(f"{address} sent something else than the official archive (its SHA-256 differs); {remedy}")
 
 
 def _unpack(archive: Path, folder: Path, progress: bool) -> str:
-    """Write the archive's ``<category>/<name>.jpg`` into `folder`; the content digest of what was written."""
+    """Write the archive's images into `folder`; the content digest of what was written."""
     digests = {}
-    try:
-        with open(archive, "rb") as file, _inner_archive(file) as images:
-            for member in tqdm(images, total=CALTECH_101_IMAGES, unit="image", desc="unpack", disable=not progress):
-                parts = PurePosixPath(member.name.replace("\\", "/")).parts
-                if ".." in parts or member.name.startswith("/") or ":" in member.name:
-                    raise _NotCaltech101(
-                        f"{archive}: its member {member.name!r} would be written outside the folder; "
-                        "do not trust this archive, use the official one"
-                    )
-                if not member.isfile() or len(parts) != 3 or not parts[2].endswith(".jpg") or parts[2].startswith("."):
-                    continue
-                content = images.extractfile(member).read()
-                path = folder / parts[1] / parts[2]
-                path.parent.mkdir(exist_ok=True)
-                try:
-                    path.write_bytes(content)
-                except OSError as error:
-                    raise write_problem(folder, error) from error
-                digests[f"{parts[1]}/{parts[2]}"] = hashlib.sha256(content).hexdigest()
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError, KeyError, NotImplementedError) as error:
-        raise _NotCaltech101(f"{archive}: is no archive of CALTECH-101 ({error}); use another copy of it") from error
+    images = _images_in(archive)
+    for path, content in tqdm(images, total=CALTECH_101_IMAGES, unit="image", desc="unpack", disable=not progress):
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_bytes(content)
+        digests[path] = hashlib.sha256(content).hexdigest()
     lines = "".join(f"{digests[path]}  {path}\n" for path in sorted(digests))
     return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _images_in(archive: Path) -> Iterator[tuple[str, bytes]]:
+    """``<category>/<name>.jpg`` and the bytes of each image in the archive; nothing else that it holds."""
+    try:
+        with archive.open("rb") as file, _inner_archive(file) as members:
+            for member in members:
+                path = PurePosixPath(member.name.replace("\\", "/"))
+                if path.is_absolute() or ".." in path.parts or ":" in member.name or "\0" in member.name:
+                    raise _NotCaltech101(f"its member {member.name!r} would be written outside the folder")
+                hidden = path.name.startswith(".")
+                if member.isfile() and len(path.parts) == 3 and path.name.endswith(".jpg") and not hidden:
+                    yield "/".join(path.parts[1:]), members.extractfile(member).read()
+    except _NotCaltech101:
+        raise
+    except Exception as error:  # a damaged archive can make zipfile, tarfile or zlib raise anything
+        raise _NotCaltech101(f"is no archive of CALTECH-101, or a damaged one ({error})") from error
 
 
 def _inner_archive(file: BinaryIO) -> tarfile.TarFile:
@@ -355,5 +358,5 @@ def _inner_archive(file: BinaryIO) -> tarfile.TarFile:
 
 
 def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
