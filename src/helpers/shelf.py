@@ -8,6 +8,7 @@ which is plain text), so a shelf can be carried from one machine to another. `re
 """
 
 import dbm
+import hashlib
 import importlib
 import io
 import json
@@ -17,10 +18,11 @@ import shelve
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dbm import dumb
 from importlib.metadata import version
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -179,6 +181,7 @@ def build(
     made = _made_here(reading)
     images = find_images(folder) if images is None else list(images)
     with exclusive(path):
+        _finish(path)
         index, known = {}, {}
         if _exists(path):
             old = read(path)
@@ -199,7 +202,7 @@ def build(
             index = {key: [name for name in names if name not in taken_anew] for key, names in index.items()}
         for row in table[table["problem"] == ""].itertuples():
             key = fingerprints.to_hex(row.fingerprint)
-            index[key] = index.get(key, []) + [row.path]  # the article's line
+            index[key] = [*index.get(key, []), row.path]
         listed = {name for names in index.values() for name in names}
         files = {name: now.get(name, known.get(name)) for name in sorted(listed)}
         if files != known or not _exists(path):
@@ -231,42 +234,70 @@ def read(path: str | Path) -> Shelf:
     9018
     """
     path = Path(path)
-    for _ in range(50):  # another process may be putting a new shelf in place
-        _finish(path)
+    for _ in range(250):  # while another process puts a new shelf in place
+        if _ready(path).exists():
+            with suppress(TimeoutError), exclusive(path, wait=False):
+                _finish(path)
         before = _stamp(path)
         try:
             entries = _entries(path)
         except Problem:
-            if before == _stamp(path):
+            if _still(before, path):
                 raise
         else:
-            if before == _stamp(path):
+            if _still(before, path):
                 break
         time.sleep(0.02)
     else:
         raise Problem(f"{path}: is being written over and over; try again when that has ended")
-    about = _about(path, entries.pop(ABOUT, None))
+    about = _about(path, entries)
     for key, names in entries.items():
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise Problem(f"{path}: is no shelf of fingerprints, since {key!r} holds no list of file names")
-        fingerprints.from_hex(key)
+        try:
+            fingerprints.from_hex(key)
+        except Problem as problem:
+            raise Problem(f"{path}: is no shelf of fingerprints, since {problem}") from problem
     return Shelf(entries, about)
 
 
-def _about(path: Path, text: object) -> dict:
-    if text is None:
+def _about(path: Path, entries: dict) -> dict:
+    """What made the shelf, taken out of its `entries`, which are then the same as when it was written."""
+    if ABOUT not in entries:
+        if not entries:
+            raise Problem(f"{path}: is empty or damaged; delete it and build it again")
         return {}
     try:
-        about = json.loads(text)
-        if set(about) == {*_made_here({}), "files"} and set(about["reading"]) == set(AS_STORED):
-            return about
-    except (TypeError, ValueError):
-        pass
-    raise Problem(f"{path}: says in a way not known here what made it; build it again with these helpers")
+        about = json.loads(entries.pop(ABOUT))
+        digest = about.pop("digest")
+        known_form = (
+            about.keys() == {*_made_here({}), "files"}
+            and about["reading"].keys() == AS_STORED.keys()
+            and all(isinstance(number, str) for number in about["versions"].values())
+            and isinstance(about["files"], dict)
+        )
+    except (TypeError, ValueError, AttributeError, KeyError, RecursionError):
+        known_form = False
+    if not known_form:
+        raise Problem(f"{path}: says in a way not known here what made it; build it again with these helpers")
+    if digest != _digest(entries, about):
+        raise Problem(f"{path}: is damaged, or was changed by another program; delete it and build it again")
+    return about
 
 
-class _PlainUnpickler(pickle.Unpickler):
-    """Loads lists, strings and numbers. Anything else has to be found by its name first, and is not."""
+def _digest(index: dict, about: dict) -> str:
+    return hashlib.sha256(json.dumps([index, about], sort_keys=True).encode()).hexdigest()
+
+
+class _PlainUnpickler(pickle._Unpickler):
+    """Loads lists, strings and numbers. Anything else has to be found by its name first, and is not.
+
+    It is the unpickler written in Python: of the one in C a few wrong bytes can ask for all of the memory.
+    """
+
+    dispatch: ClassVar = {
+        code: load for code, load in pickle._Unpickler.dispatch.items() if code != pickle.BYTEARRAY8[0]
+    }
 
     def find_class(self, module: str, name: str) -> object:
         raise Problem(
@@ -324,25 +355,30 @@ def _publish(path: Path, index: dict[str, list[str]], about: dict) -> None:
     """
     with new_folder(_ready(path)) as place:
         with shelve.Shelf(dumb.open(str(place / "new"), "n")) as database:
-            database[ABOUT] = json.dumps(about, sort_keys=True)
+            database[ABOUT] = json.dumps({**about, "digest": _digest(index, about)}, sort_keys=True)
             for key, names in index.items():
                 database[key] = names
         for file in place.iterdir():
-            with open(file, "r+b") as opened:
+            with file.open("r+b") as opened:
                 os.fsync(opened.fileno())
     _finish(path)
 
 
 def _finish(path: Path) -> None:
+    """Move a finished shelf to its place. Hold `exclusive(path)` around it.
+
+    The old ``.dir`` goes first: without it there is no shelf, so that nobody, not even a plain ``shelve.open``, can meet
+    the ``.dat`` of one shelf beside the ``.dir`` of another.
+    """
     ready = _ready(path)
-    if not ready.is_dir():
-        return
+    places = [path.with_name(path.name + suffix) for suffix in _FILES]
+    news = [ready / f"new{suffix}" for suffix in _FILES]
     try:
-        for suffix in _FILES:
-            try:
-                os.replace(ready / f"new{suffix}", path.with_name(path.name + suffix))
-            except FileNotFoundError:  # moved already, before the interruption or by another process
-                pass
+        if news[0].exists():
+            places[1].unlink(missing_ok=True)
+            news[0].replace(places[0])
+        if news[1].exists():
+            news[1].replace(places[1])
         shutil.rmtree(ready, ignore_errors=True)
     except OSError as error:
         raise write_problem(path, error) from error
@@ -350,7 +386,7 @@ def _finish(path: Path) -> None:
 
 def _stamp(path: Path) -> tuple:
     """Changes whenever another shelf takes this one's place."""
-    stamps = [_ready(path).exists()]
+    stamps = []
     for suffix in ("", *_FILES):
         try:
             status = path.with_name(path.name + suffix).stat()
@@ -358,6 +394,11 @@ def _stamp(path: Path) -> tuple:
         except OSError:
             stamps.append(None)
     return tuple(stamps)
+
+
+def _still(before: tuple, path: Path) -> bool:
+    """Whether what was read since `before` is one whole shelf."""
+    return not _ready(path).exists() and before == _stamp(path)
 
 
 def _size_and_time(path: Path) -> list[int] | None:
