@@ -4,19 +4,23 @@ A fingerprint is the 64 bits of ``imagehash.dhash``: ``uint64`` in arrays and ta
 print. `to_hex` and `from_hex` convert between the two; nothing else does.
 """
 
+from __future__ import annotations
+
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import imagehash
 import joblib
 import numpy as np
-import pandas as pd
 from PIL import Image
-from tqdm.auto import tqdm
 
 from helpers import Problem
 from helpers.images import READING, find_images, open_image, open_with_size
 
-_CHUNK = 32  # images that a worker is handed at a time
+if TYPE_CHECKING:  # pandas and tqdm are imported in `of_folder`: its workers do without them and start in half the time
+    import pandas as pd
+
+_CHUNK = 64  # images that a worker is handed at a time, at most
 
 
 def to_hex(fingerprint: np.uint64) -> str:
@@ -69,7 +73,7 @@ def of_image(image: Image.Image) -> np.uint64:
     >>> of_image(Image.linear_gradient("L").rotate(90))
     np.uint64(18446744073709551615)
     """
-    return from_hex(str(imagehash.dhash(image)))
+    return np.packbits(imagehash.dhash(image).hash).view(">u8")[0].astype(np.uint64)
 
 
 def of_file(path: str | Path, **reading: object) -> np.uint64:
@@ -133,10 +137,12 @@ def of_folder(
     >>> of_folder("data/sample")["problem"].eq("").all()  # doctest: +SKIP
     True
     """
+    import pandas as pd
+    from tqdm.auto import tqdm
+
     reading = complete_reading(reading)
     images = find_images(folder) if images is None else list(images)
-    chunks = [images[start : start + _CHUNK] for start in range(0, len(images), _CHUNK)]
-    workers = 1 if len(chunks) < 3 else min(workers or joblib.cpu_count(), len(chunks))
+    chunks, workers = _share_out(images, workers or joblib.cpu_count())
     pool = joblib.Parallel(n_jobs=workers, return_as="generator", batch_size=1)
     rows = []
     with tqdm(total=len(images), unit="image", desc="fingerprints", disable=not progress, leave=False) as bar:
@@ -165,6 +171,14 @@ def complete_reading(reading: dict) -> dict:
     if unknown:
         raise TypeError(f"unknown argument {unknown[0]!r}; a file is read with {', '.join(READING)}")
     return {**READING, **reading}
+
+
+def _share_out(jobs: list, workers: int) -> tuple[list[list], int]:
+    """Jobs cut into chunks for workers, and how many workers are worth starting: one for a few dozen jobs."""
+    if len(jobs) <= _CHUNK:
+        workers = 1
+    size = max(1, min(_CHUNK, len(jobs) // (8 * workers)))
+    return [jobs[start : start + size] for start in range(0, len(jobs), size)], workers
 
 
 def _rows(folder: str, images: list[str], reading: dict) -> list[tuple]:
