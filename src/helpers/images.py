@@ -6,6 +6,7 @@ hidden under it counts: 15 bits) and 16-bit greyscale (clipped to white: 31 bits
 picture comes out exactly as ``PIL.Image.open`` gives it.
 """
 
+import errno
 import os
 import warnings
 from functools import cache
@@ -26,6 +27,7 @@ READING = {"rotate": True, "background": "white", "fast": False}
 FAST_SIZE = (144, 128)
 
 _ORIENTATION = 0x0112  # the EXIF tag
+_HEIC = (b"ftypheic", b"ftypheix", b"ftypheim", b"ftypheis", b"ftyphevc", b"ftyphevx", b"ftypmif1", b"ftypmsf1")
 
 
 def find_images(folder: str | Path) -> list[str]:
@@ -83,7 +85,7 @@ def open_image(
     path : str or Path
         The file. Of several frames or pages the first is taken.
     rotate : bool
-        Turn the picture as its EXIF tag says. ``imagehash`` does not.
+        Turn the picture as its EXIF tag says. ``imagehash`` does not. (A TIFF is always turned: Pillow does that.)
     background : str or None
         The colour that shows through transparency (any Pillow colour name); None keeps the hidden colours, as
         ``imagehash`` does.
@@ -116,7 +118,8 @@ def open_with_size(
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(path, formats=_formats()) as image:
             size = image.size
-            turned = image.getexif().get(_ORIENTATION, 1) if rotate else 1
+            by_pillow = image.format == "TIFF"  # which it turns by itself, size and all
+            turned = image.getexif().get(_ORIENTATION, 1) if rotate and not by_pillow else 1
             if fast and image.format in ("JPEG", "MPO"):
                 image.draft("L", FAST_SIZE)
             image.load()
@@ -167,9 +170,9 @@ def _formats() -> list[str]:
 
 def _reason(path: str | Path, error: Exception) -> str:
     path = Path(path)
-    if isinstance(error, FileNotFoundError):
+    if isinstance(error, FileNotFoundError) or getattr(error, "errno", None) == errno.ELOOP:
         if path.is_symlink():
-            return f"is a link that leads nowhere ({os.readlink(path)}); bring its target back or delete the link"
+            return f"is a link that leads nowhere ({path.readlink()}); bring its target back or delete the link"
         return "no such file; check the spelling"
     if isinstance(error, IsADirectoryError) or path.is_dir():
         return "is a folder, not an image; name a file inside it"
@@ -181,15 +184,15 @@ def _reason(path: str | Path, error: Exception) -> str:
             "since such files are used to exhaust memory; save a smaller copy"
         )
     if isinstance(error, UnidentifiedImageError):
-        with open(path, "rb") as file:
+        with path.open("rb") as file:
             start = file.read(32)
         if not start:
             return "is empty (0 bytes); copy it again from its source"
-        if start[4:8] == b"ftyp" and b"AVIF" not in _formats() and b"avif" in start:
+        if start[4:12] == b"ftypavif" and "AVIF" not in _formats():
             return "is an AVIF picture, which this Pillow was built without; convert it to JPEG"
-        if start[4:8] == b"ftyp":
+        if start[4:12] in _HEIC and "HEIF" not in _formats():
             return "is a HEIC picture; install pillow-heif (pip install pillow-heif) or convert it to JPEG"
         return "is not an image that Pillow can read; save it again as JPEG or PNG, or delete it"
-    if "truncated" in str(error):
+    if "truncated" in str(error).lower():
         return f"ends before its picture does ({error}); copy it again from its source"
     return f"could not be decoded ({type(error).__name__}: {error}); copy it again from its source, or save it anew"
