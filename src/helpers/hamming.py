@@ -37,7 +37,7 @@ def as_fingerprints(values: object) -> np.ndarray:
     if isinstance(values, (pd.Series, pd.api.extensions.ExtensionArray)):
         missing = int(pd.isna(values).sum())
         if missing:
-            raise Problem(f"{missing} rows have no fingerprint; keep only the rows whose problem is empty")
+            raise Problem(f"{missing} of {len(values)} rows have no fingerprint; keep only the rows whose problem is empty")
         values = values.to_numpy("uint64") if str(values.dtype) == "UInt64" else values.to_numpy()
     values = np.asarray(values)
     if values.size == 0 and values.dtype == np.float64:  # np.asarray([])
@@ -46,6 +46,13 @@ def as_fingerprints(values: object) -> np.ndarray:
         why = ": a float holds only 53 of the 64 bits" if values.dtype.kind == "f" else ""
         raise Problem(f"fingerprints must be uint64, not {values.dtype}{why}")
     return values
+
+
+def _one(value: object) -> int:
+    if isinstance(value, (int, np.integer)) and 0 <= int(value) < 2**BITS:
+        return int(value)
+    why = ": a float holds only 53 of the 64 bits" if isinstance(value, (float, np.floating)) else ""
+    raise Problem(f"a fingerprint must be a whole number of {BITS} bits, not {value!r}{why}")
 
 
 def distance(a: np.uint64, b: np.uint64) -> int:
@@ -66,7 +73,7 @@ def distance(a: np.uint64, b: np.uint64) -> int:
     >>> distance(0b1011, 0b0010)
     2
     """
-    return (int(a) ^ int(b)).bit_count()
+    return (_one(a) ^ _one(b)).bit_count()
 
 
 def distances(query: np.uint64, fingerprints: object) -> np.ndarray:
@@ -87,7 +94,7 @@ def distances(query: np.uint64, fingerprints: object) -> np.ndarray:
     >>> distances(np.uint64(0), np.array([0, 1, 3], dtype=np.uint64)).tolist()
     [0, 1, 2]
     """
-    return np.bitwise_count(as_fingerprints(fingerprints) ^ np.uint64(query))
+    return np.bitwise_count(as_fingerprints(fingerprints) ^ np.uint64(_one(query)))
 
 
 def count_pairs(fingerprints: object) -> np.ndarray:
