@@ -7,7 +7,6 @@ were equal byte for byte. `gather` really saves what it resizes.
 import hashlib
 import json
 import random
-import shutil
 from importlib.resources import files
 from io import StringIO
 from pathlib import Path, PurePosixPath
@@ -155,7 +154,7 @@ def gather(
     >>> gather("photos", "haystack", random_needles(find_images("photos")))  # doctest: +SKIP
     """
     folder, output = Path(folder), Path(output)
-    images = find_images(folder) if images is None else list(images)
+    images = find_images(folder) if images is None else sorted(set(images))
     _check_arguments(folder, output, needles, images, factors, format, quality)
     settings = {
         "seed": seed,
@@ -181,10 +180,11 @@ def gather(
             workers = 1 if len(chunks) < 3 else min(workers or joblib.cpu_count(), len(chunks))
             pool = joblib.Parallel(n_jobs=workers, return_as="generator", batch_size=1)
             with tqdm(total=len(jobs), unit="image", desc="haystack", disable=not progress, leave=False) as bar:
-                for done in pool(joblib.delayed(_save)(folder, place, chunk, quality) for chunk in chunks):
-                    for sentence in done:
+                done = pool(joblib.delayed(_save)(folder, place, chunk, quality) for chunk in chunks)
+                for chunk, sentences in zip(chunks, done, strict=True):
+                    for sentence in sentences:
                         print(sentence)
-                    bar.update(_CHUNK)
+                    bar.update(len(chunk))
             write_truth(place / "truth.csv", truth)
             write_text(place / "gather.json", json.dumps(settings, indent=1) + "\n")
     return truth
@@ -238,7 +238,12 @@ def _plan(folder, needles, taken, seed, factors, format, resize) -> pd.DataFrame
     rows = []
     for needle, copies in needles[["needle", "copies"]].itertuples(index=False):
         try:
+            needle.encode()
             width, height = open_with_size(folder / needle)[1]
+        except UnicodeEncodeError:
+            shown = needle.encode("utf-8", "backslashreplace").decode()
+            print(f"No copies of an image whose name is not valid text: {shown}; rename it")
+            continue
         except Problem as problem:
             print(f"No copies of an image that cannot be read: {problem}")
             continue
