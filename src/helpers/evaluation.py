@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-from helpers import hamming
+from helpers import Problem, hamming
 
 
 def copy_distances(truth: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
@@ -55,6 +55,11 @@ def by_radius(same: np.ndarray, others: np.ndarray, queries: int, radii: range =
         A row a radius: ``found`` (copies), ``recall`` (share of all copies) with its 95 % Wilson interval ``low`` to
         ``high``, ``false`` (matches that are no copies), ``false_per_query``, and ``precision``.
 
+    Raises
+    ------
+    Problem
+        If there are no copies or no queries.
+
     Notes
     -----
     E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927).
@@ -65,6 +70,8 @@ def by_radius(same: np.ndarray, others: np.ndarray, queries: int, radii: range =
     [0.5, 0.75, 0.75]
     """
     same, rows = np.asarray(same), []
+    if not len(same) or queries < 1:
+        raise Problem(f"{len(same)} copies and {queries} queries: there is nothing to find; hide at least one copy")
     for radius in radii:
         found, false = int((same <= radius).sum()), int(np.asarray(others)[: radius + 1].sum())
         interval = binomtest(found, len(same)).proportion_ci(method="wilson")

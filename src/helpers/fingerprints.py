@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import imagehash
 import joblib
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageColor
 
 from helpers import Problem
 from helpers.images import READING, find_images, open_image, open_with_size
@@ -170,6 +170,11 @@ def complete_reading(reading: dict) -> dict:
     unknown = sorted(set(reading) - set(READING))
     if unknown:
         raise TypeError(f"unknown argument {unknown[0]!r}; a file is read with {', '.join(READING)}")
+    if (background := reading.get("background")) is not None:
+        try:
+            ImageColor.getrgb(background)
+        except ValueError as error:
+            raise Problem(f"background {background!r}: no colour that Pillow knows; try white or #ffffff") from error
     return {**READING, **reading}
 
 
