@@ -37,7 +37,9 @@ def as_fingerprints(values: object) -> np.ndarray:
     if isinstance(values, (pd.Series, pd.api.extensions.ExtensionArray)):
         missing = int(pd.isna(values).sum())
         if missing:
-            raise Problem(f"{missing} of {len(values)} rows have no fingerprint; keep only the rows whose problem is empty")
+            raise Problem(
+                f"{missing} of {len(values)} rows have no fingerprint; keep only the rows whose problem is empty"
+            )
         values = values.to_numpy("uint64") if str(values.dtype) == "UInt64" else values.to_numpy()
     values = np.asarray(values)
     if values.size == 0 and values.dtype == np.float64:  # np.asarray([])
