@@ -41,7 +41,10 @@ def _equal(got: object, expected: object) -> bool:
 
 
 def _shown(value: object) -> str:
-    text = f"array({value.astype(int).tolist()})" if isinstance(value, np.ndarray) else repr(value)
+    if isinstance(value, np.ndarray):
+        text = f"array({(value.astype(int) if value.dtype == bool else value).tolist()})"
+    else:
+        text = repr(value.name if isinstance(value, Path) else value)
     return text if len(text) <= 160 else text[:157] + "..."
 
 
