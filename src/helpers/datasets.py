@@ -311,7 +311,7 @@ def _download(address: str, file: Path, progress: bool) -> None:
     except requests.exceptions.HTTPError as error:
         raise Problem(f"{address} answered {error.response.status_code}; {remedy}") from error
     except (requests.exceptions.RequestException, ValueError) as error:
-        raise Problem(f"no archive came from {address} ({type(error).__name__}); {remedy}") from error
+        raise Problem(f"No archive came from {address} ({type(error).__name__}); {remedy}") from error
     if address == CALTECH_101_URL and _sha256(file) != CALTECH_101_SHA256:
         raise Problem(f"{address} sent something else than the official archive (its SHA-256 differs); {remedy}")
 

@@ -1,0 +1,537 @@
+"""Where the images come from: what is accepted, what is refused, and what is left behind. No test reaches a network."""
+
+import errno
+import hashlib
+import io
+import os
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from helpers import Problem, datasets, fingerprints
+
+IMAGES = {
+    f"{category}/image_{number:04}.jpg": f"{category} {number}".encode() * 50
+    for category in ("BACKGROUND_Google", "Faces", "Faces_easy", "airplanes", "watch")
+    for number in (1, 2, 3)
+}
+IN_THE_ARTICLE = [path for path in sorted(IMAGES) if path.startswith(("airplanes", "watch"))]
+
+
+@pytest.fixture(autouse=True)
+def alone(data_folder, monkeypatch):
+    """Every test has an empty data folder, and asks no proxy."""
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.delenv("CALTECH_101_MIRROR", raising=False)
+
+
+@pytest.fixture
+def small_caltech(monkeypatch):
+    """For this test, CALTECH-101 is `IMAGES`."""
+    lines = "".join(f"{hashlib.sha256(IMAGES[path]).hexdigest()}  {path}\n" for path in sorted(IMAGES))
+    monkeypatch.setattr(datasets, "CALTECH_101_CONTENT", hashlib.sha256(lines.encode()).hexdigest())
+    monkeypatch.setattr(datasets, "CALTECH_101_IMAGES", len(IMAGES))
+
+
+@pytest.fixture
+def archive(tmp_path):
+    """The official archive, as it would be if it were small: a tar inside a zip, among what else lies there."""
+    path = tmp_path / "mirror" / "caltech-101.zip"
+    path.parent.mkdir()
+    path.write_bytes(as_zip(as_tar(in_tar(IMAGES))))
+    return path
+
+
+@pytest.fixture
+def mirror(archive):
+    """The address of a server on this machine that hands out the folder of `archive`."""
+    handler = partial(QuietHandler, directory=str(archive.parent))
+    with serving(handler) as address:
+        yield address
+
+
+@contextmanager
+def serving(handler):
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass
+
+
+class BreaksOff(QuietHandler):
+    """Promises more bytes than it sends."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "1000000")
+        self.end_headers()
+        self.wfile.write(b"PK")
+
+
+def in_tar(images):
+    return {f"101_ObjectCategories/{path}": content for path, content in images.items()}
+
+
+def as_tar(members):
+    """A .tar.gz; a `TarInfo` as a name is taken as it is, so that links can be made."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for name, content in members.items():
+            member = name if isinstance(name, tarfile.TarInfo) else tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def as_zip(tar, name="caltech-101/101_ObjectCategories.tar.gz"):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as outer:
+        outer.writestr("__MACOSX/caltech-101/._101_ObjectCategories.tar.gz", b"not a tar")
+        outer.writestr(name, tar)
+    return buffer.getvalue()
+
+
+def link(name, target):
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = tarfile.SYMTYPE, str(target)
+    return member
+
+
+def is_one_sentence(problem):
+    """What, why and the remedy, on one line."""
+    text = str(problem.value)
+    return "\n" not in text and "; " in text
+
+
+def everything_in(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+# The sample
+
+
+def test_the_sample_has_photographs_enough_for_a_haystack_and_needles(sample):
+    whole = [path for path in sample.images if path.endswith("/whole.jpg")]
+    assert len(sample.images) == 101
+    assert len({int(fingerprints.of_file(sample.root / path)) for path in whole}) >= 17
+
+
+def test_the_sample_is_the_same_when_it_is_made_again(tmp_path, monkeypatch):
+    def made_in(folder):
+        monkeypatch.setenv("FINGERPRINTS_DATA", str(folder))
+        dataset = datasets.sample()
+        return {path: hashlib.sha256((dataset.root / path).read_bytes()).hexdigest() for path in dataset.images}
+
+    assert made_in(tmp_path / "first") == made_in(tmp_path / "second")
+
+
+def test_the_sample_needs_no_network(monkeypatch):
+    def forbidden(*arguments):
+        raise AssertionError("the sample reached for the network")
+
+    monkeypatch.setattr(socket.socket, "connect", forbidden)
+    monkeypatch.setattr(socket, "getaddrinfo", forbidden)
+    assert len(datasets.sample().images) == 101
+
+
+def test_the_licences_lie_beside_the_images(sample):
+    licences = (sample.root / "LICENCES.txt").read_text(encoding="utf-8")
+    assert licences.rstrip() == sample.credit
+    for path in sample.images:
+        assert f"\n{path.split('/')[0]}: " in licences
+
+
+def test_tiles_are_cut_from_large_photographs_only_and_do_not_overlap(sample):
+    from PIL import Image
+
+    tiles = sorted(sample.root.glob("coffee/tile_*.jpg"))
+    assert [Image.open(tile).size for tile in tiles] == [(250, 250)] * 2  # of 600 x 400
+    assert not list(sample.root.glob("clock/tile_*.jpg"))  # 400 x 300
+
+
+# A folder of your own, and what is none
+
+
+def test_a_folder_of_your_own_is_a_dataset(photographs):
+    sentences = []
+    dataset = datasets.load(photographs, show=sentences.append)
+    assert (dataset.name, dataset.root, len(dataset.images)) == ("photographs", photographs, 8)
+    assert sentences == ["photographs: 8 images in 2 categories."]
+
+
+@pytest.mark.parametrize("name", ["caltech-256", "nowhere/at/all", "Sample"])
+def test_an_unknown_dataset_is_one_sentence_that_names_the_known_ones(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Problem, match="'caltech-101', 'sample'") as problem:
+        datasets.load(name)
+    assert is_one_sentence(problem)
+
+
+def test_a_folder_without_images_is_one_sentence(tmp_path):
+    (tmp_path / "notes.txt").write_text("no picture")
+    with pytest.raises(Problem, match="holds no images") as problem:
+        datasets.load(tmp_path)
+    assert is_one_sentence(problem)
+
+
+def test_an_unknown_subset_is_refused():
+    with pytest.raises(Problem, match="'article'"):
+        datasets.load("sample", subset="articles")
+
+
+def test_data_goes_where_the_environment_says_or_else_into_the_clone(monkeypatch):
+    monkeypatch.setenv("FINGERPRINTS_DATA", "somewhere")
+    assert datasets.data_folder() == Path("somewhere")
+    monkeypatch.delenv("FINGERPRINTS_DATA")
+    assert datasets.data_folder().parent == Path(datasets.__file__).parents[2]
+
+
+# CALTECH-101 that can be had
+
+
+@pytest.mark.parametrize("packing", ["zip", "tar.gz"])
+@pytest.mark.parametrize("way", ["http", "file", "path"])
+def test_a_mirror_is_accepted_by_its_images(way, packing, small_caltech, archive, mirror, monkeypatch):
+    if packing == "tar.gz":  # as old mirrors have it; the name does not matter
+        archive.write_bytes(as_tar(in_tar(IMAGES)))
+    address = {"http": f"{mirror}/{archive.name}", "file": archive.as_uri(), "path": str(archive)}[way]
+    monkeypatch.setenv("CALTECH_101_MIRROR", address)
+    dataset = datasets.caltech_101()
+    assert dataset.images == sorted(IMAGES)
+    assert {path: (dataset.root / path).read_bytes() for path in dataset.images} == IMAGES
+
+
+def test_a_mirror_is_accepted_by_the_official_checksum(archive, monkeypatch):
+    monkeypatch.setattr(datasets, "CALTECH_101_SHA256", hashlib.sha256(archive.read_bytes()).hexdigest())
+    monkeypatch.setattr(datasets, "CALTECH_101_IMAGES", len(IMAGES))
+    monkeypatch.setenv("CALTECH_101_MIRROR", str(archive))
+    assert datasets.caltech_101().images == sorted(IMAGES)
+
+
+@pytest.mark.parametrize("name", ["my copy.zip", "50%20off.zip", "Ünïcödé 图像.zip"])
+def test_a_file_address_may_hold_any_name(name, small_caltech, archive, monkeypatch):
+    address = archive.rename(archive.with_name(name)).as_uri()
+    monkeypatch.setenv("CALTECH_101_MIRROR", address)
+    assert len(datasets.caltech_101().images) == len(IMAGES)
+
+
+def test_a_file_address_may_be_written_with_plain_spaces(small_caltech, archive, monkeypatch):
+    archive.rename(archive.with_name("my copy.zip"))
+    monkeypatch.setenv("CALTECH_101_MIRROR", archive.parent.as_uri() + "/my copy.zip")
+    assert len(datasets.caltech_101().images) == len(IMAGES)
+
+
+def test_licence_and_citation_lie_beside_the_images(small_caltech, archive, monkeypatch):
+    monkeypatch.setenv("CALTECH_101_MIRROR", str(archive))
+    dataset = datasets.caltech_101()
+    for needed in ("CC BY 4.0", "10.22002/D1.20086", "Fei-Fei"):
+        assert needed in (dataset.root / "LICENCE.txt").read_text(encoding="utf-8")
+        assert needed in dataset.credit
+
+
+def test_the_articles_subset_leaves_out_three_categories(small_caltech, archive, monkeypatch):
+    monkeypatch.setenv("CALTECH_101_MIRROR", str(archive))
+    assert datasets.load("caltech-101", subset="article").images == IN_THE_ARTICLE
+
+
+def test_only_jpg_images_are_taken(small_caltech, archive, monkeypatch, data_folder):
+    other = {
+        "101_ObjectCategories/BACKGROUND_Google/tmp": b"a JPEG without a suffix",
+        "101_ObjectCategories/airplanes/._image_0001.jpg": b"what macOS adds",
+        "101_ObjectCategories/.DS_Store": b"what macOS adds",
+        "101_ObjectCategories/airplanes/notes.txt": b"text",
+        "101_ObjectCategories/airplanes/deeper/image_0001.jpg": b"one folder too deep",
+        "image_0001.jpg": b"no folder",
+    }
+    archive.write_bytes(as_zip(as_tar(other | in_tar(IMAGES))))
+    monkeypatch.setenv("CALTECH_101_MIRROR", str(archive))
+    datasets.caltech_101()
+    files = {path for path in everything_in(data_folder / "caltech-101") if "." in path}
+    assert files == {*IMAGES, "LICENCE.txt"}
+
+
+def test_it_is_fetched_and_unpacked_once(small_caltech, archive, mirror, monkeypatch, data_folder):
+    monkeypatch.setenv("CALTECH_101_MIRROR", f"{mirror}/{archive.name}")
+    first = datasets.caltech_101()
+    assert everything_in(data_folder)[:2] == ["caltech-101", "caltech-101.zip"]
+    archive.unlink()
+    assert datasets.caltech_101() == first
+
+
+def test_a_fetched_archive_is_kept_to_be_unpacked_again(small_caltech, archive, mirror, monkeypatch, data_folder):
+    monkeypatch.setenv("CALTECH_101_MIRROR", f"{mirror}/{archive.name}")
+    datasets.caltech_101().root.rename(data_folder / "elsewhere")
+    archive.unlink()
+    assert len(datasets.caltech_101().images) == len(IMAGES)
+
+
+def test_what_an_interrupted_run_left_is_cleared(small_caltech, archive, monkeypatch, data_folder):
+    leftover = data_folder / ".caltech-101.partial" / "airplanes" / "image_0009.jpg"
+    leftover.parent.mkdir(parents=True)
+    leftover.write_bytes(b"half")
+    monkeypatch.setenv("CALTECH_101_MIRROR", str(archive))
+    assert datasets.caltech_101().images == sorted(IMAGES)
+    assert [path.name for path in data_folder.iterdir()] == ["caltech-101"]
+
+
+# CALTECH-101 that cannot be had
+
+
+@pytest.fixture
+def closed_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    return f"http://127.0.0.1:{port}/caltech-101.zip"
+
+
+@pytest.fixture
+def silent_server(monkeypatch):
+    monkeypatch.setattr(datasets, "_TIMEOUTS", (0.2, 0.2))
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/caltech-101.zip"
+
+
+@pytest.mark.parametrize("unreachable", ["closed_port", "silent_server"])
+def test_without_a_network_the_sample_stands_in_and_says_so(unreachable, request, monkeypatch, data_folder):
+    monkeypatch.setenv("CALTECH_101_MIRROR", request.getfixturevalue(unreachable))
+    sentences, start = [], time.monotonic()
+    dataset = datasets.load("caltech-101", show=sentences.append)
+    assert time.monotonic() - start < 5
+    assert dataset.name == "sample"
+    assert sentences[0].startswith(
+        "CALTECH-101 IS NOT HERE, THE SAMPLE STANDS IN. No archive came from http://127.0.0.1"
+    )
+    assert "connect to a network, or set CALTECH_101_MIRROR" in sentences[0]
+    assert sentences[1:] == ["sample: 101 images in 20 categories, standing in for CALTECH-101."]
+    assert [path.name for path in data_folder.iterdir()] == ["sample"]
+
+
+def test_a_server_is_not_waited_for_long():
+    assert sum(datasets._TIMEOUTS) <= 20
+
+
+def test_an_archive_that_is_not_there_is_one_sentence(mirror, monkeypatch, data_folder):
+    monkeypatch.setenv("CALTECH_101_MIRROR", f"{mirror}/other.zip")
+    with pytest.raises(Problem, match=r"other\.zip answered 404; ") as problem:
+        datasets.caltech_101()
+    assert is_one_sentence(problem)
+    assert not everything_in(data_folder)
+
+
+@pytest.mark.parametrize(
+    "address", ["nowhere.zip", "file:///nowhere/caltech-101.zip", "ftp://127.0.0.1/caltech-101.zip"]
+)
+def test_a_file_that_is_not_there_is_one_sentence(address, monkeypatch, data_folder):
+    monkeypatch.setenv("CALTECH_101_MIRROR", address)
+    with pytest.raises(Problem, match="no such file; ") as problem:
+        datasets.caltech_101()
+    assert is_one_sentence(problem)
+    assert not everything_in(data_folder)
+
+
+def test_a_connection_that_breaks_off_leaves_nothing(monkeypatch, data_folder):
+    with serving(BreaksOff) as address, pytest.raises(Problem, match="No archive came from") as problem:
+        monkeypatch.setenv("CALTECH_101_MIRROR", f"{address}/caltech-101.zip")
+        datasets.caltech_101()
+    assert is_one_sentence(problem)
+    assert not everything_in(data_folder)
+
+
+def test_another_file_at_the_official_address_is_refused(small_caltech, archive, mirror, monkeypatch, data_folder):
+    monkeypatch.setattr(datasets, "CALTECH_101_URL", f"{mirror}/{archive.name}")
+    with pytest.raises(Problem, match="its SHA-256 differs") as problem:
+        datasets.caltech_101()
+    assert is_one_sentence(problem)
+    assert not everything_in(data_folder)
+
+
+WRONG = {
+    "one byte of one image": as_zip(as_tar(in_tar(IMAGES | {"watch/image_0003.jpg": b"another watch"}))),
+    "an image less": as_zip(as_tar(in_tar(dict(list(IMAGES.items())[1:])))),
+    "an image more": as_zip(as_tar(in_tar(IMAGES | {"watch/image_0004.jpg": b"a watch more"}))),
+    "no image": as_zip(as_tar({})),
+    "no tar in the zip": as_zip(as_tar(in_tar(IMAGES)), name="caltech-101/Annotations.tar"),
+    "no gzip in the zip": as_zip(b"this is no tar"),
+    "a page of HTML": b"<!DOCTYPE html><title>Sign in to the network</title>",
+    "an empty file": b"",
+    "the first half of the zip": as_zip(as_tar(in_tar(IMAGES)))[:400],
+    "the first half of the tar": as_tar(in_tar(IMAGES))[:300],
+    "a zip with damage inside": as_zip(as_tar(in_tar(IMAGES))).replace(as_tar(in_tar(IMAGES))[40:60], bytes(20)),
+    "a link for an image": as_zip(as_tar({link("101_ObjectCategories/watch/image_0003.jpg", "/etc/hostname"): b""})),
+}
+LEAVES_THE_FOLDER = [
+    "../evil.jpg",
+    "101_ObjectCategories/../../evil.jpg",
+    "101_ObjectCategories/airplanes/../../../evil.jpg",
+    "/evil/airplanes/evil.jpg",
+    "//server/share/evil.jpg",
+    "..\\..\\evil.jpg",
+    "101_ObjectCategories\\..\\evil.jpg",
+    "\\evil\\evil.jpg",
+    "C:\\evil\\evil.jpg",
+    "C:/evil/evil.jpg",
+    "101_ObjectCategories/airplanes/image_0001.jpg:evil",
+]
+WRONG |= {f"member {name}": as_zip(as_tar({name: b"evil"} | in_tar(IMAGES))) for name in LEAVES_THE_FOLDER}
+
+
+@pytest.mark.parametrize("way", ["http", "file"])
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_wrong_archive_is_refused(wrong, way, small_caltech, archive, mirror, monkeypatch, tmp_path, data_folder):
+    archive.write_bytes(WRONG[wrong])
+    address = archive.as_uri() if way == "file" else f"{mirror}/{archive.name}"
+    monkeypatch.setenv("CALTECH_101_MIRROR", address)
+    with pytest.raises(Problem, match="use the official archive or another copy of it") as problem:
+        datasets.caltech_101()
+    assert is_one_sentence(problem)
+    assert str(problem.value).startswith(address)
+    assert not everything_in(data_folder), "neither images nor, over the network, the refused archive"
+    assert archive.read_bytes() == WRONG[wrong], "a user's own file is left alone"
+    assert not [path for path in everything_in(tmp_path) if "evil" in path]
+
+
+@pytest.mark.parametrize("name", LEAVES_THE_FOLDER)
+def test_a_path_that_leaves_the_folder_is_named(name, small_caltech, archive, monkeypatch):
+    archive.write_bytes(WRONG[f"member {name}"])
+    monkeypatch.setenv("CALTECH_101_MIRROR", str(archive))
+    with pytest.raises(Problem, match="would be written outside the folder") as problem:
+        datasets.caltech_101()
+    assert repr(name) in str(problem.value)
+
+
+def test_nothing_is_written_through_a_link_in_the_archive(small_caltech, archive, monkeypatch, tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    archive.write_bytes(as_zip(as_tar({link("101_ObjectCategories/airplanes", outside): b""} | in_tar(IMAGES))))
+    monkeypatch.setenv("CALTECH_101_MIRROR", str(archive))
+    dataset = datasets.caltech_101()
+    assert not (dataset.root / "airplanes").is_symlink()
+    assert not everything_in(outside)
+
+
+def test_a_damaged_archive_is_a_sentence_or_does_no_harm(small_caltech, archive, monkeypatch):
+    monkeypatch.setenv("CALTECH_101_MIRROR", str(archive))
+    rng, whole, refused = random.Random(101), archive.read_bytes(), 0
+    for _ in range(200):
+        damaged = bytearray(whole)
+        damaged[rng.randrange(len(whole))] ^= rng.randrange(1, 256)
+        archive.write_bytes(damaged)
+        try:
+            dataset = datasets.caltech_101()
+        except Problem:
+            refused += 1
+        else:
+            assert {path: (dataset.root / path).read_bytes() for path in dataset.images} == IMAGES
+            shutil.rmtree(dataset.root)
+    assert refused > 100
+
+
+def test_after_a_refusal_a_good_archive_is_fetched(small_caltech, archive, mirror, monkeypatch):
+    good = archive.read_bytes()
+    archive.write_bytes(WRONG["a page of HTML"])
+    monkeypatch.setenv("CALTECH_101_MIRROR", f"{mirror}/{archive.name}")
+    with pytest.raises(Problem):
+        datasets.caltech_101()
+    archive.write_bytes(good)
+    assert len(datasets.caltech_101().images) == len(IMAGES)
+
+
+def test_a_folder_with_an_image_less_is_one_sentence(small_caltech, archive, monkeypatch):
+    monkeypatch.setenv("CALTECH_101_MIRROR", str(archive))
+    (datasets.caltech_101().root / "watch" / "image_0003.jpg").unlink()
+    with pytest.raises(
+        Problem, match="holds 14 images where CALTECH-101 has 15; rename or delete that folder"
+    ) as problem:
+        datasets.caltech_101()
+    assert is_one_sentence(problem)
+
+
+# No room
+
+
+def no_room(*arguments, **keywords):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("operation", ["write_bytes", "mkdir", "open", "rename"])
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(operation, small_caltech, archive, monkeypatch, data_folder):
+    monkeypatch.setenv("CALTECH_101_MIRROR", str(archive))
+    original = getattr(Path, operation)
+
+    def full(path, *arguments, **keywords):
+        inside = path.is_relative_to(data_folder / ".caltech-101.partial")
+        return (no_room if inside else original)(path, *arguments, **keywords)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, operation, full)
+        with pytest.raises(Problem, match=r"could not be written .*; make room") as problem:
+            datasets.caltech_101()
+    assert is_one_sentence(problem)
+    assert not everything_in(data_folder)
+    assert archive.is_file()
+    assert len(datasets.caltech_101().images) == len(IMAGES), "with room again, it goes on"
+
+
+def test_no_room_for_the_download_is_one_sentence_and_leaves_nothing(archive, mirror, monkeypatch, data_folder):
+    monkeypatch.setenv("CALTECH_101_MIRROR", f"{mirror}/{archive.name}")
+    monkeypatch.setattr(datasets.pooch.HTTPDownloader, "__call__", no_room)
+    with pytest.raises(Problem, match=r"could not be written .*; make room") as problem:
+        datasets.caltech_101()
+    assert is_one_sentence(problem)
+    assert not everything_in(data_folder)
+
+
+@pytest.fixture
+def tiny_disk(tmp_path):
+    """A real disk of 128 kB, where the system permits to mount one."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("only root on Linux can mount a small disk")
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", place], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("mounting is not permitted here")
+    yield place
+    subprocess.run(["umount", "--lazy", place], check=True)
+
+
+def test_a_disk_that_is_really_full(tiny_disk, archive, monkeypatch):
+    images = {f"airplanes/image_{number:04}.jpg": os.urandom(30_000) for number in range(10)}
+    archive.write_bytes(as_zip(as_tar(in_tar(images))))
+    monkeypatch.setenv("CALTECH_101_MIRROR", str(archive))
+    monkeypatch.setenv("FINGERPRINTS_DATA", str(tiny_disk))
+    for load in (datasets.caltech_101, datasets.sample):
+        with pytest.raises(Problem, match="No space left on device") as problem:
+            load()
+        assert is_one_sentence(problem)
+        assert not everything_in(tiny_disk)
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path, archive, monkeypatch):
+    (tmp_path / "file").write_text("a file where a folder should be")
+    monkeypatch.setenv("CALTECH_101_MIRROR", str(archive))
+    monkeypatch.setenv("FINGERPRINTS_DATA", str(tmp_path / "file"))
+    for load in (datasets.caltech_101, datasets.sample):
+        with pytest.raises(Problem, match="could not be written") as problem:
+            load()
+        assert is_one_sentence(problem)
