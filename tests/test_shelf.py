@@ -571,9 +571,9 @@ def test_reading_while_another_process_builds_gives_the_old_shelf_or_the_new(
 ):
     versions = [tmp_path / "first.jpg", tmp_path / "second.jpg"]
     shelves = []
-    for number, version in enumerate(versions):
-        photograph(100 + number, size=(120 + number, 80)).save(version)
-        shutil.copy(version, photographs / "cats" / "image_0000.jpg")
+    for number, picture in enumerate(versions):
+        photograph(100 + number, size=(120 + number, 80)).save(picture)
+        shutil.copy(picture, photographs / "cats" / "image_0000.jpg")
         shelf.build(tmp_path / f"expected_{number}", photographs)
         shelves.append(dict(shelf.read(tmp_path / f"expected_{number}")))
     context = multiprocessing.get_context("spawn")
