@@ -21,6 +21,9 @@ from helpers import Problem, fingerprints, hamming, shelf
 from helpers.atomic import exclusive
 from helpers.images import find_images
 
+# A reader must see no "Exception ignored in ..." either.
+pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+
 KEY = "00000000000000ff"
 KINDS = ["dbm.dumb", "dbm.gnu", "dbm.ndbm", "dbm.sqlite3"]
 

@@ -73,7 +73,9 @@ class Shelf(Mapping):
         """How the shelf's images were read: the arguments of `helpers.images.open_image`."""
         return self.about.get("reading", AS_STORED)
 
-    def find(self, query: np.uint64 | str | Path, radius: int = 0, **reading: object) -> pd.DataFrame:
+    def find(
+        self, query: np.uint64 | str | Path, radius: int = 0, **reading: object
+    ) -> pd.DataFrame:
         """The images within `radius` bits of a query.
 
         Parameters
@@ -101,7 +103,11 @@ class Shelf(Mapping):
             path  distance
         0  a.jpg         1
         """
-        if isinstance(radius, bool) or not isinstance(radius, (int, np.integer)) or not 0 <= radius <= BITS:
+        if (
+            isinstance(radius, bool)
+            or not isinstance(radius, (int, np.integer))
+            or not 0 <= radius <= BITS
+        ):
             raise Problem(f"radius {radius}: it is a whole number of bits from 0 to {BITS}")
         self.refuse_other(**reading)
         if isinstance(query, (str, Path)):
@@ -111,8 +117,15 @@ class Shelf(Mapping):
         else:
             keys = np.array([fingerprints.from_hex(key) for key in self], dtype=np.uint64)
             found = dict(zip(self, distances(query, keys).tolist(), strict=True))
-        rows = [(path, bits) for key, bits in found.items() if bits <= radius for path in self.get(key, [])]
-        table = pd.DataFrame(rows, columns=["path", "distance"]).astype({"path": "str", "distance": "int64"})
+        rows = [
+            (path, bits)
+            for key, bits in found.items()
+            if bits <= radius
+            for path in self.get(key, [])
+        ]
+        table = pd.DataFrame(rows, columns=["path", "distance"]).astype(
+            {"path": "str", "distance": "int64"}
+        )
         return table.sort_values(["distance", "path"], ignore_index=True)
 
     def refuse_other(self, **reading: object) -> None:
@@ -135,7 +148,9 @@ class Shelf(Mapping):
             if key == "versions":
                 value, then = _first_numbers(value), _first_numbers(then)
             if key != "reading" and value != then:
-                raise Problem(f"the shelf was made with {key} {then}, the query with {value}; build the shelf again")
+                raise Problem(
+                    f"the shelf was made with {key} {then}, the query with {value}; build the shelf again"
+                )
 
 
 def build(
@@ -186,7 +201,9 @@ def build(
         if _exists(path):
             old = read(path)
             if not old.about:
-                raise Problem(f"{path}: was made by another program and does not say how; choose a new name")
+                raise Problem(
+                    f"{path}: was made by another program and does not say how; choose a new name"
+                )
             old.refuse_other(**made["reading"])
             index, known = dict(old), old.about["files"]
         now = {name: _size_and_time(folder / name) for name in images}
@@ -199,14 +216,21 @@ def build(
         )
         taken_anew = set(table["path"])
         if taken_anew & set(known):  # changed since: off its old place
-            index = {key: [name for name in names if name not in taken_anew] for key, names in index.items()}
+            index = {
+                key: [name for name in names if name not in taken_anew]
+                for key, names in index.items()
+            }
         for row in table[table["problem"] == ""].itertuples():
             key = fingerprints.to_hex(row.fingerprint)
             index[key] = [*index.get(key, []), row.path]
         listed = {name for names in index.values() for name in names}
         files = {name: now.get(name, known.get(name)) for name in sorted(listed)}
         if files != known or not _exists(path):
-            _publish(path, {key: sorted(index[key]) for key in sorted(index) if index[key]}, {**made, "files": files})
+            _publish(
+                path,
+                {key: sorted(index[key]) for key in sorted(index) if index[key]},
+                {**made, "files": files},
+            )
     return table
 
 
@@ -253,7 +277,9 @@ def read(path: str | Path) -> Shelf:
     about = _about(path, entries)
     for key, names in entries.items():
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise Problem(f"{path}: is no shelf of fingerprints, since {key!r} holds no list of file names")
+            raise Problem(
+                f"{path}: is no shelf of fingerprints, since {key!r} holds no list of file names"
+            )
         try:
             fingerprints.from_hex(key)
         except Problem as problem:
@@ -279,9 +305,13 @@ def _about(path: Path, entries: dict) -> dict:
     except (TypeError, ValueError, AttributeError, KeyError, RecursionError):
         known_form = False
     if not known_form:
-        raise Problem(f"{path}: says in a way not known here what made it; build it again with these helpers")
+        raise Problem(
+            f"{path}: says in a way not known here what made it; build it again with these helpers"
+        )
     if digest != _digest(entries, about):
-        raise Problem(f"{path}: is damaged, or was changed by another program; delete it and build it again")
+        raise Problem(
+            f"{path}: is damaged, or was changed by another program; delete it and build it again"
+        )
     return about
 
 
@@ -296,7 +326,9 @@ class _PlainUnpickler(pickle._Unpickler):
     """
 
     dispatch: ClassVar = {
-        code: load for code, load in pickle._Unpickler.dispatch.items() if code != pickle.BYTEARRAY8[0]
+        code: load
+        for code, load in pickle._Unpickler.dispatch.items()
+        if code != pickle.BYTEARRAY8[0]
     }
 
     def find_class(self, module: str, name: str) -> object:
@@ -312,14 +344,15 @@ class _PlainShelf(shelve.Shelf):
 
 def _entries(path: Path) -> dict:
     try:
-        with closing(_open(path)) as database:
-            plain = _PlainShelf(database)
+        with closing(_PlainShelf(_open(path))) as plain:
             return {key: plain[key] for key in plain}
     except Problem as problem:
         text = str(problem)
         raise Problem(text if text.startswith(str(path)) else f"{path}: {text}") from problem
     except Exception as error:  # a damaged file can make dbm or pickle raise anything
-        raise Problem(f"{path}: is damaged ({type(error).__name__}: {error}); delete it and build it again") from error
+        raise Problem(
+            f"{path}: is damaged ({type(error).__name__}: {error}); delete it and build it again"
+        ) from error
 
 
 def _open(path: Path) -> object:
@@ -329,7 +362,9 @@ def _open(path: Path) -> object:
     if not kind and path.is_file() and path.read_bytes()[:15] == b"SQLite format 3":
         kind = "dbm.sqlite3"
     if not kind:
-        raise Problem(f"{path}: is not a shelf; name one without its .dat or .dir, or build a new one")
+        raise Problem(
+            f"{path}: is not a shelf; name one without its .dat or .dir, or build a new one"
+        )
     try:
         module = importlib.import_module(kind)
     except ImportError as error:
@@ -340,7 +375,10 @@ def _open(path: Path) -> object:
 
 
 def _exists(path: Path) -> bool:
-    return any(path.with_name(path.name + suffix).exists() for suffix in ("", *_FILES, ".db")) or _ready(path).exists()
+    return (
+        any(path.with_name(path.name + suffix).exists() for suffix in ("", *_FILES, ".db"))
+        or _ready(path).exists()
+    )
 
 
 def _ready(path: Path) -> Path:
