@@ -1,0 +1,156 @@
+"""Each exercise answers kindly to a stub, to an error, to a wrong answer and to a right one."""
+
+import inspect
+
+import numpy as np
+import pytest
+
+from helpers import checks
+
+# exercise -> a right answer, a wrong one as a learner might write it, and the input that shows it
+EXERCISES = {
+    "new_size": (
+        lambda width, height, factor: (round(width * factor), round(height * factor)),
+        lambda width, height, factor: (int(width * factor), int(height * factor)),
+        "(300, 241, 0.95) gives (285, 228); it should give (285, 229)",
+    ),
+    "same_file": (
+        lambda first, second: first.read_bytes() == second.read_bytes(),
+        lambda first, second: first == second,
+        "('a', 'b') gives False; it should give True",
+    ),
+    "difference_bits": (
+        lambda pixels: pixels[:, 1:] > pixels[:, :-1],
+        lambda pixels: pixels[:, 1:] >= pixels[:, :-1],
+        "(array([[128, 128,",
+    ),
+    "average_bits": (
+        lambda pixels: pixels > pixels.mean(),
+        lambda pixels: pixels >= pixels.mean(),
+        "(array([[9, 9, 9,",
+    ),
+    "bits_to_hex": (
+        lambda bits: f"{int(''.join('01'[bit] for bit in bits.ravel().astype(int)), 2):016x}",
+        lambda bits: f"{int(''.join('01'[bit] for bit in bits.ravel().astype(int)), 2):x}",
+        "gives '0'; it should give '0000000000000000'",
+    ),
+    "add_once": (
+        lambda shelf, key, name: {**shelf, key: list(dict.fromkeys([*shelf.get(key, []), name]))},
+        lambda shelf, key, name: {**shelf, key: [*shelf.get(key, []), name]},
+        "({'ff': ['a.jpg']}, 'ff', 'a.jpg') gives {'ff': ['a.jpg', 'a.jpg']}; it should give {'ff': ['a.jpg']}",
+    ),
+    "look_up": (
+        lambda shelf, key: shelf.get(key, []),
+        lambda shelf, key: shelf.get(key),
+        "'0f') gives None; it should give []",
+    ),
+    "hamming_distance": (
+        lambda a, b: bin(a ^ b).count("1"),
+        lambda a, b: bin(int(float(a)) ^ int(float(b))).count("1"),
+        "(0, 18446744073709551615) gives 1; it should give 64",
+    ),
+    "recall": (
+        lambda distances, radius: (
+            sum(distance <= radius for distance in distances) / len(distances)
+        ),
+        lambda distances, radius: np.mean(distances < radius),
+        "(array([0, 0, 1, 2, 2, 5]), 1) gives",
+    ),
+    "largest_radius": (
+        lambda false_per_query, allowed: sum(false <= allowed for false in false_per_query) - 1,
+        lambda false_per_query, allowed: sum(false < allowed for false in false_per_query) - 1,
+        "([0.0, 0.01, 0.1, 0.5, 2.0, 9.0], 0.5) gives 2; it should give 3",
+    ),
+}
+
+
+def named(function, name):
+    """The function under the name that the notebook gives it."""
+    function.__name__ = name
+    return function
+
+
+def answer_to(name, attempt, capsys):
+    getattr(checks, name)(named(attempt, name))
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1
+    return lines[0]
+
+
+def test_every_exercise_is_tested_here():
+    public = {
+        name
+        for name, function in inspect.getmembers(checks, inspect.isfunction)
+        if not name.startswith("_")
+    }
+    assert public == set(EXERCISES)
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_a_stub_is_told_to_begin(name, capsys):
+    answer = answer_to(name, lambda *arguments: None, capsys)
+    assert (
+        answer
+        == f"To do: {name} returns nothing yet. Write its body, end it with return, and run this cell again."
+    )
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_an_error_is_shown_with_the_input_that_raised_it(name, capsys):
+    def attempt(*arguments):
+        raise ZeroDivisionError("division by zero")
+
+    answer = answer_to(name, attempt, capsys)
+    assert answer.startswith(f"Not yet: {name}(")
+    assert answer.endswith(") raised ZeroDivisionError: division by zero")
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_a_wrong_number_of_arguments_is_shown_as_an_error(name, capsys):
+    assert "raised TypeError" in answer_to(name, lambda: 1, capsys)
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_a_wrong_answer_is_shown_with_its_input(name, capsys):
+    _, wrong, shown = EXERCISES[name]
+    answer = answer_to(name, wrong, capsys)
+    assert answer.startswith(f"Not yet: {name}(")
+    assert shown in answer
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_a_right_answer_is_right(name, capsys):
+    answer = answer_to(name, EXERCISES[name][0], capsys)
+    assert answer.startswith(f"Right: {name} gave the expected answer on ")
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+@pytest.mark.parametrize(
+    "value",
+    [
+        ...,
+        "text",
+        -1,
+        float("nan"),
+        [],
+        {},
+        object(),
+        np.array(["text"]),
+        np.array([None]),
+        np.zeros((2, 3)),
+        [[1], [2, 3]],
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_answer_of_another_kind_is_wrong_and_no_error(name, value, capsys):
+    assert answer_to(name, lambda *arguments: value, capsys).startswith(f"Not yet: {name}(")
+
+
+def test_an_attempt_that_changes_its_input_is_judged_by_what_it_returns(capsys):
+    def add_once(shelf, key, name):
+        names = shelf.setdefault(key, [])
+        if name not in names:
+            names.append(name)
+        return shelf
+
+    assert answer_to("add_once", add_once, capsys).startswith("Right:")
