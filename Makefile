@@ -1,5 +1,5 @@
 # Two commands do everything, set-up included:  make tutorial  and  make test
-# Others: make lab, make notebooks, make check, make clean.
+# Others: make lab, make notebooks, make lint, make clean.
 # Settings: DATASET=caltech-101 | sample | path/to/images     PYTHON=python3.12
 
 PYTHON ?= python3
@@ -14,7 +14,7 @@ DATASET ?= caltech-101
 export DATASET
 
 tutorial: $(READY)  ## run all chapters, one page each, from pages/index.html
-	$(BIN)/python notebooks/run.py
+	$(BIN)/python notebooks/run.py $(RUN_FLAGS)
 
 test: $(READY)  ## unit tests, and every notebook against its saved outputs
 	$(BIN)/python -m pytest
@@ -25,7 +25,7 @@ lab: $(READY)  ## open the chapters in JupyterLab
 notebooks: $(READY)  ## run the chapters on the sample and save them, normalised
 	$(BIN)/python notebooks/run.py --save
 
-check: $(READY)  ## lint and format
+lint: $(READY)  ## lint and format
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 
@@ -37,4 +37,4 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[notebooks,test]"
 	@echo ready > $(READY)
 
-.PHONY: tutorial test lab notebooks check clean
+.PHONY: tutorial test lab notebooks lint clean

@@ -1,11 +1,12 @@
 """Run the chapters, in order, each in a fresh kernel.
 
 ``python notebooks/run.py`` leaves a page for each in ``pages/``, and an index; ``--save`` runs them on the sample and saves
-them in place, normalised, so that a change of the code shows as a small difference. ``--check`` compares the numbers of a run
-on CALTECH-101 with those that the kit keeps.
+them in place, normalised, so that a change of the code shows as a small difference. ``--check`` fails if the numbers
+of a run on CALTECH-101 are not those that the kit keeps, and ``--keep`` keeps them.
 """
 
 import argparse
+import base64
 import html
 import os
 import re
@@ -19,6 +20,7 @@ from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
 
 from helpers import Problem, datasets, results
+from helpers.atomic import write_text
 
 HERE = Path(__file__).resolve().parent
 PAGES = HERE.parent / "pages"
@@ -33,7 +35,11 @@ def execute(path: Path) -> tuple[nbformat.NotebookNode, str]:
     """Run one notebook from its first cell; the notebook with its outputs, and what went wrong or ''."""
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
-        notebook, timeout=1200, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}
+        notebook,
+        timeout=1200,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent)}},
+        extra_arguments=["--log-level=ERROR"],  # warnings about its sockets do not concern the reader
     )
     try:
         client.execute()
@@ -54,6 +60,14 @@ def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number:02}"
     return notebook
+
+
+def save_readme_picture(notebook: nbformat.NotebookNode) -> None:
+    """The figure of the cell with the tag ``readme-picture`` is the one that the README shows."""
+    for cell in notebook.cells:
+        if "readme-picture" in cell.metadata.get("tags", []):
+            picture = next(o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {}))
+            (HERE / "readme.png").write_bytes(base64.b64decode(picture))
 
 
 def title(notebook: nbformat.NotebookNode) -> str:
@@ -92,7 +106,8 @@ def main() -> int:
     """0 if every chapter ran (and, with --check, gave the numbers that are kept)."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--save", action="store_true", help="run on the sample and save the notebooks in place")
-    parser.add_argument("--check", action="store_true", help="compare the numbers with those kept for CALTECH-101")
+    parser.add_argument("--check", action="store_true", help="fail if the numbers are not those kept for CALTECH-101")
+    parser.add_argument("--keep", action="store_true", help="keep the numbers of this run on CALTECH-101 from now on")
     arguments = parser.parse_args()
 
     try:
@@ -117,13 +132,16 @@ def main() -> int:
         print(f"{seconds:.0f} s" + (f"  FAILED: {error}" if error else ""))
         rows.append((f"{name}.html", title(notebook), seconds, error))
         if arguments.save and not error:
-            nbformat.write(normalise(notebook), path)
+            write_text(path, nbformat.writes(normalise(notebook)) + "\n")
+            save_readme_picture(notebook)
         write_page(notebook, PAGES / f"{name}.html")
     write_index(dataset, rows)
     print(f"{dataset} Open {PAGES / 'index.html'} in a browser.")
 
     failed = any(error for *_, error in rows)
     if dataset.name == "caltech-101":
+        if arguments.keep and not failed:
+            results.keep(numbers)
         differing = results.differences(numbers)
         print(
             "\n".join(["Numbers that differ from those kept for CALTECH-101:", *differing])

@@ -123,8 +123,8 @@ def look_up(attempt: Callable) -> None:
 # Chapter 4
 
 
-def hamming(attempt: Callable) -> None:
-    """``hamming(a, b)``: the number of bits in which two whole numbers differ."""
+def hamming_distance(attempt: Callable) -> None:
+    """``hamming_distance(a, b)``: the number of bits in which two whole numbers differ."""
     cases = [(0b1011, 0b0010), (0, 0), (0, 2**64 - 1), (2**63, 1), (0x0123456789ABCDEF, 0xFEDCBA9876543210)]
     _check(attempt, cases, lambda a, b: (a ^ b).bit_count())
 

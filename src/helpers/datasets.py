@@ -98,6 +98,11 @@ class Dataset:
     images: list[str]
     credit: str
 
+    @property
+    def whole(self) -> list[str]:
+        """The images that are not cut out of another: all of them, but for the sample's tiles."""
+        return [path for path in self.images if self.name != "sample" or "/tile_" not in path]
+
     def __str__(self) -> str:
         categories = {PurePosixPath(path).parent for path in self.images}
         stands_in = ", standing in for CALTECH-101" if self.name == "sample" else ""

@@ -9,6 +9,7 @@ import pandas as pd
 
 #: A run of the chapters names a file here to have their numbers written down.
 RESULTS_FILE = "FINGERPRINTS_RESULTS"
+_KEPT = files("helpers") / "tables" / "caltech_101_results.csv"
 
 
 def kept() -> pd.DataFrame:
@@ -24,7 +25,7 @@ def kept() -> pd.DataFrame:
     >>> kept().set_index("name").loc["images", "value"]
     '9144'
     """
-    return pd.read_csv(files("helpers") / "tables" / "caltech_101_results.csv", dtype=str, keep_default_na=False)
+    return pd.read_csv(_KEPT, dtype=str, keep_default_na=False)
 
 
 def beside_caltech(chapter: int, numbers: dict[str, object]) -> pd.DataFrame:
@@ -39,7 +40,7 @@ def beside_caltech(chapter: int, numbers: dict[str, object]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row a number: ``what it is``, ``this run``, ``CALTECH-101`` ("-" where none is kept).
+        A row a number, named by its meaning: ``this run`` and ``CALTECH-101`` ("-" where none is kept).
 
     Examples
     --------
@@ -52,11 +53,11 @@ def beside_caltech(chapter: int, numbers: dict[str, object]) -> pd.DataFrame:
             for name, value in numbers.items():
                 opened.write(json.dumps({"chapter": chapter, "name": name, "value": value}) + "\n")
     known = kept().set_index("name")
-    table = pd.DataFrame(index=list(numbers))
-    table["what it is"] = [known["meaning"].get(name, name) for name in numbers]
-    table["this run"] = list(numbers.values())
-    table["CALTECH-101"] = [known["value"].get(name, "-") for name in numbers]
-    return table
+    columns = {
+        "this run": list(numbers.values()),
+        "CALTECH-101": [known["value"].get(name, "-") for name in numbers],
+    }
+    return pd.DataFrame(columns, index=[known["meaning"].get(name, name) for name in numbers])
 
 
 def differences(file: str | Path) -> list[str]:
@@ -72,14 +73,25 @@ def differences(file: str | Path) -> list[str]:
     list of str
         A sentence each; empty if all agree and none is missing.
     """
-    lines = Path(file).read_text(encoding="utf-8").splitlines()
-    got = {entry["name"]: entry["value"] for entry in map(json.loads, lines)}
+    got = _numbers(file)
     expected = kept().set_index("name")["value"].to_dict()
     return [
         f"{name}: {got.get(name, 'missing')} in this run, {expected.get(name, 'not kept')} in the table"
         for name in sorted(expected.keys() | got.keys())
         if got.get(name) != expected.get(name)
     ]
+
+
+def keep(file: str | Path) -> None:
+    """Put the numbers of a run into the kept table; their meanings stay. For those who develop the kit."""
+    got, table = _numbers(file), kept()
+    table["value"] = [got.get(name, value) for name, value in zip(table["name"], table["value"], strict=True)]
+    table.to_csv(str(_KEPT), index=False, lineterminator="\n")
+
+
+def _numbers(file: str | Path) -> dict[str, str]:
+    lines = Path(file).read_text(encoding="utf-8").splitlines()
+    return {entry["name"]: entry["value"] for entry in map(json.loads, lines)}
 
 
 def _as_text(value: object) -> str:

@@ -1,0 +1,156 @@
+"""The anatomy that every notebook keeps. (nbval runs them; this reads them.)"""
+
+import json
+import re
+import statistics
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+
+from helpers import checks, results
+
+HERE = Path(__file__).parents[1] / "notebooks"
+CHAPTERS = sorted(HERE.glob("0[1-9]*.ipynb"))
+SOLUTIONS = sorted((HERE / "solutions").glob("*.ipynb"))
+ALL = sorted([*HERE.glob("*.ipynb"), *SOLUTIONS])
+
+
+def named(paths):
+    return pytest.mark.parametrize("path", paths, ids=[path.relative_to(HERE).stem for path in paths])
+
+
+def cells(path, kind=None):
+    found = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    for cell in found:
+        cell["text"] = "".join(cell["source"])
+    return [cell for cell in found if kind in (None, cell["cell_type"])]
+
+
+def prose(path):
+    return "\n".join(cell["text"] for cell in cells(path, "markdown"))
+
+
+def printed(cell):
+    return "".join("".join(output.get("text", "")) for output in cell["outputs"])
+
+
+def test_there_is_a_solution_for_each_chapter():
+    assert len(CHAPTERS) >= 4
+    assert [path.name[:2] for path in CHAPTERS] == [path.name[:2] for path in SOLUTIONS]
+
+
+@named(ALL)
+def test_saved_from_one_clean_run(path):
+    code = cells(path, "code")
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+    outputs = [output for cell in code for output in cell["outputs"]]
+    assert not [output for output in outputs if output["output_type"] == "error"]
+    assert not [output for output in outputs if output.get("name") == "stderr"]
+
+
+@named(ALL)
+def test_no_path_of_the_machine_in_an_output(path):
+    for cell in cells(path, "code"):
+        text = json.dumps([{k: v for k, v in o.items() if k != "data"} for o in cell["outputs"]])
+        text += json.dumps([o["data"].get("text/html", "") for o in cell["outputs"] if "data" in o])
+        assert not re.search(r"/(home|root|tmp|Users|work)/|[A-Z]:\\\\", text)
+
+
+@named(ALL)
+def test_small_enough_for_a_clone(path):
+    assert path.stat().st_size < 2_000_000
+
+
+@named([path for path in ALL if path not in SOLUTIONS])
+def test_first_code_cell_checks_the_installation_and_chooses_the_dataset(path):
+    first = cells(path, "code")[0]
+    assert "except ImportError as missing:" in first["text"]
+    assert 'DATASET = os.environ.get("DATASET", "caltech-101")' in first["text"]
+    assert "standing in for CALTECH-101" in printed(first)
+
+
+@named(CHAPTERS)
+def test_opening_and_closing_cell(path):
+    opening, closing = cells(path)[0]["text"], cells(path)[-1]["text"]
+    for part in ("# ", "**You will**", "**You will learn**", "**You need**", "minutes", ".ipynb)"):
+        assert part in opening
+    for part in ("## We learned", "**Three questions.**", "**Further reading.**"):
+        assert part in closing
+
+
+@named(CHAPTERS)
+def test_cells_are_small(path):
+    lines = [
+        sum(1 for line in cell["text"].splitlines() if line.strip()) for cell in cells(path, "code")
+    ]
+    assert statistics.median(lines) <= 4
+    assert statistics.quantiles(lines, n=10)[-1] <= 15
+    runs = [len(list(run)) for kind, run in groupby(c["cell_type"] for c in cells(path)) if kind == "code"]
+    assert max(runs) <= 3
+
+
+@named(ALL)
+def test_every_figure_has_alt_text(path):
+    figures = [
+        output
+        for cell in cells(path, "code")
+        for output in cell["outputs"]
+        if "image/png" in output.get("data", {})
+    ]
+    for figure in figures:
+        assert len(figure["metadata"]["image/png"]["alt"]) >= 20
+
+
+@named(ALL)
+def test_links_lead_somewhere(path):
+    for link in re.findall(r"\]\(([^)#:]+)\)", prose(path)):
+        assert (path.parent / link).exists(), link
+
+
+@named(CHAPTERS)
+def test_numbers_quoted_for_caltech_are_the_kept_ones(path):
+    """A quoted number is followed by a comment with its name; readers do not see that."""
+    kept = results.kept().set_index("name")["value"]
+    text = prose(path).replace("none<!--", "0<!--")
+    quotes = re.findall(r"(\d[\d.,]*)( %| of \d+)?[^\d<]{,12}<!--(\w+)-->", text)
+    assert len(quotes) == text.count("<!--")
+    for number, unit, name in quotes:
+        number = number.replace(",", "")
+        if unit == " %":
+            assert float(number) == pytest.approx(float(kept[name]) * 100), name
+        else:
+            assert number + unit == kept[name], name
+
+
+@named(CHAPTERS)
+def test_chapters_report_the_numbers_that_are_kept(path):
+    chapter = path.name[1]
+    kept = results.kept().query("chapter == @chapter")["name"]
+    source = "\n".join(cell["text"] for cell in cells(path, "code"))
+    assert len(kept) > 0
+    for name in kept:
+        assert f'"{name}"' in source
+
+
+@named(CHAPTERS)
+def test_exercises_wait_for_the_learner(path):
+    stubs = [cell for cell in cells(path, "code") if re.search(r"^checks\.", cell["text"], re.MULTILINE)]
+    assert 2 <= len(stubs) <= 3
+    for cell in stubs:
+        assert "...  # your lines" in cell["text"]
+        assert printed(cell).startswith("To do: ")
+
+
+@named(SOLUTIONS)
+def test_solutions_solve_every_exercise_of_their_chapter(path):
+    chapter = next(other for other in CHAPTERS if other.name[:2] == path.name[:2])
+    source = "\n".join(cell["text"] for cell in cells(chapter, "code"))
+    asked = re.findall(r"^checks\.(\w+)\(", source, re.MULTILINE)
+    solved = [
+        re.search(r"^checks\.(\w+)\(", cell["text"], re.MULTILINE).group(1)
+        for cell in cells(path, "code")
+        if printed(cell).startswith("Right: ")
+    ]
+    assert solved == asked
+    assert all(hasattr(checks, name) for name in asked)
