@@ -1,0 +1,391 @@
+"""`python -m helpers gather | index | search`, as the article's readers type it."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from helpers import shelf
+from helpers.__main__ import main
+from helpers.images import find_images
+
+
+@pytest.fixture
+def indexed(tmp_path, photographs, capsys):
+    """A shelf of the photographs, made by the command."""
+    path = tmp_path / "db.shelve"
+    assert main(["index", "--dataset", str(photographs), "--shelve", str(path)]) == 0
+    capsys.readouterr()
+    return path
+
+
+def run(*arguments):
+    return main([str(argument) for argument in arguments])
+
+
+def in_a_terminal(*arguments, **environment):
+    """The same in a process of its own, whose standard output is what it is elsewhere."""
+    return subprocess.run(
+        [sys.executable, "-m", "helpers", *map(str, arguments)],
+        capture_output=True,
+        env={**os.environ, **environment},
+        timeout=120,
+    )
+
+
+# What each command does
+
+
+def test_gather_index_search_one_after_the_other(tmp_path, photographs, capsys):
+    haystack, truth, path = tmp_path / "haystack", tmp_path / "truth.csv", tmp_path / "db.shelve"
+    assert (
+        run(
+            "gather",
+            "--input",
+            photographs,
+            "--output",
+            haystack,
+            "--csv",
+            truth,
+            "--needles",
+            2,
+            "--seed",
+            3,
+        )
+        == 0
+    )
+    copies = pd.read_csv(truth)
+    assert list(copies.columns) == ["needle", "copy", "factor", "width", "height"]
+    assert copies["needle"].nunique() == 2
+    assert set(copies["copy"]) == set(find_images(haystack)) - set(find_images(photographs))
+    assert capsys.readouterr().out.splitlines() == [
+        f"Copied 8 images to {haystack}, with {len(copies)} copies of 2 hidden among them.",
+        f"The truth is in {truth}.",
+    ]
+
+    assert run("index", "--dataset", haystack, "--shelve", path) == 0
+    listed, keys = 8 + len(copies), len(shelf.read(path))
+    assert (
+        capsys.readouterr().out
+        == f"Read {listed} images; {path} lists {listed} under {keys} fingerprints.\n"
+    )
+
+    query = haystack / copies["needle"][0]
+    assert (
+        run("search", "--dataset", haystack, "--shelve", path, "--query", query, "--radius", 8) == 0
+    )
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"Found {len(lines) - 1} images"
+    assert lines[1] == f" 0  {copies['needle'][0]}"
+    needed = {copies["needle"][0], *copies.loc[copies["needle"] == copies["needle"][0], "copy"]}
+    assert {line[4:] for line in lines[1:]} == needed
+
+
+def test_search_prints_a_line_for_each_match_with_distance_and_path(indexed, photographs, capsys):
+    assert (
+        run(
+            "search",
+            "-d",
+            photographs,
+            "-s",
+            indexed,
+            "-q",
+            photographs / "cats" / "image_0002.jpg",
+            "-r",
+            64,
+        )
+        == 0
+    )
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first == "Found 8 images"
+    assert all(re.fullmatch(r"[ \d]\d  (cats|dogs)/image_\d{4}\.jpg", line) for line in lines)
+    distances = [int(line[:2]) for line in lines]
+    assert distances == sorted(distances)
+    assert lines[0] == " 0  cats/image_0002.jpg"
+
+
+def test_search_that_finds_nothing_ran_all_the_same(
+    indexed, photographs, photograph, tmp_path, capsys
+):
+    photograph(99).save(tmp_path / "stranger.png")
+    assert (
+        run(
+            "search",
+            "--dataset",
+            photographs,
+            "--shelve",
+            indexed,
+            "--query",
+            tmp_path / "stranger.png",
+        )
+        == 0
+    )
+    assert capsys.readouterr().out == "Found 0 images\n"
+
+
+def test_the_same_seed_gives_the_same_truth_and_another_seed_another(tmp_path, photographs):
+    def truth(name, *seed):
+        file = tmp_path / f"{name}.csv"
+        assert run("gather", "-i", photographs, "-o", tmp_path / name, "-c", file, *seed) == 0
+        return file.read_bytes()
+
+    assert (
+        truth("first", "--seed", 5) == truth("second", "--seed", 5) != truth("third", "--seed", 6)
+    )
+
+
+def test_gather_passes_its_options_on(tmp_path, photographs):
+    options = ["--needles", 1, "--factors", 1.2, 1.3, "--format", "png"]
+    assert (
+        run(
+            "gather",
+            "-i",
+            photographs,
+            "-o",
+            tmp_path / "out",
+            "-c",
+            tmp_path / "truth.csv",
+            *options,
+        )
+        == 0
+    )
+    copies = pd.read_csv(tmp_path / "truth.csv")
+    assert copies["factor"].between(1.2, 1.3).all()
+    assert copies["copy"].str.endswith(".png").all()
+
+
+def test_index_again_reads_only_what_is_new_and_names_what_it_leaves_out(
+    indexed, photographs, photograph, capsys
+):
+    photograph(50).save(photographs / "new.jpg")
+    (photographs / "broken.jpg").write_bytes(b"no picture")
+    assert run("index", "--dataset", photographs, "--shelve", indexed) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("Left out: broken.jpg: is not an image that Pillow can read; ")
+    assert lines[1:] == [f"Read 1 images; {indexed} lists 9 under 9 fingerprints."]
+
+
+@pytest.mark.parametrize("option", [["--fast"], ["--no-rotate"], ["--background", "black"]])
+def test_a_query_read_otherwise_than_the_shelf_is_refused(option, indexed, photographs, capsys):
+    query = photographs / "cats" / "image_0000.jpg"
+    assert run("search", "-d", photographs, "-s", indexed, "-q", query, *option) == 2
+    assert "their fingerprints cannot be compared" in capsys.readouterr().err
+
+
+def test_a_query_read_as_the_shelf_needs_no_option(tmp_path, photographs, capsys):
+    path = tmp_path / "other.shelve"
+    assert (
+        run(
+            "index", "-d", photographs, "-s", path, "--fast", "--no-rotate", "--background", "black"
+        )
+        == 0
+    )
+    assert (
+        run("search", "-d", photographs, "-s", path, "-q", photographs / "cats" / "image_0000.jpg")
+        == 0
+    )
+    assert " 0  cats/image_0000.jpg" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["grid.png", "grid.pdf", "my grid.svg"])
+def test_search_draws_a_grid(name, indexed, photographs, tmp_path):
+    query = photographs / "cats" / "image_0000.jpg"
+    assert (
+        run("search", "-d", photographs, "-s", indexed, "-q", query, "--save-grid", tmp_path / name)
+        == 0
+    )
+    assert (tmp_path / name).stat().st_size > 1000
+
+
+def test_search_draws_a_grid_where_nothing_was_found(indexed, photographs, photograph, tmp_path):
+    photograph(99).save(tmp_path / "stranger.png")
+    grid = tmp_path / "grid.png"
+    assert (
+        run(
+            "search",
+            "-d",
+            photographs,
+            "-s",
+            indexed,
+            "-q",
+            tmp_path / "stranger.png",
+            "--save-grid",
+            grid,
+        )
+        == 0
+    )
+    assert grid.read_bytes().startswith(b"\x89PNG")
+
+
+# Bad input: exit status 2 and one sentence
+
+BAD_INPUT = [
+    ("search -d {nowhere} -s {shelf} -q {query}", "nowhere: no such folder"),
+    ("search -d {photographs} -s {nowhere} -q {query}", "nowhere: no such shelf"),
+    ("search -d {photographs} -s {query} -q {query}", "is not a shelf"),
+    ("search -d {photographs} -s {shelf} -q {nowhere}", "nowhere: no such file"),
+    ("search -d {photographs} -s {shelf} -q {photographs}", "is a folder, not an image"),
+    ("search -d {photographs} -s {shelf} -q {broken}", "ends before its picture does"),
+    ("search -d {photographs} -s {shelf} -q {text}", "is not an image"),
+    (
+        "search -d {photographs} -s {shelf} -q {query} --radius -1",
+        "a whole number of bits from 0 to 64",
+    ),
+    (
+        "search -d {photographs} -s {shelf} -q {query} --radius 65",
+        "a whole number of bits from 0 to 64",
+    ),
+    ("search -d {photographs} -s {shelf} -q {query} --save-grid {new}.xyz", "end the name in .png"),
+    (
+        "search -d {photographs} -s {shelf} -q {query} --save-grid {nowhere}/grid.png",
+        "could not be written",
+    ),
+    ("index -d {nowhere} -s {new}", "nowhere: no such folder"),
+    ("index -d {text} -s {new}", "is a file, not a folder"),
+    ("index -d {empty} -s {new}", "holds no images"),
+    ("index -d {photographs} -s {text}/db.shelve", "could not be written"),
+    ("index -d {photographs} -s {query}", "is not a shelf"),
+    ("index -d {photographs} -s {shelf} --fast", "cannot be compared"),
+    ("gather -i {nowhere} -o {new} -c {csv}", "nowhere: no such folder"),
+    ("gather -i {empty} -o {new} -c {csv}", "holds no images"),
+    (
+        "gather -i {photographs} -o {photographs}/haystack -c {csv}",
+        "lies inside the dataset or around it",
+    ),
+    (
+        "gather -i {photographs} -o {photographs}/.. -c {csv}",
+        "lies inside the dataset or around it",
+    ),
+    ("gather -i {photographs} -o {text} -c {csv}", "is there already and is no haystack"),
+    ("gather -i {photographs} -o {text}/haystack -c {csv}", "could not be written"),
+    ("gather -i {photographs} -o {new} -c {text}/truth.csv", "could not be written"),
+    ("gather -i {photographs} -o {new} -c {empty}", "could not be written"),
+    ("gather -i {photographs} -o {new} -c {csv} --needles 0", "both numbers start at 1"),
+    ("gather -i {photographs} -o {new} -c {csv} --quality 101", "JPEG quality runs from 1 to 95"),
+    ("gather -i {photographs} -o {new} -c {csv} --factors 1.1 0.9", "the smaller one first"),
+    ("gather -i {photographs} -o {new} -c {csv} --article", "17"),
+    ("gather -i {aeroplanes} -o {new} -c {csv} --article", "the article's 17 images are not in it"),
+]
+
+
+@pytest.fixture
+def places(tmp_path, photographs, indexed):
+    query = photographs / "cats" / "image_0000.jpg"
+    (tmp_path / "text.txt").write_text("no image, no folder, no shelf")
+    (tmp_path / "broken.jpg").write_bytes(query.read_bytes()[:700])
+    (tmp_path / "empty").mkdir()
+    for number in range(
+        551, 571
+    ):  # part of CALTECH-101: one of the article's 17, and enough others
+        image = tmp_path / "aeroplanes" / "airplanes" / f"image_{number:04}.jpg"
+        image.parent.mkdir(parents=True, exist_ok=True)
+        image.write_bytes(query.read_bytes())
+    return {
+        "photographs": photographs,
+        "query": query,
+        "shelf": indexed,
+        "nowhere": tmp_path / "nowhere",
+        "new": tmp_path / "new",
+        "csv": tmp_path / "truth.csv",
+        "empty": tmp_path / "empty",
+        "text": tmp_path / "text.txt",
+        "broken": tmp_path / "broken.jpg",
+        "aeroplanes": tmp_path / "aeroplanes",
+    }
+
+
+@pytest.mark.parametrize(("command", "sentence"), BAD_INPUT)
+def test_bad_input_is_one_sentence(command, sentence, places, tmp_path, capsys):
+    assert run(*(word.format(**places) for word in command.split())) == 2
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert error.count("\n") == 1, "one line"
+    assert not [path for path in tmp_path.rglob(".*")], "nothing half-finished"
+    assert len(shelf.read(places["shelf"])) == 8, "the shelf is as it was"
+
+
+@pytest.mark.parametrize(
+    "command", ["", "find", "index", "search -d here", "search -d a -s b -q c --radius two"]
+)
+def test_a_command_that_is_not_understood_ends_with_2_and_the_usage(command, capsys):
+    with pytest.raises(SystemExit) as end:
+        run(*command.split())
+    assert end.value.code == 2
+    assert capsys.readouterr().err.startswith("usage: python -m helpers")
+
+
+def test_a_csv_that_could_not_be_written_can_be_had_by_asking_again(places, tmp_path):
+    gather = ["gather", "-i", places["photographs"], "-o", places["new"]]
+    assert run(*gather, "-c", places["empty"]) == 2
+    assert run(*gather, "-c", places["csv"]) == 0
+    assert places["csv"].read_bytes() == (places["new"] / "truth.csv").read_bytes()
+
+
+def test_stopping_with_control_c_is_one_sentence(photographs, tmp_path, capsys, monkeypatch):
+    def stopped(*arguments, **keywords):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shelf, "build", stopped)
+    assert run("index", "-d", photographs, "-s", tmp_path / "db") == 130
+    assert capsys.readouterr().err.startswith("Stopped; ")
+
+
+# In a terminal of its own
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_names_that_the_terminal_cannot_show_are_shown_all_the_same(
+    encoding, photographs, tmp_path
+):
+    name = "Кот и 猫 façade.jpg"
+    (photographs / "cats" / "image_0000.jpg").rename(photographs / name)
+    (photographs / "вroken.jpg").write_bytes(b"no picture")
+    shown = {"ascii": "backslashreplace", "cp1252": "backslashreplace", "utf-8": "strict"}[encoding]
+    for arguments, line in (
+        (
+            ["index", "-d", photographs, "-s", tmp_path / "db"],
+            "Left out: вroken.jpg: is not an image",
+        ),
+        (
+            ["search", "-d", photographs, "-s", tmp_path / "db", "-q", photographs / name],
+            f" 0  {name}",
+        ),
+    ):
+        ended = in_a_terminal(*arguments, PYTHONIOENCODING=encoding, PYTHONUTF8="0")
+        assert ended.returncode == 0, ended.stderr.decode()
+        assert line.encode(encoding, shown) in ended.stdout
+
+
+def test_a_sentence_goes_to_standard_error_without_a_traceback(tmp_path, photographs):
+    missing = tmp_path / "кот.shelve"
+    query = photographs / "cats" / "image_0000.jpg"
+    ended = in_a_terminal(
+        "search", "-d", photographs, "-s", missing, "-q", query, PYTHONIOENCODING="ascii"
+    )
+    assert (ended.returncode, ended.stdout) == (2, b"")
+    assert b"no such shelf" in ended.stderr
+    assert b"Traceback" not in ended.stderr
+    assert ended.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("command", ["gather", "index", "search"])
+def test_help_names_what_the_article_names(command, capsys):
+    with pytest.raises(SystemExit) as end:
+        run(command, "--help")
+    assert end.value.code == 0
+    text = capsys.readouterr().out
+    needed = {
+        "gather": ["--input DIR", "--output DIR", "--csv FILE", "--seed N", "--article"],
+        "index": ["--dataset DIR", "--shelve FILE"],
+        "search": [
+            "--dataset DIR",
+            "--shelve FILE",
+            "--query IMAGE",
+            "--radius R",
+            "--save-grid PNG",
+        ],
+    }
+    assert all(words in text for words in needed[command])
