@@ -1,0 +1,365 @@
+"""One picture, opened honestly: turned, laid on white, scaled to 8 bits, or refused with the reason."""
+
+import os
+import struct
+import sys
+import zlib
+
+import imagehash
+import numpy as np
+import pytest
+from PIL import Image
+
+from helpers import Problem, fingerprints
+from helpers.images import SUFFIXES, find_images, open_image, open_with_size
+
+ORIENTATION = 0x0112  # the EXIF tag
+# What has to be done to an upright picture so that the tag's turn makes it upright again.
+UNDO = {
+    1: None,
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+
+
+def imagehash_of(path):
+    return str(imagehash.dhash(Image.open(path)))
+
+
+def fingerprint_of(path, **reading):
+    return fingerprints.to_hex(fingerprints.of_file(path, **reading))
+
+
+def write_png(path, width, height, content=b""):
+    """A PNG with one bit a pixel, without anything in memory that is as large as the picture."""
+
+    def chunk(kind, data):
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0))
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(content)) + chunk(b"IEND", b"")
+    )
+
+
+# Finding images
+
+
+def test_all_suffixes_are_found_whatever_their_case(tmp_path):
+    names = [f"a{suffix}" for suffix in SUFFIXES] + [f"b{suffix.upper()}" for suffix in SUFFIXES]
+    for name in [*names, "notes.txt", "archive.jpg.zip", ".hidden.jpg", "jpg"]:
+        (tmp_path / name).touch()
+    assert find_images(tmp_path) == sorted(names)
+
+
+@pytest.mark.parametrize(
+    "suffix", [".jpg", ".jpeg", ".JPG", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"]
+)
+def test_every_kind_of_file_is_read(tmp_path, photograph, suffix):
+    path = tmp_path / f"picture{suffix}"
+    photograph().save(path)
+    assert fingerprint_of(path) == imagehash_of(path)
+
+
+def test_sub_folders_with_the_same_file_name_stay_apart_and_hidden_folders_are_passed_over(
+    tmp_path,
+):
+    for name in ["b/one.jpg", "a/one.jpg", "a/deep/er/one.jpg", ".thumbnails/one.jpg"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert find_images(tmp_path) == ["a/deep/er/one.jpg", "a/one.jpg", "b/one.jpg"]
+
+
+def test_links_to_folders_are_not_followed(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "one.jpg").touch()
+    (tmp_path / "in" / "round").symlink_to(tmp_path)
+    assert find_images(tmp_path) == ["in/one.jpg"]
+
+
+def test_the_order_does_not_depend_on_the_file_system(tmp_path, monkeypatch):
+    for name in "bdac":
+        (tmp_path / f"{name}.jpg").touch()
+    walk = os.walk
+    monkeypatch.setattr(os, "walk", lambda *a, **k: ((p, d, f[::-1]) for p, d, f in walk(*a, **k)))
+    assert find_images(tmp_path) == ["a.jpg", "b.jpg", "c.jpg", "d.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda folder: None, "pictures: no such folder; check the spelling"),
+        (lambda folder: folder.touch(), "pictures: is a file, not a folder"),
+        (
+            lambda folder: folder.mkdir(),
+            "pictures: holds no images; looked for names that end in .jpg",
+        ),
+    ],
+)
+def test_a_folder_without_images_is_one_sentence(tmp_path, make, sentence):
+    make(tmp_path / "pictures")
+    with pytest.raises(Problem, match=sentence):
+        find_images(tmp_path / "pictures")
+
+
+# Rotation
+
+
+@pytest.mark.parametrize("orientation", UNDO)
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_a_picture_is_turned_as_its_exif_tag_says(tmp_path, photograph, orientation, suffix):
+    upright = photograph(size=(120, 80))
+    stored = upright if UNDO[orientation] is None else upright.transpose(UNDO[orientation])
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    stored.save(tmp_path / f"turned{suffix}", exif=exif)
+    image, size = open_with_size(tmp_path / f"turned{suffix}")
+    assert size == image.size == (120, 80)
+    assert np.array_equal(image, upright)
+
+
+def test_rotation_can_be_switched_off(tmp_path, photograph):
+    path = tmp_path / "turned.jpg"
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    photograph(size=(120, 80)).save(path, exif=exif)
+    assert open_with_size(path)[1] == (80, 120)
+    assert open_with_size(path, rotate=False)[1] == (120, 80)
+    assert fingerprint_of(path) != imagehash_of(path)
+    assert fingerprint_of(path, rotate=False) == imagehash_of(path)
+
+
+@pytest.mark.parametrize("exif", [b"Exif\x00\x00not a directory of tags", None, 0, 9])
+def test_a_senseless_exif_tag_turns_nothing(tmp_path, photograph, exif):
+    path = tmp_path / "picture.jpg"
+    if not isinstance(exif, bytes):
+        orientation, exif = exif, Image.Exif()
+        if orientation is not None:
+            exif[ORIENTATION] = orientation
+    photograph().save(path, exif=exif)
+    assert fingerprint_of(path) == imagehash_of(path)
+
+
+# Transparency
+
+
+def transparent(photograph, mode, hidden):
+    """Left half transparent; `hidden` is the grey value that stands there, unseen."""
+    if mode == "P":
+        image = photograph().quantize(200)
+        image.putpalette(image.getpalette()[: 200 * 3] + [hidden] * 3)
+        image.paste(200, (0, 0, 60, 80))
+        image.info["transparency"] = 200
+        return image
+    image = photograph().convert("L" if mode == "LA" else "RGB")
+    image.paste(hidden if mode == "LA" else (hidden,) * 3, (0, 0, 60, 80))
+    alpha = Image.new("L", image.size, 255)
+    alpha.paste(0, (0, 0, 60, 80))
+    image.putalpha(alpha)
+    return image
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_transparency_shows_the_background_and_not_the_hidden_colour(tmp_path, photograph, mode):
+    black, white = tmp_path / "hides_black.png", tmp_path / "hides_white.png"
+    transparent(photograph, mode, 0).save(black)
+    transparent(photograph, mode, 255).save(white)
+    assert Image.open(black).mode == mode
+    assert imagehash_of(black) != imagehash_of(white)  # the hidden colour counts for imagehash
+    assert fingerprint_of(black) == fingerprint_of(white) == imagehash_of(white)
+    assert fingerprint_of(white, background="black") == imagehash_of(black)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_transparency_can_be_left_to_imagehash(tmp_path, photograph, mode):
+    path = tmp_path / "hides_black.png"
+    transparent(photograph, mode, 0).save(path)
+    assert fingerprint_of(path, background=None) == imagehash_of(path)
+
+
+# 16 bits
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_16_bits_equal_the_8_bit_version(tmp_path, photograph, suffix):
+    grey = photograph().convert("L")
+    grey.save(tmp_path / "8.png")
+    deep = tmp_path / f"16{suffix}"
+    Image.fromarray(np.asarray(grey).astype(np.uint16) * 257).save(deep)
+    assert Image.open(deep).mode == "I;16"
+    assert np.array_equal(open_image(deep), grey)
+    assert fingerprint_of(deep) == imagehash_of(tmp_path / "8.png") != imagehash_of(deep)
+
+
+def test_floating_point_pixels_are_scaled_to_their_own_range(tmp_path):
+    values = np.linspace(-3, 7, 90 * 80, dtype=np.float32).reshape(80, 90)
+    Image.fromarray(values).save(tmp_path / "float.tif")
+    pixels = np.asarray(open_image(tmp_path / "float.tif"))
+    assert (pixels.dtype, pixels.min(), pixels.max()) == (np.uint8, 0, 255)
+
+
+# Files that cannot be read
+
+
+def text_file(path, photograph):
+    path.write_text("not a picture")
+
+
+def empty_file(path, photograph):
+    path.touch()
+
+
+def half_a_jpeg(path, photograph):
+    photograph().save(path, format="JPEG", quality=95)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def head_of_a_jpeg(path, photograph):
+    photograph().save(path, format="JPEG")
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def damaged_png(path, photograph):
+    photograph().save(path, format="PNG")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 255
+    path.write_bytes(content)
+
+
+def bomb(path, photograph):
+    write_png(path, 20_000, 2 * Image.MAX_IMAGE_PIXELS // 20_000 + 1)
+
+
+def heic(path, photograph):
+    path.write_bytes(struct.pack(">I", 24) + b"ftypheic\0\0\0\0mif1heic" + bytes(100))
+
+
+def video(path, photograph):
+    path.write_bytes(struct.pack(">I", 24) + b"ftypisom\0\0\0\0mp42isom" + bytes(100))
+
+
+def dead_link(path, photograph):
+    path.symlink_to("gone.jpg")
+
+
+def link_to_itself(path, photograph):
+    path.symlink_to(path.name)
+
+
+def folder(path, photograph):
+    path.mkdir()
+
+
+def nothing(path, photograph):
+    pass
+
+
+UNREADABLE = [
+    (text_file, "is not an image that Pillow can read; save it again as JPEG or PNG, or delete it"),
+    (empty_file, r"is empty \(0 bytes\); copy it again from its source"),
+    (half_a_jpeg, "ends before its picture does .*truncated.*; copy it again from its source"),
+    (head_of_a_jpeg, "ends before its picture does .*; copy it again from its source"),
+    (damaged_png, "could not be decoded .*; copy it again from its source, or save it anew"),
+    (bomb, "has more than 178 million pixels, which Pillow refuses to open.*; save a smaller copy"),
+    (heic, "is a HEIC picture; install pillow-heif .* or convert it to JPEG"),
+    (video, "is not an image that Pillow can read"),
+    (
+        dead_link,
+        r"is a link that leads nowhere \(gone.jpg\); bring its target back or delete the link",
+    ),
+    (link_to_itself, "is a link that leads nowhere"),
+    (folder, "is a folder, not an image; name a file inside it"),
+    (nothing, "no such file; check the spelling"),
+]
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"), UNREADABLE, ids=[make.__name__ for make, _ in UNREADABLE]
+)
+def test_a_file_that_cannot_be_read_is_one_sentence(
+    tmp_path, photograph, make, sentence, monkeypatch
+):
+    monkeypatch.setattr(
+        "helpers.images._formats", lambda: ["JPEG", "PNG"]
+    )  # as without pillow-heif
+    make(tmp_path / "picture.jpg", photograph)
+    with pytest.raises(Problem, match=f"picture.jpg: {sentence}"):
+        open_image(tmp_path / "picture.jpg")
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32" or os.geteuid() == 0,
+    reason="no file is closed to root, nor by chmod on Windows",
+)
+def test_a_file_without_permission_is_one_sentence(tmp_path, photograph):
+    path = tmp_path / "picture.jpg"
+    photograph().save(path)
+    path.chmod(0)
+    with pytest.raises(Problem, match=r"picture.jpg: may not be read; ask for permission"):
+        open_image(path)
+
+
+def test_a_refused_permission_is_put_in_words(tmp_path, monkeypatch):
+    def refuse(*arguments, **options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Image, "open", refuse)
+    with pytest.raises(Problem, match=r"picture.jpg: may not be read; ask for permission"):
+        open_image(tmp_path / "picture.jpg")
+
+
+def test_a_picture_between_the_two_bomb_limits_is_read_without_a_warning(
+    tmp_path, recwarn, monkeypatch
+):
+    path = tmp_path / "large.png"
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)  # one bit past the first limit is enough
+    write_png(path, 64, 24, (b"\0" + bytes(8)) * 24)
+    assert open_with_size(path)[1] == (64, 24)
+    assert not recwarn
+
+
+# Fast
+
+
+@pytest.fixture(scope="module")
+def large_jpeg(tmp_path_factory, sample):
+    path = tmp_path_factory.mktemp("large") / "photograph.jpg"
+    Image.open(sample.root / "astronaut/whole.jpg").resize((2000, 1500)).save(path, quality=90)
+    return path
+
+
+def test_fast_shrinks_while_decoding_and_still_tells_the_full_size(large_jpeg):
+    image, size = open_with_size(large_jpeg, fast=True)
+    assert size == (2000, 1500)
+    assert (image.mode, image.width) == ("L", 250)
+
+
+def test_fast_stays_within_three_bits_and_is_off_by_default(large_jpeg):
+    exact, fast = fingerprints.of_file(large_jpeg), fingerprints.of_file(large_jpeg, fast=True)
+    assert (int(exact) ^ int(fast)).bit_count() <= 3
+    assert fingerprints.to_hex(exact) == imagehash_of(large_jpeg)
+    assert open_image(large_jpeg).size == (2000, 1500)
+
+
+def test_fast_tells_the_size_of_a_turned_picture_as_shown(tmp_path, large_jpeg):
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    Image.open(large_jpeg).save(tmp_path / "turned.jpg", exif=exif)
+    image, size = open_with_size(tmp_path / "turned.jpg", fast=True)
+    assert size == (1500, 2000)
+    assert image.height > image.width
+
+
+def test_fast_changes_nothing_about_a_png(tmp_path, photograph):
+    photograph(size=(600, 400)).save(tmp_path / "picture.png")
+    assert open_image(tmp_path / "picture.png", fast=True).size == (600, 400)
+    assert fingerprint_of(tmp_path / "picture.png", fast=True) == imagehash_of(
+        tmp_path / "picture.png"
+    )
