@@ -38,12 +38,16 @@ def kit(folder: Path, images: list[str], workers: int, **reading: object) -> lis
     return ["" if value is pd.NA else fingerprints.to_hex(value) for value in table["fingerprint"]]
 
 
-def measure(ways: dict[str, Callable[[], list[str]]], images: int) -> tuple[pd.DataFrame, dict[str, list[str]]]:
+def measure(
+    ways: dict[str, Callable[[], list[str]]], images: int
+) -> tuple[pd.DataFrame, dict[str, list[str]]]:
     """Time all ways in turns. The first is what the others are compared with."""
     seconds, results = {name: [] for name in ways}, {}
     for _ in range(ROUNDS):
         for name, way in ways.items():
-            get_reusable_executor().shutdown(wait=True)  # so that each way pays for starting its workers
+            get_reusable_executor().shutdown(
+                wait=True
+            )  # so that each way pays for starting its workers
             start = time.perf_counter()
             results[name] = way()
             seconds[name].append(time.perf_counter() - start)
@@ -51,7 +55,10 @@ def measure(ways: dict[str, Callable[[], list[str]]], images: int) -> tuple[pd.D
     first = next(iter(ways))
     rows = []
     for name in ways:
-        bits = [(int(a, 16) ^ int(b, 16)).bit_count() for a, b in zip(results[first], results[name], strict=True)]
+        bits = [
+            (int(a, 16) ^ int(b, 16)).bit_count()
+            for a, b in zip(results[first], results[name], strict=True)
+        ]
         rows.append(
             {
                 "": name,
@@ -83,7 +90,9 @@ def make_large_photographs(folder: Path, number: int = 12) -> list[str]:
 
 def main() -> None:
     """Measure both tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", nargs="?", type=Path, metavar="FOLDER")
     folder = parser.parse_args().folder or datasets.data_folder() / "caltech-101"
     repeats = 1
@@ -99,7 +108,9 @@ def main() -> None:
         ways[f"of_folder, {n} worker{'s' * (n > 1)}"] = lambda n=n: kit(folder, images, n)
     for n in (1, 2):
         ways[f"fast, {n} worker{'s' * (n > 1)}"] = lambda n=n: kit(folder, images, n, fast=True)
-    print(f"\n{folder.name}: {len(images):,} images, {joblib.cpu_count()} processors, median of {ROUNDS} rounds")
+    print(
+        f"\n{folder.name}: {len(images):,} images, {joblib.cpu_count()} processors, median of {ROUNDS} rounds"
+    )
     speeds, results = measure(ways, len(images))
     print(speeds.to_string(index=False))
 
@@ -109,13 +120,17 @@ def main() -> None:
             equal = sum(a == b for a, b in zip(expected, results[name], strict=True))
             print(f"{name}: {equal:,} of {len(images):,} fingerprints equal imagehash.dhash")
             if len(find_images(folder)) == datasets.CALTECH_101_IMAGES or repeats > 1:
-                assert equal == len(images), "no picture of CALTECH-101 or the sample needs a correction"
+                assert equal == len(images), (
+                    "no picture of CALTECH-101 or the sample needs a correction"
+                )
 
     with tempfile.TemporaryDirectory() as place:
         large = Path(place)
         images = make_large_photographs(large)
         megabytes = sum((large / name).stat().st_size for name in images) / len(images) / 1e6
-        print(f"\n{len(images)} photographs of 4000 x 3000 pixels, {megabytes:.1f} MB on average, one worker")
+        print(
+            f"\n{len(images)} photographs of 4000 x 3000 pixels, {megabytes:.1f} MB on average, one worker"
+        )
         ways = {
             "the article's loop": lambda: article_loop(large, images),
             "of_folder, 1 worker": lambda: kit(large, images, 1),

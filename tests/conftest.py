@@ -67,4 +67,6 @@ def pytest_terminal_summary(terminalreporter, config):
     reports = terminalreporter.stats.get("passed", []) + terminalreporter.stats.get("failed", [])
     ran = compared & {report.nodeid for report in reports}
     notebooks = {nodeid.split("::")[0] for nodeid in ran}
-    terminalreporter.write_line(f"nbval compared {len(ran)} notebook cells in {len(notebooks)} notebooks")
+    terminalreporter.write_line(
+        f"nbval compared {len(ran)} notebook cells in {len(notebooks)} notebooks"
+    )
