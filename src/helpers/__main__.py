@@ -10,7 +10,11 @@ from helpers.atomic import write_problem
 from helpers.images import READING, find_images
 
 #: What the article looks up; `near_duplicates.article_needles` puts others in their place where it does not find them.
-ARTICLE_QUERIES = ["airplanes/image_0551.jpg", "chandelier/image_0082.jpg", "Motorbikes/image_0447.jpg"]
+ARTICLE_QUERIES = [
+    "airplanes/image_0551.jpg",
+    "chandelier/image_0082.jpg",
+    "Motorbikes/image_0447.jpg",
+]
 
 
 def gather(arguments: argparse.Namespace) -> None:
@@ -19,7 +23,9 @@ def gather(arguments: argparse.Namespace) -> None:
     if arguments.article:
         needles = near_duplicates.article_needles(images, seed=arguments.seed)
         if needles.dropna()["needle"].tolist() != ARTICLE_QUERIES:
-            raise Problem(f"{arguments.input}: the article's 17 images are not in it; name CALTECH-101's folder")
+            raise Problem(
+                f"{arguments.input}: the article's 17 images are not in it; name CALTECH-101's folder"
+            )
     else:
         needles = near_duplicates.random_needles(images, arguments.needles, seed=arguments.seed)
     truth = near_duplicates.gather(
@@ -55,7 +61,9 @@ def search(arguments: argparse.Namespace) -> None:
     """Find the images that have the query's fingerprint, or one within a radius."""
     if not Path(arguments.dataset).is_dir():
         raise Problem(f"{arguments.dataset}: no such folder; name the one that was indexed")
-    found = shelf.read(arguments.shelve).find(Path(arguments.query), arguments.radius, **_reading(arguments))
+    found = shelf.read(arguments.shelve).find(
+        Path(arguments.query), arguments.radius, **_reading(arguments)
+    )
     print(f"Found {len(found)} images")
     for match in found.itertuples():
         print(f"{match.distance:2}  {match.path}")
@@ -72,7 +80,9 @@ def search(arguments: argparse.Namespace) -> None:
 
 
 def _reading(arguments: argparse.Namespace) -> dict:
-    return {name: getattr(arguments, name) for name in READING if getattr(arguments, name) is not None}
+    return {
+        name: getattr(arguments, name) for name in READING if getattr(arguments, name) is not None
+    }
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -81,30 +91,65 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("gather", help=gather.__doc__, description=gather.__doc__)
     command.set_defaults(run=gather)
-    command.add_argument("-i", "--input", required=True, metavar="DIR", help="the dataset; nothing in it is changed")
-    command.add_argument("-o", "--output", required=True, metavar="DIR", help="the haystack, a new folder")
-    command.add_argument("-c", "--csv", required=True, metavar="FILE", help="where the truth about the copies goes")
-    command.add_argument("--seed", type=int, default=0, metavar="N", help="same seed, same copies (0)")
-    command.add_argument("--article", action="store_true", help="the article's 17 needles with its numbers of copies")
-    command.add_argument("--needles", type=int, default=17, metavar="N", help="how many images to copy (17)")
     command.add_argument(
-        "--factors", type=float, nargs=2, default=(0.95, 1.05), metavar=("LOW", "HIGH"), help="resize by (0.95 1.05)"
+        "-i", "--input", required=True, metavar="DIR", help="the dataset; nothing in it is changed"
     )
-    command.add_argument("--format", choices=near_duplicates.FORMATS, default="jpeg", help="of the copies (jpeg)")
-    command.add_argument("--quality", type=int, default=75, metavar="Q", help="JPEG quality of the copies (75)")
+    command.add_argument(
+        "-o", "--output", required=True, metavar="DIR", help="the haystack, a new folder"
+    )
+    command.add_argument(
+        "-c", "--csv", required=True, metavar="FILE", help="where the truth about the copies goes"
+    )
+    command.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="same seed, same copies (0)"
+    )
+    command.add_argument(
+        "--article", action="store_true", help="the article's 17 needles with its numbers of copies"
+    )
+    command.add_argument(
+        "--needles", type=int, default=17, metavar="N", help="how many images to copy (17)"
+    )
+    command.add_argument(
+        "--factors",
+        type=float,
+        nargs=2,
+        default=(0.95, 1.05),
+        metavar=("LOW", "HIGH"),
+        help="resize by (0.95 1.05)",
+    )
+    command.add_argument(
+        "--format", choices=near_duplicates.FORMATS, default="jpeg", help="of the copies (jpeg)"
+    )
+    command.add_argument(
+        "--quality", type=int, default=75, metavar="Q", help="JPEG quality of the copies (75)"
+    )
 
     command = commands.add_parser("index", help=index.__doc__, description=index.__doc__)
     command.set_defaults(run=index)
-    command.add_argument("-d", "--dataset", required=True, metavar="DIR", help="the folder of images")
-    command.add_argument("-s", "--shelve", required=True, metavar="FILE", help="the shelf, made or brought up to date")
+    command.add_argument(
+        "-d", "--dataset", required=True, metavar="DIR", help="the folder of images"
+    )
+    command.add_argument(
+        "-s",
+        "--shelve",
+        required=True,
+        metavar="FILE",
+        help="the shelf, made or brought up to date",
+    )
     _add_reading(command)
 
     command = commands.add_parser("search", help=search.__doc__, description=search.__doc__)
     command.set_defaults(run=search)
-    command.add_argument("-d", "--dataset", required=True, metavar="DIR", help="the folder that was indexed")
+    command.add_argument(
+        "-d", "--dataset", required=True, metavar="DIR", help="the folder that was indexed"
+    )
     command.add_argument("-s", "--shelve", required=True, metavar="FILE", help="the shelf")
-    command.add_argument("-q", "--query", required=True, metavar="IMAGE", help="the picture to look for")
-    command.add_argument("-r", "--radius", type=int, default=0, metavar="R", help="bits that may differ (0)")
+    command.add_argument(
+        "-q", "--query", required=True, metavar="IMAGE", help="the picture to look for"
+    )
+    command.add_argument(
+        "-r", "--radius", type=int, default=0, metavar="R", help="bits that may differ (0)"
+    )
     command.add_argument("--save-grid", metavar="PNG", help="draw the query and its matches")
     _add_reading(command)
     return parser
@@ -112,18 +157,28 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_reading(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--fast", action="store_const", const=True, help="let the JPEG decoder shrink large photographs"
+        "--fast",
+        action="store_const",
+        const=True,
+        help="let the JPEG decoder shrink large photographs",
     )
     command.add_argument(
-        "--no-rotate", dest="rotate", action="store_const", const=False, help="ignore the EXIF orientation"
+        "--no-rotate",
+        dest="rotate",
+        action="store_const",
+        const=False,
+        help="ignore the EXIF orientation",
     )
-    command.add_argument("--background", metavar="COLOUR", help="what shows through transparency (white)")
+    command.add_argument(
+        "--background", metavar="COLOUR", help="what shows through transparency (white)"
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 when it ran, 2 with one sentence on bad input."""
     with suppress(AttributeError):  # in a notebook
-        sys.stdout.reconfigure(errors="backslashreplace")  # a file name may hold letters that the terminal cannot show
+        # A file name may hold letters that the terminal cannot show.
+        sys.stdout.reconfigure(errors="backslashreplace")
     parsed = _parser().parse_args(arguments)
     try:
         parsed.run(parsed)

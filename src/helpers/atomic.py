@@ -19,7 +19,7 @@ from helpers import Problem
 
 @contextmanager
 def exclusive(path: str | Path, *, wait: bool = True) -> Iterator[None]:
-    """Let one process at a time work on `path`; the others wait.
+    """Let one process at a time work on `path`; the others wait. What an interrupted one left behind is cleared first.
 
     Parameters
     ----------
@@ -39,14 +39,16 @@ def exclusive(path: str | Path, *, wait: bool = True) -> Iterator[None]:
     ...     pass
     """
     name = hashlib.sha256(os.fsencode(Path(path).resolve())).hexdigest()[:16]
-    lock = FileLock(Path(tempfile.gettempdir()) / f"image-fingerprints-{name}.lock", mode=0o666)  # for all users
+    file = Path(tempfile.gettempdir()) / f"image-fingerprints-{name}.lock"
+    lock = FileLock(file, mode=0o666)  # another user may need it too
     try:
         lock.acquire(blocking=wait)
     except Timeout:
         raise
     except OSError as error:
-        raise write_problem(lock.lock_file, error) from error
+        raise write_problem(file, error) from error
     try:
+        _clear(Path(path))
         yield
     finally:
         lock.release()
@@ -75,12 +77,9 @@ def new_folder(final: str | Path) -> Iterator[Path]:
         Where the folder cannot be written: no room, no permission.
     """
     final = Path(final)
-    partial = final.with_name(f".{final.name}.partial")
-    old = final.with_name(f".{final.name}.old")
+    partial, old = _beside(final)
     try:
-        _put_back(old, final)
-        for leftover in (partial, old):
-            shutil.rmtree(leftover, ignore_errors=True)
+        _clear(final)
         partial.mkdir(parents=True)
         yield partial
         if final.exists():
@@ -89,16 +88,20 @@ def new_folder(final: str | Path) -> Iterator[Path]:
     except OSError as error:
         raise write_problem(final, error) from error
     finally:
-        _put_back(old, final)
-        for leftover in (partial, old):
-            shutil.rmtree(leftover, ignore_errors=True)
+        _clear(final)
 
 
-def _put_back(old: Path, final: Path) -> None:
-    """After an end between the two renamings: the older folder is still the good one."""
-    if old.exists() and not final.exists():
+def _beside(final: Path) -> tuple[Path, Path]:
+    return final.with_name(f".{final.name}.partial"), final.with_name(f".{final.name}.old")
+
+
+def _clear(final: Path) -> None:
+    partial, old = _beside(final)
+    if old.exists() and not final.exists():  # ended between the two renamings
         with suppress(OSError):
             old.rename(final)
+    for leftover in (partial, old):
+        shutil.rmtree(leftover, ignore_errors=True)
 
 
 def write_problem(path: str | Path, error: OSError) -> Problem:

@@ -50,12 +50,22 @@ SAMPLE_PHOTOGRAPHS = (
     ("cell", "cell", "a cell floating in saline; Paul Müller and others", "CC0"),
     ("clock", "clock", "a wall clock in motion; Stefan van der Walt", "public domain"),
     ("coffee", "coffee", "a cup of coffee; Rachel Michetti", "CC0"),
-    ("coins", "coins", "Greek coins from Pompeii; Brooklyn Museum", "no known copyright restrictions"),
+    (
+        "coins",
+        "coins",
+        "Greek coins from Pompeii; Brooklyn Museum",
+        "no known copyright restrictions",
+    ),
     ("grass", "grass", "grass; from scikit-image's data", "CC0"),
     ("gravel", "gravel", "gravel; CC0Textures", "CC0"),
     ("hubble", "hubble_deep_field", "Hubble eXtreme Deep Field; NASA", "public domain"),
     ("microaneurysms", "microaneurysms", "detail of a retina; Andreas Maier", "CC0"),
-    ("moon", "moon", "surface of the moon", "none stated; distributed with scikit-image (BSD-3-Clause)"),
+    (
+        "moon",
+        "moon",
+        "surface of the moon",
+        "none stated; distributed with scikit-image (BSD-3-Clause)",
+    ),
     (
         "motorcycle_left",
         "stereo_motorcycle",
@@ -66,7 +76,12 @@ SAMPLE_PHOTOGRAPHS = (
     ("page", "page", "a scanned page", "none stated; distributed with scikit-image (BSD-3-Clause)"),
     ("retina", "retina", "a human retina; Mikael Häggström", "CC0"),
     ("rocket", "rocket", "launch of a Falcon 9; SpaceX", "public domain"),
-    ("text", "text", "text for corner detection; Wikipedia", "public domain, no known copyright restrictions"),
+    (
+        "text",
+        "text",
+        "text for corner detection; Wikipedia",
+        "public domain, no known copyright restrictions",
+    ),
     (
         "tissue",
         "immunohistochemistry",
@@ -106,7 +121,9 @@ class Dataset:
     def __str__(self) -> str:
         categories = {PurePosixPath(path).parent for path in self.images}
         stands_in = ", standing in for CALTECH-101" if self.name == "sample" else ""
-        return f"{self.name}: {len(self.images):,} images in {len(categories)} categories{stands_in}."
+        return (
+            f"{self.name}: {len(self.images):,} images in {len(categories)} categories{stands_in}."
+        )
 
 
 def data_folder() -> Path:
@@ -126,7 +143,9 @@ def data_folder() -> Path:
     return pooch.os_cache("image-fingerprints")
 
 
-def load(name: str | Path, *, subset: str | None = None, show: Callable[[str], None] = print) -> Dataset:
+def load(
+    name: str | Path, *, subset: str | None = None, show: Callable[[str], None] = print
+) -> Dataset:
     """The dataset of a chapter; one sentence in print says which images it has.
 
     Parameters
@@ -183,8 +202,12 @@ def own_folder(folder: str | Path) -> Dataset:
     """
     folder = Path(folder).expanduser()
     if not folder.is_dir():
-        raise Problem(f"{folder}: no such dataset; it is 'caltech-101', 'sample', or the path of a folder of images")
-    return Dataset(folder.resolve().name, folder, find_images(folder), f"{folder}: your own images.")
+        raise Problem(
+            f"{folder}: no such dataset; it is 'caltech-101', 'sample', or the path of a folder of images"
+        )
+    return Dataset(
+        folder.resolve().name, folder, find_images(folder), f"{folder}: your own images."
+    )
 
 
 def sample() -> Dataset:
@@ -285,11 +308,14 @@ def _install_caltech_101(root: Path, progress: bool) -> None:
     scheme = urlsplit(address).scheme
     fetched = scheme in ("http", "https")
     if fetched:
-        archive = root.with_name("caltech-101.zip")  # kept beside the images: a teacher can serve it on
+        archive = root.with_name("caltech-101.zip")  # kept: a teacher can serve it on
     else:
-        archive = Path(url2pathname(urlsplit(address).path) if scheme == "file" else address).expanduser()
+        path = url2pathname(urlsplit(address).path) if scheme == "file" else address
+        archive = Path(path).expanduser()
         if not archive.is_file():
-            raise Problem(f"CALTECH_101_MIRROR={address}: no such file; set it to where the archive is, or unset it")
+            raise Problem(
+                f"CALTECH_101_MIRROR={address}: no such file; set it to where the archive is, or unset it"
+            )
     try:
         with new_folder(root) as folder:
             if not archive.is_file():
@@ -305,7 +331,9 @@ def _install_caltech_101(root: Path, progress: bool) -> None:
     except _NotCaltech101 as error:
         if fetched:
             archive.unlink(missing_ok=True)
-        raise Problem(f"{address}: {error}; use the official archive or another copy of it") from error
+        raise Problem(
+            f"{address}: {error}; use the official archive or another copy of it"
+        ) from error
 
 
 def _download(address: str, file: Path, progress: bool) -> None:
@@ -316,16 +344,22 @@ def _download(address: str, file: Path, progress: bool) -> None:
     except requests.exceptions.HTTPError as error:
         raise Problem(f"{address} answered {error.response.status_code}; {remedy}") from error
     except (requests.exceptions.RequestException, ValueError) as error:
-        raise Problem(f"No archive came from {address} ({type(error).__name__}); {remedy}") from error
+        raise Problem(
+            f"No archive came from {address} ({type(error).__name__}); {remedy}"
+        ) from error
     if address == CALTECH_101_URL and _sha256(file) != CALTECH_101_SHA256:
-        raise Problem(f"{address} sent something else than the official archive (its SHA-256 differs); {remedy}")
+        raise Problem(
+            f"{address} sent something else than the official archive (its SHA-256 differs); {remedy}"
+        )
 
 
 def _unpack(archive: Path, folder: Path, progress: bool) -> str:
     """Write the archive's images into `folder`; the content digest of what was written."""
     digests = {}
     images = _images_in(archive)
-    for path, content in tqdm(images, total=CALTECH_101_IMAGES, unit="image", desc="unpack", disable=not progress):
+    for path, content in tqdm(
+        images, total=CALTECH_101_IMAGES, unit="image", desc="unpack", disable=not progress
+    ):
         (folder / path).parent.mkdir(exist_ok=True)
         (folder / path).write_bytes(content)
         digests[path] = hashlib.sha256(content).hexdigest()
@@ -339,10 +373,13 @@ def _images_in(archive: Path) -> Iterator[tuple[str, bytes]]:
         with archive.open("rb") as file, _inner_archive(file) as members:
             for member in members:
                 path = PurePosixPath(member.name.replace("\\", "/"))
-                if path.is_absolute() or ".." in path.parts or ":" in member.name or "\0" in member.name:
-                    raise _NotCaltech101(f"its member {member.name!r} would be written outside the folder")
-                hidden = path.name.startswith(".")
-                if member.isfile() and len(path.parts) == 3 and path.name.endswith(".jpg") and not hidden:
+                strange = ".." in path.parts or ":" in member.name or "\0" in member.name
+                if strange or path.is_absolute():
+                    raise _NotCaltech101(
+                        f"its member {member.name!r} would be written outside the folder"
+                    )
+                image = path.name.endswith(".jpg") and not path.name.startswith(".")
+                if image and member.isfile() and len(path.parts) == 3:
                     yield "/".join(path.parts[1:]), members.extractfile(member).read()
     except _NotCaltech101:
         raise
@@ -356,7 +393,11 @@ def _inner_archive(file: BinaryIO) -> tarfile.TarFile:
         file.seek(0)
         return tarfile.open(fileobj=file, mode="r|gz")
     outer = zipfile.ZipFile(file)
-    inner = [name for name in outer.namelist() if PurePosixPath(name).name == "101_ObjectCategories.tar.gz"]
+    inner = [
+        name
+        for name in outer.namelist()
+        if PurePosixPath(name).name == "101_ObjectCategories.tar.gz"
+    ]
     if not inner:
         raise zipfile.BadZipFile("it has no 101_ObjectCategories.tar.gz")
     return tarfile.open(fileobj=outer.open(inner[0]), mode="r|gz")

@@ -1,0 +1,296 @@
+"""Killed at any moment, the old state is whole or the new one is, and the next run completes the work."""
+
+import hashlib
+import io
+import multiprocessing
+import os
+import random
+import shelve
+import shutil
+import sys
+import tarfile
+import time
+from dataclasses import dataclass
+from dbm import error as dbm_errors
+from itertools import count
+from types import FunctionType
+from unittest import mock
+
+import pytest
+
+from helpers import Problem, datasets, near_duplicates, shelf
+from helpers.images import find_images
+
+# A server that has imported everything once makes a new process in a few hundredths of a second.
+context = multiprocessing.get_context(
+    "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+)
+if context.get_start_method() == "forkserver":
+    context.set_forkserver_preload(
+        ["helpers.datasets", "helpers.near_duplicates", "helpers.shelf", "pytest"]
+    )
+
+DIED = 99
+
+
+@dataclass
+class Job:
+    """Something that takes a while, in a folder of its own.
+
+    `prepare(place, size, photograph)` lays out what the work starts from, `work(place)` does it,
+    `state(place)` tells what it has made.
+    """
+
+    prepare: FunctionType
+    work: FunctionType
+    state: FunctionType
+
+
+# Unpacking
+
+
+def prepare_archive(place, size, photograph):
+    images = {
+        f"category_{number % 9}/image_{number:04}.jpg": f"{number} ".encode() * 400
+        for number in range(size)
+    }
+    with tarfile.open(place / "caltech-101.tar.gz", "w:gz") as tar:
+        for path, content in images.items():
+            member = tarfile.TarInfo(f"101_ObjectCategories/{path}")
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    lines = "".join(
+        f"{hashlib.sha256(images[path]).hexdigest()}  {path}\n" for path in sorted(images)
+    )
+    (place / "content").write_text(f"{size} {hashlib.sha256(lines.encode()).hexdigest()}")
+
+
+def unpack(place):
+    size, digest = (place / "content").read_text().split()
+    environment = {
+        "FINGERPRINTS_DATA": str(place),
+        "CALTECH_101_MIRROR": str(place / "caltech-101.tar.gz"),
+    }
+    with (
+        mock.patch.dict(os.environ, environment),
+        mock.patch.multiple(datasets, CALTECH_101_CONTENT=digest, CALTECH_101_IMAGES=int(size)),
+    ):
+        datasets.caltech_101(progress=False)
+
+
+# Indexing
+
+
+def prepare_photographs(place, size, photograph):
+    for number in range(size):
+        path = place / "photographs" / f"{number % 3}" / f"{number}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        photograph(number, size=(300, 200)).save(path)
+
+
+def prepare_shelf(place, size, photograph):
+    """A shelf that knows half of the photographs, some of which have changed since."""
+    prepare_photographs(place, size, photograph)
+    images = find_images(place / "photographs")
+    shelf.build(
+        place / "db.shelve", place / "photographs", images=images[::2], workers=1, progress=False
+    )
+    for number, path in enumerate(images[::4]):
+        photograph(1000 + number, size=(300, 201)).save(place / "photographs" / path)
+
+
+def index(place):
+    shelf.build(place / "db.shelve", place / "photographs", workers=1, progress=False)
+
+
+def entries(place):
+    try:
+        return dict(shelf.read(place / "db.shelve"))
+    except Problem as problem:
+        assert "no such shelf" in str(problem), problem
+        return None
+
+
+# Gathering
+
+
+def prepare_haystack(place, size, photograph):
+    """A haystack that was made with another seed."""
+    prepare_photographs(place, size, photograph)
+    gather(place, seed=1)
+
+
+def gather(place, seed=2):
+    needles = near_duplicates.random_needles(
+        find_images(place / "photographs"), 4, copies=(2, 2), seed=seed
+    )
+    near_duplicates.gather(
+        place / "photographs",
+        place / "haystack",
+        needles,
+        seed=seed,
+        replace=True,
+        workers=1,
+        progress=False,
+    )
+
+
+def files(folder):
+    """Every file with what it holds; None where there is no folder."""
+
+    def tell(place):
+        root = place / folder
+        found = {
+            path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()
+        }
+        return {
+            name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in found.items()
+        } or None
+
+    return tell
+
+
+JOBS = {
+    "unpacking": Job(prepare_archive, unpack, files("caltech-101")),
+    "indexing": Job(prepare_photographs, index, entries),
+    "indexing again": Job(prepare_shelf, index, entries),
+    "gathering": Job(prepare_photographs, gather, files("haystack")),
+    "gathering again": Job(prepare_haystack, gather, files("haystack")),
+}
+#: Sizes at which each job takes a few tenths of a second.
+SIZES = {"unpacking": 500, "indexing": 100, "indexing again": 120, "gathering": 200}
+
+
+# The processes that are killed
+
+
+def start(function, *arguments):
+    """A process that has begun to work when this returns."""
+    here, there = context.Pipe(duplex=False)
+    process = context.Process(target=_announce, args=(there, function, arguments))
+    process.start()
+    there.close()
+    here.recv()
+    return process
+
+
+def _announce(there, function, arguments):
+    there.send("ready")
+    function(*arguments)
+
+
+def work_until(operation, work, place):
+    """Work, and die just before file operation number `operation`, as if by a power cut: nothing is cleaned up."""
+    seen = count(1)
+
+    def hook(event, details):
+        writes = (
+            event == "open"
+            and isinstance(details[2], int)
+            and details[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+        )
+        if (writes or event in ("os.rename", "os.remove", "os.mkdir", "os.rmdir")) and next(
+            seen
+        ) == operation:
+            os._exit(DIED)
+
+    sys.addaudithook(hook)
+    work(place)
+
+
+def leftovers(place):
+    return [path.name for path in place.rglob(".*")]
+
+
+def prepared(job, size, tmp_path, photograph):
+    """A folder to copy for every trial, and the states before and after the work is done undisturbed."""
+    template, done = tmp_path / "template", tmp_path / "done"
+    template.mkdir()
+    job.prepare(template, size, photograph)
+    shutil.copytree(template, done)
+    process = start(job.work, done)
+    begin = time.monotonic()
+    process.join()
+    duration = time.monotonic() - begin
+    assert process.exitcode == 0
+    assert job.state(done) is not None
+    assert not leftovers(done)
+    return template, job.state(template), job.state(done), duration
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_killed_at_twenty_random_moments(name, tmp_path, photograph):
+    job = JOBS[name]
+    template, old, new, duration = prepared(job, SIZES[name], tmp_path, photograph)
+    rng, killed = random.Random(name), 0
+    for trial in range(20):
+        place = tmp_path / str(trial)
+        shutil.copytree(template, place)
+        process = start(job.work, place)
+        time.sleep(rng.uniform(0, duration))
+        process.kill()
+        process.join()
+        killed += process.exitcode != 0
+        assert job.state(place) in (old, new)
+        job.work(place)
+        assert job.state(place) == new
+        assert not leftovers(place)
+        shutil.rmtree(place)
+    assert killed >= 5, "most of them were at work"
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_dying_before_every_single_file_operation(name, tmp_path, photograph):
+    job = JOBS[name]
+    template, old, new, _ = prepared(job, 4, tmp_path, photograph)
+    for operation in count(1):
+        place = tmp_path / str(operation)
+        shutil.copytree(template, place)
+        process = start(work_until, operation, job.work, place)
+        process.join()
+        if process.exitcode == 0:
+            break
+        assert process.exitcode == DIED
+        between_two_renamings = [None] if name == "gathering again" else []
+        assert job.state(place) in [old, new, *between_two_renamings], operation
+        job.work(place)
+        assert job.state(place) == new, operation
+        assert not leftovers(place), operation
+        shutil.rmtree(place)
+    assert operation > 10, "there are so many operations at least"
+
+
+def plain(path):
+    """What the article's own `search.py` would see."""
+    try:
+        with shelve.open(str(path), "r") as database:
+            return {key: database[key] for key in database if key != shelf.ABOUT}
+    except dbm_errors:
+        return None
+
+
+def read(place):
+    shelf.read(place / "db.shelve")
+
+
+@pytest.mark.parametrize("work", [index, read])
+def test_a_plain_shelve_too_sees_the_old_shelf_or_the_new_or_none(work, tmp_path, photograph):
+    """Also where it is a reader who finishes what a killed process began, and is killed in turn."""
+    template, old, new, _ = prepared(JOBS["indexing again"], 6, tmp_path, photograph)
+    if work is read:
+        with mock.patch.object(shelf, "_finish"):
+            index(template)
+        assert leftovers(template), "the new shelf is ready, but not in its place"
+    seen = []
+    for operation in count(1):
+        place = tmp_path / str(operation)
+        shutil.copytree(template, place)
+        process = start(work_until, operation, work, place)
+        process.join()
+        seen.append(plain(place / "db.shelve"))
+        assert seen[-1] in (old, new, None), operation
+        assert entries(place) in (old, new), operation
+        if process.exitcode == 0:
+            break
+    assert old in seen
+    assert seen[-1] == new
