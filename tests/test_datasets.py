@@ -40,7 +40,9 @@ def alone(data_folder, monkeypatch):
 @pytest.fixture
 def small_caltech(monkeypatch):
     """For this test, CALTECH-101 is `IMAGES`."""
-    lines = "".join(f"{hashlib.sha256(IMAGES[path]).hexdigest()}  {path}\n" for path in sorted(IMAGES))
+    lines = "".join(
+        f"{hashlib.sha256(IMAGES[path]).hexdigest()}  {path}\n" for path in sorted(IMAGES)
+    )
     monkeypatch.setattr(datasets, "CALTECH_101_CONTENT", hashlib.sha256(lines.encode()).hexdigest())
     monkeypatch.setattr(datasets, "CALTECH_101_IMAGES", len(IMAGES))
 
@@ -137,7 +139,10 @@ def test_the_sample_is_the_same_when_it_is_made_again(tmp_path, monkeypatch):
     def made_in(folder):
         monkeypatch.setenv("FINGERPRINTS_DATA", str(folder))
         dataset = datasets.sample()
-        return {path: hashlib.sha256((dataset.root / path).read_bytes()).hexdigest() for path in dataset.images}
+        return {
+            path: hashlib.sha256((dataset.root / path).read_bytes()).hexdigest()
+            for path in dataset.images
+        }
 
     assert made_in(tmp_path / "first") == made_in(tmp_path / "second")
 
@@ -208,10 +213,14 @@ def test_data_goes_where_the_environment_says_or_else_into_the_clone(monkeypatch
 
 @pytest.mark.parametrize("packing", ["zip", "tar.gz"])
 @pytest.mark.parametrize("way", ["http", "file", "path"])
-def test_a_mirror_is_accepted_by_its_images(way, packing, small_caltech, archive, mirror, monkeypatch):
+def test_a_mirror_is_accepted_by_its_images(
+    way, packing, small_caltech, archive, mirror, monkeypatch
+):
     if packing == "tar.gz":  # as old mirrors have it; the name does not matter
         archive.write_bytes(as_tar(in_tar(IMAGES)))
-    address = {"http": f"{mirror}/{archive.name}", "file": archive.as_uri(), "path": str(archive)}[way]
+    address = {"http": f"{mirror}/{archive.name}", "file": archive.as_uri(), "path": str(archive)}[
+        way
+    ]
     monkeypatch.setenv("CALTECH_101_MIRROR", address)
     dataset = datasets.caltech_101()
     assert dataset.images == sorted(IMAGES)
@@ -219,7 +228,9 @@ def test_a_mirror_is_accepted_by_its_images(way, packing, small_caltech, archive
 
 
 def test_a_mirror_is_accepted_by_the_official_checksum(archive, monkeypatch):
-    monkeypatch.setattr(datasets, "CALTECH_101_SHA256", hashlib.sha256(archive.read_bytes()).hexdigest())
+    monkeypatch.setattr(
+        datasets, "CALTECH_101_SHA256", hashlib.sha256(archive.read_bytes()).hexdigest()
+    )
     monkeypatch.setattr(datasets, "CALTECH_101_IMAGES", len(IMAGES))
     monkeypatch.setenv("CALTECH_101_MIRROR", str(archive))
     assert datasets.caltech_101().images == sorted(IMAGES)
@@ -275,7 +286,9 @@ def test_it_is_fetched_and_unpacked_once(small_caltech, archive, mirror, monkeyp
     assert datasets.caltech_101() == first
 
 
-def test_a_fetched_archive_is_kept_to_be_unpacked_again(small_caltech, archive, mirror, monkeypatch, data_folder):
+def test_a_fetched_archive_is_kept_to_be_unpacked_again(
+    small_caltech, archive, mirror, monkeypatch, data_folder
+):
     monkeypatch.setenv("CALTECH_101_MIRROR", f"{mirror}/{archive.name}")
     datasets.caltech_101().root.rename(data_folder / "elsewhere")
     archive.unlink()
@@ -312,7 +325,9 @@ def silent_server(monkeypatch):
 
 
 @pytest.mark.parametrize("unreachable", ["closed_port", "silent_server"])
-def test_without_a_network_the_sample_stands_in_and_says_so(unreachable, request, monkeypatch, data_folder):
+def test_without_a_network_the_sample_stands_in_and_says_so(
+    unreachable, request, monkeypatch, data_folder
+):
     monkeypatch.setenv("CALTECH_101_MIRROR", request.getfixturevalue(unreachable))
     sentences, start = [], time.monotonic()
     dataset = datasets.load("caltech-101", show=sentences.append)
@@ -350,14 +365,19 @@ def test_a_file_that_is_not_there_is_one_sentence(address, monkeypatch, data_fol
 
 
 def test_a_connection_that_breaks_off_leaves_nothing(monkeypatch, data_folder):
-    with serving(BreaksOff) as address, pytest.raises(Problem, match="No archive came from") as problem:
+    with (
+        serving(BreaksOff) as address,
+        pytest.raises(Problem, match="No archive came from") as problem,
+    ):
         monkeypatch.setenv("CALTECH_101_MIRROR", f"{address}/caltech-101.zip")
         datasets.caltech_101()
     assert is_one_sentence(problem)
     assert not everything_in(data_folder)
 
 
-def test_another_file_at_the_official_address_is_refused(small_caltech, archive, mirror, monkeypatch, data_folder):
+def test_another_file_at_the_official_address_is_refused(
+    small_caltech, archive, mirror, monkeypatch, data_folder
+):
     monkeypatch.setattr(datasets, "CALTECH_101_URL", f"{mirror}/{archive.name}")
     with pytest.raises(Problem, match="its SHA-256 differs") as problem:
         datasets.caltech_101()
@@ -366,7 +386,9 @@ def test_another_file_at_the_official_address_is_refused(small_caltech, archive,
 
 
 WRONG = {
-    "one byte of one image": as_zip(as_tar(in_tar(IMAGES | {"watch/image_0003.jpg": b"another watch"}))),
+    "one byte of one image": as_zip(
+        as_tar(in_tar(IMAGES | {"watch/image_0003.jpg": b"another watch"}))
+    ),
     "an image less": as_zip(as_tar(in_tar(dict(list(IMAGES.items())[1:])))),
     "an image more": as_zip(as_tar(in_tar(IMAGES | {"watch/image_0004.jpg": b"a watch more"}))),
     "no image": as_zip(as_tar({})),
@@ -376,8 +398,12 @@ WRONG = {
     "an empty file": b"",
     "the first half of the zip": as_zip(as_tar(in_tar(IMAGES)))[:400],
     "the first half of the tar": as_tar(in_tar(IMAGES))[:300],
-    "a zip with damage inside": as_zip(as_tar(in_tar(IMAGES))).replace(as_tar(in_tar(IMAGES))[40:60], bytes(20)),
-    "a link for an image": as_zip(as_tar({link("101_ObjectCategories/watch/image_0003.jpg", "/etc/hostname"): b""})),
+    "a zip with damage inside": as_zip(as_tar(in_tar(IMAGES))).replace(
+        as_tar(in_tar(IMAGES))[40:60], bytes(20)
+    ),
+    "a link for an image": as_zip(
+        as_tar({link("101_ObjectCategories/watch/image_0003.jpg", "/etc/hostname"): b""})
+    ),
 }
 LEAVES_THE_FOLDER = [
     "../evil.jpg",
@@ -392,12 +418,16 @@ LEAVES_THE_FOLDER = [
     "C:/evil/evil.jpg",
     "101_ObjectCategories/airplanes/image_0001.jpg:evil",
 ]
-WRONG |= {f"member {name}": as_zip(as_tar({name: b"evil"} | in_tar(IMAGES))) for name in LEAVES_THE_FOLDER}
+WRONG |= {
+    f"member {name}": as_zip(as_tar({name: b"evil"} | in_tar(IMAGES))) for name in LEAVES_THE_FOLDER
+}
 
 
 @pytest.mark.parametrize("way", ["http", "file"])
 @pytest.mark.parametrize("wrong", WRONG)
-def test_a_wrong_archive_is_refused(wrong, way, small_caltech, archive, mirror, monkeypatch, tmp_path, data_folder):
+def test_a_wrong_archive_is_refused(
+    wrong, way, small_caltech, archive, mirror, monkeypatch, tmp_path, data_folder
+):
     archive.write_bytes(WRONG[wrong])
     address = archive.as_uri() if way == "file" else f"{mirror}/{archive.name}"
     monkeypatch.setenv("CALTECH_101_MIRROR", address)
@@ -405,7 +435,9 @@ def test_a_wrong_archive_is_refused(wrong, way, small_caltech, archive, mirror, 
         datasets.caltech_101()
     assert is_one_sentence(problem)
     assert str(problem.value).startswith(address)
-    assert not everything_in(data_folder), "neither images nor, over the network, the refused archive"
+    assert not everything_in(data_folder), (
+        "neither images nor, over the network, the refused archive"
+    )
     assert archive.read_bytes() == WRONG[wrong], "a user's own file is left alone"
     assert not [path for path in everything_in(tmp_path) if "evil" in path]
 
@@ -419,10 +451,14 @@ def test_a_path_that_leaves_the_folder_is_named(name, small_caltech, archive, mo
     assert repr(name) in str(problem.value)
 
 
-def test_nothing_is_written_through_a_link_in_the_archive(small_caltech, archive, monkeypatch, tmp_path):
+def test_nothing_is_written_through_a_link_in_the_archive(
+    small_caltech, archive, monkeypatch, tmp_path
+):
     outside = tmp_path / "outside"
     outside.mkdir()
-    archive.write_bytes(as_zip(as_tar({link("101_ObjectCategories/airplanes", outside): b""} | in_tar(IMAGES))))
+    archive.write_bytes(
+        as_zip(as_tar({link("101_ObjectCategories/airplanes", outside): b""} | in_tar(IMAGES)))
+    )
     monkeypatch.setenv("CALTECH_101_MIRROR", str(archive))
     dataset = datasets.caltech_101()
     assert not (dataset.root / "airplanes").is_symlink()
@@ -474,7 +510,9 @@ def no_room(*arguments, **keywords):
 
 
 @pytest.mark.parametrize("operation", ["write_bytes", "mkdir", "open", "rename"])
-def test_a_full_disk_is_one_sentence_and_leaves_nothing(operation, small_caltech, archive, monkeypatch, data_folder):
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(
+    operation, small_caltech, archive, monkeypatch, data_folder
+):
     monkeypatch.setenv("CALTECH_101_MIRROR", str(archive))
     original = getattr(Path, operation)
 
@@ -492,7 +530,9 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(operation, small_caltech
     assert len(datasets.caltech_101().images) == len(IMAGES), "with room again, it goes on"
 
 
-def test_no_room_for_the_download_is_one_sentence_and_leaves_nothing(archive, mirror, monkeypatch, data_folder):
+def test_no_room_for_the_download_is_one_sentence_and_leaves_nothing(
+    archive, mirror, monkeypatch, data_folder
+):
     monkeypatch.setenv("CALTECH_101_MIRROR", f"{mirror}/{archive.name}")
     monkeypatch.setattr(datasets.pooch.HTTPDownloader, "__call__", no_room)
     with pytest.raises(Problem, match=r"could not be written .*; make room") as problem:
@@ -508,7 +548,9 @@ def tiny_disk(tmp_path):
     place.mkdir()
     if sys.platform != "linux" or os.geteuid() != 0:
         pytest.skip("only root on Linux can mount a small disk")
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", place], capture_output=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", place], capture_output=True
+    )
     if mounted.returncode:
         pytest.skip("mounting is not permitted here")
     yield place

@@ -1,0 +1,79 @@
+"""The real CALTECH-101, through the real set-up code. Skipped where `CALTECH_101_MIRROR` names no usable archive."""
+
+import os
+
+import imagehash
+import joblib
+import numpy as np
+import pytest
+from PIL import Image
+
+from helpers import Problem, datasets, fingerprints, hamming, near_duplicates, shelf
+
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("CALTECH_101_MIRROR"),
+    reason="CALTECH_101_MIRROR is not set: the sample stands in",
+)
+
+
+@pytest.fixture(scope="module")
+def caltech():
+    """In the ordinary data folder, where the notebooks find it as well."""
+    try:
+        return datasets.caltech_101()
+    except Problem as problem:
+        pytest.skip(f"CALTECH-101 cannot be had: {problem}")
+
+
+@pytest.fixture(scope="module")
+def table(caltech):
+    return fingerprints.of_folder(caltech.root, caltech.images)
+
+
+def hash_some(root, images):
+    return [str(imagehash.dhash(Image.open(root / path))) for path in images]
+
+
+def test_it_has_9144_images_in_102_categories(caltech):
+    assert len(caltech.images) == 9144
+    assert len({path.split("/")[0] for path in caltech.images}) == 102
+
+
+def test_the_article_used_7807_of_them(caltech):
+    assert len(datasets.load("caltech-101", subset="article").images) == 7807
+
+
+def test_all_fingerprints_equal_those_of_imagehash(caltech, table):
+    parts = [caltech.images[start : start + 200] for start in range(0, len(caltech.images), 200)]
+    hashed = joblib.Parallel(n_jobs=-1)(
+        joblib.delayed(hash_some)(caltech.root, part) for part in parts
+    )
+    expected = [digits for part in hashed for digits in part]
+    assert [fingerprints.to_hex(value) for value in table["fingerprint"]] == expected
+    assert table["path"].tolist() == caltech.images
+    assert (table["problem"] == "").all()
+
+
+def test_pairs_at_each_distance_are_those_on_record(table):
+    pairs = hamming.count_pairs(table["fingerprint"])
+    assert pairs[:5].tolist() == [35, 28, 49, 48, 96]
+    assert pairs.sum() == 41_801_796
+    assert np.average(np.arange(65), weights=pairs) == pytest.approx(31.69, abs=0.005)
+
+
+def test_the_articles_queries_find_what_they_found_when_copies_are_not_resized(caltech, tmp_path):
+    images = datasets.load("caltech-101", subset="article").images
+    needles = near_duplicates.article_needles(images)
+    haystack, path = tmp_path / "haystack", tmp_path / "db.shelve"
+    near_duplicates.gather(caltech.root, haystack, needles, images=images, resize=False)
+    shelf.build(path, haystack)
+    index = shelf.read(path)
+    queries = needles.dropna().sort_values("query")["needle"]
+    assert queries.tolist() == [
+        "airplanes/image_0551.jpg",
+        "chandelier/image_0082.jpg",
+        "Motorbikes/image_0447.jpg",
+    ]
+    assert [len(index.find(haystack / query)) for query in queries] == [3, 4, 4]
+    found = [len(index.find(haystack / needle)) for needle in needles["needle"]]
+    assert found == (needles["copies"] + 1).tolist()
