@@ -6,7 +6,7 @@ print. `to_hex` and `from_hex` convert between the two; nothing else does.
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import imagehash
@@ -145,11 +145,15 @@ def of_folder(
     chunks, workers = _share_out(images, workers or joblib.cpu_count())
     pool = joblib.Parallel(n_jobs=workers, return_as="generator", batch_size=1)
     rows = []
-    with tqdm(total=len(images), unit="image", desc="fingerprints", disable=not progress, leave=False) as bar:
+    with tqdm(
+        total=len(images), unit="image", desc="fingerprints", disable=not progress, leave=False
+    ) as bar:
         for done in pool(joblib.delayed(_rows)(str(folder), chunk, reading) for chunk in chunks):
             rows += done
             bar.update(len(done))
-    table = pd.DataFrame(rows, columns=["path", "category", "width", "height", "fingerprint", "problem"])
+    table = pd.DataFrame(
+        rows, columns=["path", "category", "width", "height", "fingerprint", "problem"]
+    )
     table = table.astype({"width": "Int64", "height": "Int64", "problem": "str"})
     table["fingerprint"] = pd.array([row[4] for row in rows], dtype="UInt64")
     table.attrs["reading"] = reading
@@ -161,7 +165,9 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     left_out = table[table["problem"] != ""]
     if len(left_out):
         first = left_out.iloc[0]
-        print(f"{len(left_out)} of {len(table)} images could not be read, the first: {first.path}: {first.problem}")
+        print(
+            f"{len(left_out)} of {len(table)} images could not be read, the first: {first.path}: {first.problem}"
+        )
     return table[table["problem"] == ""].reset_index(drop=True)
 
 
@@ -169,12 +175,16 @@ def complete_reading(reading: dict) -> dict:
     """All arguments of `helpers.images.open_image`, the given ones and the defaults of the others."""
     unknown = sorted(set(reading) - set(READING))
     if unknown:
-        raise TypeError(f"unknown argument {unknown[0]!r}; a file is read with {', '.join(READING)}")
+        raise TypeError(
+            f"unknown argument {unknown[0]!r}; a file is read with {', '.join(READING)}"
+        )
     if (background := reading.get("background")) is not None:
         try:
             ImageColor.getrgb(background)
         except ValueError as error:
-            raise Problem(f"background {background!r}: no colour that Pillow knows; try white or #ffffff") from error
+            raise Problem(
+                f"background {background!r}: no colour that Pillow knows; try white or #ffffff"
+            ) from error
     return {**READING, **reading}
 
 
@@ -187,17 +197,18 @@ def _share_out(jobs: list, workers: int) -> tuple[list[list], int]:
 
 
 def _rows(folder: str, images: list[str], reading: dict) -> list[tuple]:
-    return [_row(Path(folder), path, reading) for path in images]
+    return [_row(folder, path, reading) for path in images]
 
 
-def _row(folder: Path, path: str, reading: dict) -> tuple:
-    category = PurePosixPath(path).parent.as_posix().removeprefix(".")
+def _row(folder: str, path: str, reading: dict) -> tuple:
+    file = f"{folder}/{path}"
+    category = path.rpartition("/")[0]
     try:
         path.encode("utf-8")
-        image, (width, height) = open_with_size(folder / path, **reading)
+        image, (width, height) = open_with_size(file, **reading)
         return path, category, width, height, int(of_image(image)), ""
     except UnicodeEncodeError:
         shown = path.encode("utf-8", "backslashreplace").decode()
         return shown, "", None, None, None, "its name is not valid text; rename it"
     except Problem as problem:
-        return path, category, None, None, None, str(problem).removeprefix(f"{folder / path}: ")
+        return path, category, None, None, None, str(problem).removeprefix(f"{file}: ")
