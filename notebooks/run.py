@@ -39,7 +39,9 @@ def execute(path: Path) -> tuple[nbformat.NotebookNode, str]:
         timeout=1200,
         kernel_name="python3",
         resources={"metadata": {"path": str(path.parent)}},
-        extra_arguments=["--log-level=ERROR"],  # warnings about its sockets do not concern the reader
+        extra_arguments=[
+            "--log-level=ERROR"
+        ],  # warnings about its sockets do not concern the reader
     )
     try:
         client.execute()
@@ -51,7 +53,11 @@ def execute(path: Path) -> tuple[nbformat.NotebookNode, str]:
 def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Drop what differs from run to run and from machine to machine."""
     notebook.metadata = {
-        "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+        "kernelspec": {
+            "display_name": "Python 3 (ipykernel)",
+            "language": "python",
+            "name": "python3",
+        },
         "language_info": {"name": "python"},
     }
     for cell in notebook.cells:
@@ -66,7 +72,9 @@ def save_readme_picture(notebook: nbformat.NotebookNode) -> None:
     """The figure of the cell with the tag ``readme-picture`` is the one that the README shows."""
     for cell in notebook.cells:
         if "readme-picture" in cell.metadata.get("tags", []):
-            picture = next(o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {}))
+            picture = next(
+                o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {})
+            )
             (HERE / "readme.png").write_bytes(base64.b64decode(picture))
 
 
@@ -80,7 +88,9 @@ def write_page(notebook: nbformat.NotebookNode, page: Path) -> None:
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = re.sub(r"\.ipynb(#[\w-]+)?\)", r".html\1)", cell.source)
-    body, _ = HTMLExporter(theme="light").from_notebook_node(notebook, {"metadata": {"name": title(notebook)}})
+    body, _ = HTMLExporter(theme="light").from_notebook_node(
+        notebook, {"metadata": {"name": title(notebook)}}
+    )
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(body, encoding="utf-8")
 
@@ -105,17 +115,31 @@ def write_index(dataset: datasets.Dataset, rows: list[tuple[str, str, float, str
 def main() -> int:
     """0 if every chapter ran (and, with --check, gave the numbers that are kept)."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--save", action="store_true", help="run on the sample and save the notebooks in place")
-    parser.add_argument("--check", action="store_true", help="fail if the numbers are not those kept for CALTECH-101")
-    parser.add_argument("--keep", action="store_true", help="keep the numbers of this run on CALTECH-101 from now on")
+    parser.add_argument(
+        "--save", action="store_true", help="run on the sample and save the notebooks in place"
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="fail if the numbers are not those kept for CALTECH-101",
+    )
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        help="keep the numbers of this run on CALTECH-101 from now on",
+    )
     arguments = parser.parse_args()
 
     try:
-        dataset = datasets.load("sample" if arguments.save else os.environ.get("DATASET") or "caltech-101")
+        dataset = datasets.load(
+            "sample" if arguments.save else os.environ.get("DATASET") or "caltech-101"
+        )
     except Problem as problem:
         print(problem, file=sys.stderr)
         return 2
-    os.environ["DATASET"] = dataset.name if dataset.name in ("sample", "caltech-101") else str(dataset.root.resolve())
+    os.environ["DATASET"] = (
+        dataset.name if dataset.name in ("sample", "caltech-101") else str(dataset.root.resolve())
+    )
     os.environ["TQDM_DISABLE"] = "1"  # bars belong on a terminal, not on a page
     PAGES.mkdir(exist_ok=True)
     numbers = PAGES / "numbers.jsonl"

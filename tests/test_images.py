@@ -4,6 +4,7 @@ import os
 import struct
 import sys
 import zlib
+from pathlib import Path
 
 import imagehash
 import numpy as np
@@ -363,3 +364,27 @@ def test_fast_changes_nothing_about_a_png(tmp_path, photograph):
     assert fingerprint_of(tmp_path / "picture.png", fast=True) == imagehash_of(
         tmp_path / "picture.png"
     )
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in folders here")
+def test_a_pipe_that_is_named_like_an_image_does_not_stop_the_run(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with pytest.raises(Problem, match=r"pipe\.jpg: is a pipe, not a file; delete it"):
+        open_image(tmp_path / "pipe.jpg")
+
+
+def test_a_sub_folder_that_may_not_be_listed_stands_in_the_list(tmp_path, monkeypatch):
+    (tmp_path / "closed").mkdir()
+    Image.new("L", (20, 20)).save(tmp_path / "open.png")
+    scandir = os.scandir
+
+    def closed(folder):
+        if Path(folder).name == "closed":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    assert find_images(tmp_path) == ["closed", "open.png"]
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(Problem, match=r"closed: is a folder that may not be listed; ask for"):
+        open_image(tmp_path / "closed")

@@ -75,7 +75,7 @@ def unpack(place):
         mock.patch.dict(os.environ, environment),
         mock.patch.multiple(datasets, CALTECH_101_CONTENT=digest, CALTECH_101_IMAGES=int(size)),
     ):
-        datasets.caltech_101(progress=False)
+        datasets.caltech_101()
 
 
 # Indexing
@@ -92,15 +92,13 @@ def prepare_shelf(place, size, photograph):
     """A shelf that knows half of the photographs, some of which have changed since."""
     prepare_photographs(place, size, photograph)
     images = find_images(place / "photographs")
-    shelf.build(
-        place / "db.shelve", place / "photographs", images=images[::2], workers=1, progress=False
-    )
+    shelf.build(place / "db.shelve", place / "photographs", images=images[::2], workers=1)
     for number, path in enumerate(images[::4]):
         photograph(1000 + number, size=(300, 201)).save(place / "photographs" / path)
 
 
 def index(place):
-    shelf.build(place / "db.shelve", place / "photographs", workers=1, progress=False)
+    shelf.build(place / "db.shelve", place / "photographs", workers=1)
 
 
 def entries(place):
@@ -131,7 +129,6 @@ def gather(place, seed=2):
         seed=seed,
         replace=True,
         workers=1,
-        progress=False,
     )
 
 

@@ -410,3 +410,19 @@ def test_a_haystack_with_damaged_settings_is_one_sentence(photographs, output):
         Problem, match=r"gather.json: is damaged .*; delete .*haystack and gather again"
     ):
         gather(photographs, output, PLAN)
+
+
+def test_a_listed_image_that_is_gone_is_one_sentence(photographs, tmp_path):
+    needles = random_needles(find_images(photographs), 1)
+    with pytest.raises(Problem, match=r"gone\.jpg: cannot be copied .*; list only images"):
+        gather(
+            photographs, tmp_path / "out", needles, images=[*find_images(photographs), "gone.jpg"]
+        )
+
+
+def test_a_haystack_that_lost_its_truth_is_made_anew(photographs, tmp_path):
+    needles = random_needles(find_images(photographs), 1)
+    truth = gather(photographs, tmp_path / "out", needles)
+    (tmp_path / "out" / "truth.csv").unlink()
+    assert gather(photographs, tmp_path / "out", needles).equals(truth)
+    assert (tmp_path / "out" / "truth.csv").is_file()

@@ -580,14 +580,14 @@ def swap_and_build(path, folder, versions, turns, started):
     for turn in range(turns):
         shutil.copy(versions[turn % 2], folder / "cats" / "new.tmp")
         (folder / "cats" / "new.tmp").replace(folder / "cats" / "image_0000.jpg")
-        shelf.build(path, folder, progress=False)
+        shelf.build(path, folder)
         started.set()
 
 
 def build_some(path, folder, images, ready):
     ready.wait()
     for name in images:
-        shelf.build(path, folder, images=[name], progress=False)
+        shelf.build(path, folder, images=[name])
 
 
 def test_reading_while_another_process_builds_gives_the_old_shelf_or_the_new(
@@ -664,3 +664,14 @@ def test_no_room_is_one_sentence_and_leaves_the_old_shelf(
     assert dict(shelf.read(path)) == old
     assert [file.name for file in path.parent.iterdir() if file.name.startswith(".")] == []
     assert len(shelf.build(path, photographs)) == 1
+
+
+def test_replace_starts_anew_but_never_takes_the_place_of_another_file(photographs, tmp_path):
+    shelf.build(tmp_path / "db", photographs, fast=True)
+    first = len(shelf.build(tmp_path / "db", photographs, replace=True))
+    assert first == len(find_images(photographs))
+    assert shelf.read(tmp_path / "db").reading["fast"] is False
+    (tmp_path / "letter.txt").write_text("dear reader", encoding="utf-8")
+    with pytest.raises(Problem, match=r"letter\.txt: is not a shelf"):
+        shelf.build(tmp_path / "letter.txt", photographs, replace=True)
+    assert [path.name for path in tmp_path.glob("letter*")] == ["letter.txt"]

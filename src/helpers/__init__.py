@@ -13,7 +13,8 @@ floor module                          owns
 0     ``datasets``,                   get images; make copies with known truth;
       ``near_duplicates``,            pixels to bits; distances between bits
       ``fingerprints``, ``hamming``
--1    ``images``, ``atomic``          open one picture honestly; files that are whole or absent
+-1    ``images``, ``atomic``,         open one picture honestly; files that are whole or absent;
+      ``parallel``                    work shared out among processes
 ===== =============================== =================================================
 """
 

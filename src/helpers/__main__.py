@@ -46,7 +46,9 @@ def gather(arguments: argparse.Namespace) -> None:
 
 def index(arguments: argparse.Namespace) -> None:
     """Fingerprint a folder of images and keep the fingerprints on a shelf."""
-    table = shelf.build(arguments.shelve, arguments.dataset, **_reading(arguments))
+    table = shelf.build(
+        arguments.shelve, arguments.dataset, replace=arguments.replace, **_reading(arguments)
+    )
     problems = table[table["problem"] != ""]
     for row in problems.itertuples():
         print(f"Left out: {row.path}: {row.problem}")
@@ -135,6 +137,9 @@ def _parser() -> argparse.ArgumentParser:
         required=True,
         metavar="FILE",
         help="the shelf, made or brought up to date",
+    )
+    command.add_argument(
+        "--replace", action="store_true", help="start anew, whatever shelf is there"
     )
     _add_reading(command)
 

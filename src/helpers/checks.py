@@ -21,7 +21,9 @@ def _check(attempt: Callable, cases: Iterable[tuple], truth: Callable) -> None:
             return
         expected = truth(*copy.deepcopy(arguments))
         if got is None and number == 0:
-            print(f"To do: {name} returns nothing yet. Write its body, end it with return, and run this cell again.")
+            print(
+                f"To do: {name} returns nothing yet. Write its body, end it with return, and run this cell again."
+            )
             return
         if not _equal(got, expected):
             print(f"Not yet: {shown} gives {_shown(got)}; it should give {_shown(expected)}.")
@@ -54,19 +56,31 @@ def _shown(value: object) -> str:
 def new_size(attempt: Callable) -> None:
     """``new_size(width, height, factor)``: a tuple of whole pixels."""
     cases = [(300, 200, 1.05), (300, 241, 0.95), (101, 99, 1.02), (3481, 92, 0.951)]
-    _check(attempt, cases, lambda width, height, factor: (round(width * factor), round(height * factor)))
+    _check(
+        attempt,
+        cases,
+        lambda width, height, factor: (round(width * factor), round(height * factor)),
+    )
 
 
 def same_file(attempt: Callable) -> None:
     """``same_file(first, second)``: whether two files hold the same bytes."""
     with tempfile.TemporaryDirectory() as folder:
-        contents = {"a": b"picture", "b": b"picture", "c": b"Picture", "longer": b"picture and more"}
+        contents = {
+            "a": b"picture",
+            "b": b"picture",
+            "c": b"Picture",
+            "longer": b"picture and more",
+        }
         paths = {name: Path(folder, name) for name in contents}
         for name, path in paths.items():
             path.write_bytes(contents[name])
 
         def truth(first: Path, second: Path) -> bool:
-            return hashlib.md5(first.read_bytes()).digest() == hashlib.md5(second.read_bytes()).digest()
+            return (
+                hashlib.md5(first.read_bytes()).digest()
+                == hashlib.md5(second.read_bytes()).digest()
+            )
 
         _check(attempt, [(paths["a"], paths[name]) for name in ("b", "c", "longer", "a")], truth)
 
@@ -94,7 +108,11 @@ def average_bits(attempt: Callable) -> None:
 def bits_to_hex(attempt: Callable) -> None:
     """``bits_to_hex(bits)``: 8 x 8 booleans -> 16 hex digits, first bit highest."""
     rng = np.random.default_rng(4)
-    cases = [(np.ones((8, 8), dtype=bool),), (np.zeros((8, 8), dtype=bool),), (np.eye(8, dtype=bool),)]
+    cases = [
+        (np.ones((8, 8), dtype=bool),),
+        (np.zeros((8, 8), dtype=bool),),
+        (np.eye(8, dtype=bool),),
+    ]
     cases += [(rng.random((8, 8)) < 0.5,) for _ in range(5)]
     _check(attempt, cases, lambda bits: np.packbits(bits).tobytes().hex())
 
@@ -109,15 +127,26 @@ def add_once(attempt: Callable) -> None:
         names = shelf.get(key, [])
         return {**shelf, key: names if name in names else [*names, name]}
 
-    cases = [({}, "ff", "a.jpg"), ({"ff": ["a.jpg"]}, "ff", "b.jpg"), ({"ff": ["a.jpg"]}, "ff", "a.jpg")]
-    cases += [({"ff": ["a.jpg"]}, "00", "a.jpg"), ({"ff": ["a.jpg", "b.jpg"], "00": []}, "00", "b.jpg")]
+    cases = [
+        ({}, "ff", "a.jpg"),
+        ({"ff": ["a.jpg"]}, "ff", "b.jpg"),
+        ({"ff": ["a.jpg"]}, "ff", "a.jpg"),
+    ]
+    cases += [
+        ({"ff": ["a.jpg"]}, "00", "a.jpg"),
+        ({"ff": ["a.jpg", "b.jpg"], "00": []}, "00", "b.jpg"),
+    ]
     _check(attempt, cases, truth)
 
 
 def look_up(attempt: Callable) -> None:
     """``look_up(shelf, key)``: the list of names, empty where there is none."""
     shelf = {"ff": ["a.jpg", "b.jpg"], "00": ["c.jpg"]}
-    _check(attempt, [(shelf, "ff"), (shelf, "00"), (shelf, "0f"), ({}, "ff")], lambda shelf, key: shelf.get(key, []))
+    _check(
+        attempt,
+        [(shelf, "ff"), (shelf, "00"), (shelf, "0f"), ({}, "ff")],
+        lambda shelf, key: shelf.get(key, []),
+    )
 
 
 # Chapter 4
@@ -125,7 +154,13 @@ def look_up(attempt: Callable) -> None:
 
 def hamming_distance(attempt: Callable) -> None:
     """``hamming_distance(a, b)``: the number of bits in which two whole numbers differ."""
-    cases = [(0b1011, 0b0010), (0, 0), (0, 2**64 - 1), (2**63, 1), (0x0123456789ABCDEF, 0xFEDCBA9876543210)]
+    cases = [
+        (0b1011, 0b0010),
+        (0, 0),
+        (0, 2**64 - 1),
+        (2**63, 1),
+        (0x0123456789ABCDEF, 0xFEDCBA9876543210),
+    ]
     _check(attempt, cases, lambda a, b: (a ^ b).bit_count())
 
 
@@ -139,7 +174,13 @@ def recall(attempt: Callable) -> None:
 def largest_radius(attempt: Callable) -> None:
     """``largest_radius(false_per_query, allowed)``: the largest radius that costs no more than `allowed`."""
     rising = [0.0, 0.01, 0.1, 0.5, 2.0, 9.0]
-    cases = [(rising, 0.5), (rising, 0.49), (rising, 0.0), (rising, 100.0), ([0.0, 0.0, 0.0, 1.0], 0.2)]
+    cases = [
+        (rising, 0.5),
+        (rising, 0.49),
+        (rising, 0.0),
+        (rising, 100.0),
+        ([0.0, 0.0, 0.0, 1.0], 0.2),
+    ]
 
     def truth(false_per_query: list[float], allowed: float) -> int:
         return max(radius for radius, false in enumerate(false_per_query) if false <= allowed)

@@ -259,16 +259,11 @@ def _sample_licences() -> str:
     return "\n".join(["Photographs from scikit-image:", *lines])
 
 
-def caltech_101(*, progress: bool = True) -> Dataset:
+def caltech_101() -> Dataset:
     """CALTECH-101: fetched, unpacked and verified once, then found in ``data/caltech-101``.
 
     The environment variable ``CALTECH_101_MIRROR`` names another place to take the archive from (``http:``, ``https:``,
     ``file:`` or a path). It is accepted if its SHA-256 is the official one, or if the images it holds are.
-
-    Parameters
-    ----------
-    progress : bool
-        Show progress bars.
 
     Returns
     -------
@@ -289,7 +284,7 @@ def caltech_101(*, progress: bool = True) -> Dataset:
     if not root.is_dir():
         with exclusive(root):
             if not root.is_dir():
-                _install_caltech_101(root, progress)
+                _install_caltech_101(root)
     images = [path for path in find_images(root) if path.endswith(".jpg")]
     if len(images) != CALTECH_101_IMAGES:
         raise Problem(
@@ -303,7 +298,7 @@ class _NotCaltech101(Exception):
     """The archive is at fault; fetching it once more may help."""
 
 
-def _install_caltech_101(root: Path, progress: bool) -> None:
+def _install_caltech_101(root: Path) -> None:
     address = os.environ.get("CALTECH_101_MIRROR") or CALTECH_101_URL
     scheme = urlsplit(address).scheme
     fetched = scheme in ("http", "https")
@@ -319,9 +314,9 @@ def _install_caltech_101(root: Path, progress: bool) -> None:
     try:
         with new_folder(root) as folder:
             if not archive.is_file():
-                _download(address, folder / archive.name, progress)
+                _download(address, folder / archive.name)
                 (folder / archive.name).replace(archive)
-            digest = _unpack(archive, folder, progress)
+            digest = _unpack(archive, folder)
             if digest != CALTECH_101_CONTENT and _sha256(archive) != CALTECH_101_SHA256:
                 raise _NotCaltech101(
                     f"is not CALTECH-101, since neither its SHA-256 nor the digest of its images ({digest[:12]}...) "
@@ -336,9 +331,9 @@ def _install_caltech_101(root: Path, progress: bool) -> None:
         ) from error
 
 
-def _download(address: str, file: Path, progress: bool) -> None:
+def _download(address: str, file: Path) -> None:
     remedy = "connect to a network, or set CALTECH_101_MIRROR to a copy of the archive, and run this again"
-    download = pooch.HTTPDownloader(progressbar=progress, chunk_size=2**16, timeout=_TIMEOUTS)
+    download = pooch.HTTPDownloader(progressbar=True, chunk_size=2**16, timeout=_TIMEOUTS)
     try:
         download(address, file, None)
     except requests.exceptions.HTTPError as error:
@@ -353,13 +348,11 @@ def _download(address: str, file: Path, progress: bool) -> None:
         )
 
 
-def _unpack(archive: Path, folder: Path, progress: bool) -> str:
+def _unpack(archive: Path, folder: Path) -> str:
     """Write the archive's images into `folder`; the content digest of what was written."""
     digests = {}
-    images = _images_in(archive)
-    for path, content in tqdm(
-        images, total=CALTECH_101_IMAGES, unit="image", desc="unpack", disable=not progress
-    ):
+    images = tqdm(_images_in(archive), total=CALTECH_101_IMAGES, unit="image", desc="unpack")
+    for path, content in images:
         (folder / path).parent.mkdir(exist_ok=True)
         (folder / path).write_bytes(content)
         digests[path] = hashlib.sha256(content).hexdigest()

@@ -29,13 +29,17 @@ def copy_distances(truth: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     [2]
     """
     known = table.dropna(subset="fingerprint").set_index("path")["fingerprint"]
-    truth = truth[truth["needle"].isin(known.index) & truth["copy"].isin(known.index)].reset_index(drop=True)
+    truth = truth[truth["needle"].isin(known.index) & truth["copy"].isin(known.index)].reset_index(
+        drop=True
+    )
     needles = hamming.as_fingerprints(known[truth["needle"]])
     copies = hamming.as_fingerprints(known[truth["copy"]])
     return truth.assign(distance=np.bitwise_count(needles ^ copies).astype(int))
 
 
-def by_radius(same: np.ndarray, others: np.ndarray, queries: int, radii: range = range(17)) -> pd.DataFrame:
+def by_radius(
+    same: np.ndarray, others: np.ndarray, queries: int, radii: range = range(17)
+) -> pd.DataFrame:
     """What each radius finds and what it finds by mistake.
 
     Parameters
@@ -71,11 +75,24 @@ def by_radius(same: np.ndarray, others: np.ndarray, queries: int, radii: range =
     """
     same, rows = np.asarray(same), []
     if not len(same) or queries < 1:
-        raise Problem(f"{len(same)} copies and {queries} queries: there is nothing to find; hide at least one copy")
+        raise Problem(
+            f"{len(same)} copies and {queries} queries: there is nothing to find; hide at least one copy"
+        )
     for radius in radii:
         found, false = int((same <= radius).sum()), int(np.asarray(others)[: radius + 1].sum())
         interval = binomtest(found, len(same)).proportion_ci(method="wilson")
         precision = found / (found + false) if found + false else float("nan")
-        rows.append((radius, found, found / len(same), interval.low, interval.high, false, false / queries, precision))
+        rows.append(
+            (
+                radius,
+                found,
+                found / len(same),
+                interval.low,
+                interval.high,
+                false,
+                false / queries,
+                precision,
+            )
+        )
     columns = ["radius", "found", "recall", "low", "high", "false", "false_per_query", "precision"]
     return pd.DataFrame(rows, columns=columns)

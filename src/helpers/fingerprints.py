@@ -6,21 +6,20 @@ print. `to_hex` and `from_hex` convert between the two; nothing else does.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import imagehash
-import joblib
 import numpy as np
 from PIL import Image, ImageColor
 
 from helpers import Problem
 from helpers.images import READING, find_images, open_image, open_with_size
+from helpers.parallel import share_out
 
-if TYPE_CHECKING:  # pandas and tqdm are imported in `of_folder`: its workers do without them and start in half the time
+if TYPE_CHECKING:  # imported in `of_folder`: workers do without it and start in half the time
     import pandas as pd
-
-_CHUNK = 64  # images that a worker is handed at a time, at most
 
 
 def to_hex(fingerprint: np.uint64) -> str:
@@ -102,7 +101,6 @@ def of_folder(
     images: list[str] | None = None,
     *,
     workers: int | None = None,
-    progress: bool = True,
     **reading: object,
 ) -> pd.DataFrame:
     """The table of a folder's images: one row each, in the order of their paths.
@@ -115,8 +113,6 @@ def of_folder(
         Paths relative to `folder`; all images below it if left out.
     workers : int, optional
         Processes; all processors if left out. The table does not depend on it.
-    progress : bool
-        Show a progress bar.
     **reading
         ``rotate``, ``background``, ``fast``: see `helpers.images.open_image`.
 
@@ -138,19 +134,11 @@ def of_folder(
     True
     """
     import pandas as pd
-    from tqdm.auto import tqdm
 
     reading = complete_reading(reading)
     images = find_images(folder) if images is None else list(images)
-    chunks, workers = _share_out(images, workers or joblib.cpu_count())
-    pool = joblib.Parallel(n_jobs=workers, return_as="generator", batch_size=1)
-    rows = []
-    with tqdm(
-        total=len(images), unit="image", desc="fingerprints", disable=not progress, leave=False
-    ) as bar:
-        for done in pool(joblib.delayed(_rows)(str(folder), chunk, reading) for chunk in chunks):
-            rows += done
-            bar.update(len(done))
+    job = partial(_rows, Path(folder), reading)
+    rows = share_out(job, images, workers=workers, title="fingerprints")
     table = pd.DataFrame(
         rows, columns=["path", "category", "width", "height", "fingerprint", "problem"]
     )
@@ -188,15 +176,7 @@ def complete_reading(reading: dict) -> dict:
     return {**READING, **reading}
 
 
-def _share_out(jobs: list, workers: int) -> tuple[list[list], int]:
-    """Jobs cut into chunks for workers, and how many workers are worth starting: one for a few dozen jobs."""
-    if len(jobs) <= _CHUNK:
-        workers = 1
-    size = max(1, min(_CHUNK, len(jobs) // (8 * workers)))
-    return [jobs[start : start + size] for start in range(0, len(jobs), size)], workers
-
-
-def _rows(folder: str, images: list[str], reading: dict) -> list[tuple]:
+def _rows(folder: Path, reading: dict, images: list[str]) -> list[tuple]:
     return [_row(folder, path, reading) for path in images]
 
 

@@ -53,7 +53,9 @@ def as_fingerprints(values: object) -> np.ndarray:
 def _one(value: object) -> int:
     if isinstance(value, (int, np.integer)) and 0 <= int(value) < 2**BITS:
         return int(value)
-    why = ": a float holds only 53 of the 64 bits" if isinstance(value, (float, np.floating)) else ""
+    why = (
+        ": a float holds only 53 of the 64 bits" if isinstance(value, (float, np.floating)) else ""
+    )
     raise Problem(f"a fingerprint must be a whole number of {BITS} bits, not {value!r}{why}")
 
 
@@ -120,7 +122,9 @@ def count_pairs(fingerprints: object) -> np.ndarray:
     fingerprints = as_fingerprints(fingerprints)
     counts = np.zeros(BITS + 1, dtype=np.int64)
     for row in range(len(fingerprints) - 1):
-        counts += np.bincount(np.bitwise_count(fingerprints[row + 1 :] ^ fingerprints[row]), minlength=BITS + 1)
+        counts += np.bincount(
+            np.bitwise_count(fingerprints[row + 1 :] ^ fingerprints[row]), minlength=BITS + 1
+        )
     return counts
 
 
@@ -147,6 +151,9 @@ def close_pairs(fingerprints: object, radius: int) -> pd.DataFrame:
     found = []
     for row in range(len(fingerprints) - 1):
         bits = np.bitwise_count(fingerprints[row + 1 :] ^ fingerprints[row])
-        found += [(row, row + 1 + other, int(bits[other])) for other in np.flatnonzero(bits <= radius).tolist()]
+        found += [
+            (row, row + 1 + other, int(bits[other]))
+            for other in np.flatnonzero(bits <= radius).tolist()
+        ]
     pairs = pd.DataFrame(found, columns=["first", "second", "distance"], dtype="int64")
     return pairs.sort_values(["distance", "first", "second"], ignore_index=True)

@@ -18,7 +18,19 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from helpers import Problem
 
 #: File names that count as images, whatever their case.
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif")
+SUFFIXES = (
+    ".jpg",
+    ".jpeg",
+    ".png",
+    ".webp",
+    ".gif",
+    ".bmp",
+    ".tif",
+    ".tiff",
+    ".avif",
+    ".heic",
+    ".heif",
+)
 
 #: How a picture is read unless something else is asked for; the arguments of `open_image`.
 READING = {"rotate": True, "background": "white", "fast": False}
@@ -27,13 +39,23 @@ READING = {"rotate": True, "background": "white", "fast": False}
 FAST_SIZE = (144, 128)
 
 _ORIENTATION = 0x0112  # the EXIF tag
-_HEIC = (b"ftypheic", b"ftypheix", b"ftypheim", b"ftypheis", b"ftyphevc", b"ftyphevx", b"ftypmif1", b"ftypmsf1")
+_HEIC = (
+    b"ftypheic",
+    b"ftypheix",
+    b"ftypheim",
+    b"ftypheis",
+    b"ftyphevc",
+    b"ftyphevx",
+    b"ftypmif1",
+    b"ftypmsf1",
+)
 
 
 def find_images(folder: str | Path) -> list[str]:
     """The images below a folder, by their file names.
 
-    Hidden files and folders (``.thumbnails``, ``._photo.jpg``) are passed over, and links to folders are not followed.
+    Hidden files and folders (``.thumbnails``, ``._photo.jpg``) are passed over, and links to folders are not followed. A
+    sub-folder that may not be listed stands in the list by itself, so that it is not left out in silence.
 
     Parameters
     ----------
@@ -57,22 +79,28 @@ def find_images(folder: str | Path) -> list[str]:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        what = "is a file, not a folder" if folder.exists() else "no such folder; check the spelling"
+        what = (
+            "is a file, not a folder" if folder.exists() else "no such folder; check the spelling"
+        )
         raise Problem(f"{folder}: {what}")
-    found = []
-    for place, subfolders, names in os.walk(folder, onerror=_cannot_list):
+    found, unlisted = [], []
+    for place, subfolders, names in os.walk(folder, onerror=unlisted.append):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
         inside = Path(place).relative_to(folder)
         found += [
-            (inside / name).as_posix() for name in names if name.lower().endswith(SUFFIXES) and not name.startswith(".")
+            (inside / name).as_posix()
+            for name in names
+            if name.lower().endswith(SUFFIXES) and not name.startswith(".")
         ]
+    closed = [Path(error.filename) for error in unlisted]
+    if folder in closed:
+        raise Problem(f"{folder}: may not be listed; ask for permission to read it")
+    found += [place.relative_to(folder).as_posix() for place in closed]
     if not found:
-        raise Problem(f"{folder}: holds no images; looked for names that end in {', '.join(SUFFIXES)}")
+        raise Problem(
+            f"{folder}: holds no images; looked for names that end in {', '.join(SUFFIXES)}"
+        )
     return sorted(found)
-
-
-def _cannot_list(error: OSError) -> None:
-    raise Problem(f"{error.filename}: cannot be listed ({error.strerror}); ask for permission to read it")
 
 
 def open_image(
@@ -116,7 +144,12 @@ def open_with_size(
 ) -> tuple[Image.Image, tuple[int, int]]:
     """`open_image`, and the picture's full width and height in pixels (the image of `fast` is smaller)."""
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(path, formats=_formats()) as image:
+        if isinstance(path, (str, Path)) and Path(path).is_fifo():
+            raise Problem(f"{path}: is a pipe, not a file; delete it or name it otherwise")
+        with (
+            warnings.catch_warnings(action="ignore"),
+            Image.open(path, formats=_formats()) as image,
+        ):
             size = image.size
             by_pillow = image.format == "TIFF"  # which it turns by itself, size and all
             turned = image.getexif().get(_ORIENTATION, 1) if rotate and not by_pillow else 1
@@ -130,6 +163,8 @@ def open_with_size(
             if image.mode[0] in "IF":
                 image = _scale_to_8_bits(image)
             return image, size[::-1] if turned in (5, 6, 7, 8) else size
+    except Problem:
+        raise
     except Exception as error:  # a decoder may raise anything; each file gets its own sentence
         raise Problem(f"{path}: {_reason(path, error)}") from error
 
@@ -140,16 +175,22 @@ def _lay_on(image: Image.Image, background: str) -> Image.Image:
     layered = image.convert("RGBA")
     if layered.getextrema()[3][0] == 255:  # fully opaque: nothing to correct
         return image
-    return Image.alpha_composite(Image.new("RGBA", layered.size, background), layered).convert("RGB")
+    return Image.alpha_composite(Image.new("RGBA", layered.size, background), layered).convert(
+        "RGB"
+    )
 
 
 def _scale_to_8_bits(image: Image.Image) -> Image.Image:
     values = np.asarray(image).astype(np.float64)
     low, high = 0.0, 65535.0
-    if image.mode == "F" or values.min() < low or values.max() > high:  # no fixed range: use the picture's own
+    if (
+        image.mode == "F" or values.min() < low or values.max() > high
+    ):  # no fixed range: use the picture's own
         values = np.nan_to_num(values)
         low, high = values.min(), values.max()
-    return Image.fromarray(np.rint((values - low) * (255 / max(high - low, 1e-300))).astype(np.uint8))
+    return Image.fromarray(
+        np.rint((values - low) * (255 / max(high - low, 1e-300))).astype(np.uint8)
+    )
 
 
 @cache
@@ -174,6 +215,8 @@ def _reason(path: str | Path, error: Exception) -> str:
         if path.is_symlink():
             return f"is a link that leads nowhere ({path.readlink()}); bring its target back or delete the link"
         return "no such file; check the spelling"
+    if path.is_dir() and not os.access(path, os.R_OK | os.X_OK):
+        return "is a folder that may not be listed; ask for permission to read it"
     if isinstance(error, IsADirectoryError) or path.is_dir():
         return "is a folder, not an image; name a file inside it"
     if isinstance(error, PermissionError):

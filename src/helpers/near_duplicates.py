@@ -7,21 +7,20 @@ were equal byte for byte. `gather` really saves what it resizes.
 import hashlib
 import json
 import random
+from functools import partial
 from importlib.resources import files
 from io import StringIO
 from pathlib import Path, PurePosixPath
 
-import joblib
 import pandas as pd
 from PIL import Image
-from tqdm.auto import tqdm
 
 from helpers import Problem
 from helpers.atomic import exclusive, new_folder, write_problem, write_text
 from helpers.images import find_images, open_image, open_with_size
+from helpers.parallel import share_out
 
 FORMATS = {"jpeg": ".jpg", "png": ".png"}
-_CHUNK = 32  # files that a worker is handed at a time
 
 
 def article_needles(images: list[str], *, seed: int = 0) -> pd.DataFrame:
@@ -49,11 +48,15 @@ def article_needles(images: list[str], *, seed: int = 0) -> pd.DataFrame:
     >>> int(article_needles([f"{n}.jpg" for n in range(20)])["copies"].sum())
     69
     """
-    table = pd.read_csv(files("helpers") / "tables" / "article_needles.csv").astype({"query": "Int64"})
+    table = pd.read_csv(files("helpers") / "tables" / "article_needles.csv").astype(
+        {"query": "Int64"}
+    )
     table = table[["needle", "copies", "query"]]
     if not set(table["needle"]) <= set(images):
         if len(images) < len(table):
-            raise Problem(f"the dataset has {len(images)} images; the article's plan takes at least {len(table)}")
+            raise Problem(
+                f"the dataset has {len(images)} images; the article's plan takes at least {len(table)}"
+            )
         table["needle"] = sorted(_shuffled(images, random.Random(seed))[: len(table)])
     return table
 
@@ -85,7 +88,9 @@ def random_needles(
     [4, 4]
     """
     if needles < 1 or not 1 <= copies[0] <= copies[1]:
-        raise Problem(f"{needles} needles with {copies[0]} to {copies[1]} copies: both numbers start at 1")
+        raise Problem(
+            f"{needles} needles with {copies[0]} to {copies[1]} copies: both numbers start at 1"
+        )
     rng = random.Random(seed)
     chosen = sorted(_shuffled(images, rng)[:needles])
     numbers = [copies[0] + int(rng.random() * (copies[1] - copies[0] + 1)) for _ in chosen]
@@ -105,7 +110,6 @@ def gather(
     resize: bool = True,
     replace: bool = False,
     workers: int | None = None,
-    progress: bool = True,
 ) -> pd.DataFrame:
     """Copy a dataset and hide resized copies of the needles in it.
 
@@ -134,8 +138,6 @@ def gather(
         Replace a haystack that was made in another way.
     workers : int, optional
         Processes; all processors if left out. The result does not depend on it.
-    progress : bool
-        Show a progress bar.
 
     Returns
     -------
@@ -167,24 +169,23 @@ def gather(
     }
     with exclusive(output):
         made = _read_settings(output)
-        if made == settings:
+        if made == settings and (output / "truth.csv").is_file():
             return read_truth(output / "truth.csv")
-        if made and not replace:
+        if made and made != settings and not replace:
             changed = ", ".join(key for key in settings if made.get(key) != settings[key])
-            raise Problem(f"{output}: holds a haystack made with another {changed}; delete it or choose another folder")
+            raise Problem(
+                f"{output}: holds a haystack made with another {changed}; delete it or choose another folder"
+            )
         truth = _plan(folder, needles, set(images), seed, factors, format, resize)
         with new_folder(output) as place:
             jobs = [(path, path, None) for path in images]
-            jobs += [(row.needle, row.copy, (row.width, row.height) if resize else None) for row in truth.itertuples()]
-            chunks = [jobs[start : start + _CHUNK] for start in range(0, len(jobs), _CHUNK)]
-            workers = 1 if len(chunks) < 3 else min(workers or joblib.cpu_count(), len(chunks))
-            pool = joblib.Parallel(n_jobs=workers, return_as="generator", batch_size=1)
-            with tqdm(total=len(jobs), unit="image", desc="haystack", disable=not progress, leave=False) as bar:
-                done = pool(joblib.delayed(_save)(folder, place, chunk, quality) for chunk in chunks)
-                for chunk, sentences in zip(chunks, done, strict=True):
-                    for sentence in sentences:
-                        print(sentence)
-                    bar.update(len(chunk))
+            jobs += [
+                (row.needle, row.copy, (row.width, row.height) if resize else None)
+                for row in truth.itertuples()
+            ]
+            job = partial(_save, folder, place, quality)
+            for sentence in share_out(job, jobs, workers=workers, title="haystack"):
+                print(sentence)
             write_truth(place / "truth.csv", truth)
             write_text(place / "gather.json", json.dumps(settings, indent=1) + "\n")
     return truth
@@ -202,7 +203,15 @@ def read_truth(path: str | Path) -> pd.DataFrame:
     return pd.read_csv(path, keep_default_na=False)
 
 
-def _check_arguments(folder, output, needles, images, factors, format, quality) -> None:
+def _check_arguments(
+    folder: Path,
+    output: Path,
+    needles: pd.DataFrame,
+    images: list[str],
+    factors: tuple[float, float],
+    format: str,
+    quality: int,
+) -> None:
     if format not in FORMATS:
         raise Problem(f"format {format!r}: copies are saved as 'jpeg' or 'png'")
     if not 1 <= quality <= 95:
@@ -211,16 +220,25 @@ def _check_arguments(folder, output, needles, images, factors, format, quality) 
         raise Problem(f"factors {factors}: give the smaller one first, both above 0 and not equal")
     absent = sorted(set(needles["needle"]) - set(images))
     if absent:
-        raise Problem(f"{folder}: has no image {absent[0]} to copy; needles are paths relative to it")
+        raise Problem(
+            f"{folder}: has no image {absent[0]} to copy; needles are paths relative to it"
+        )
     inside, outside = output.resolve(), folder.resolve()
     if inside.is_relative_to(outside) or outside.is_relative_to(inside):
         raise Problem(f"{output}: lies inside the dataset or around it; choose a folder beside it")
-    if output.is_file() or (output.is_dir() and any(output.iterdir()) and not (output / "gather.json").is_file()):
+    if output.is_file() or (
+        output.is_dir() and any(output.iterdir()) and not (output / "gather.json").is_file()
+    ):
         raise Problem(f"{output}: is there already and is no haystack; choose a new folder")
 
 
 def _listing_digest(folder: Path, images: list[str]) -> str:
-    sizes = [(folder / path).lstat().st_size for path in images]
+    try:
+        sizes = [(folder / path).lstat().st_size for path in images]
+    except OSError as error:
+        raise Problem(
+            f"{error.filename}: cannot be copied ({error.strerror}); list only images that are there"
+        ) from error
     return hashlib.sha256(json.dumps([images, sizes]).encode()).hexdigest()
 
 
@@ -230,10 +248,20 @@ def _read_settings(output: Path) -> dict | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError as error:
-        raise Problem(f"{output / 'gather.json'}: is damaged ({error}); delete {output} and gather again") from error
+        raise Problem(
+            f"{output / 'gather.json'}: is damaged ({error}); delete {output} and gather again"
+        ) from error
 
 
-def _plan(folder, needles, taken, seed, factors, format, resize) -> pd.DataFrame:
+def _plan(
+    folder: Path,
+    needles: pd.DataFrame,
+    taken: set[str],
+    seed: int,
+    factors: tuple[float, float],
+    format: str,
+    resize: bool,
+) -> pd.DataFrame:
     rng = random.Random(seed)
     rows = []
     for needle, copies in needles[["needle", "copies"]].itertuples(index=False):
@@ -251,7 +279,11 @@ def _plan(folder, needles, taken, seed, factors, format, resize) -> pd.DataFrame
         suffix = FORMATS[format] if resize else stem.suffix
         number = 0
         for _ in range(copies):
-            factor, size = _draw(rng, folder / needle, (width, height), factors) if resize else (1.0, (width, height))
+            factor, size = (
+                _draw(rng, folder / needle, (width, height), factors)
+                if resize
+                else (1.0, (width, height))
+            )
             number += 1
             while (name := str(stem.with_name(f"{stem.stem}_copy_{number}{suffix}"))) in taken:
                 number += 1
@@ -260,7 +292,9 @@ def _plan(folder, needles, taken, seed, factors, format, resize) -> pd.DataFrame
     return pd.DataFrame(rows, columns=["needle", "copy", "factor", "width", "height"])
 
 
-def _draw(rng: random.Random, path: Path, size: tuple[int, int], factors: tuple[float, float]) -> tuple[float, tuple]:
+def _draw(
+    rng: random.Random, path: Path, size: tuple[int, int], factors: tuple[float, float]
+) -> tuple[float, tuple]:
     for _ in range(1000):
         factor = round(factors[0] + (factors[1] - factors[0]) * rng.random(), 6)
         new = tuple(max(1, round(side * factor)) for side in size)
@@ -272,7 +306,7 @@ def _draw(rng: random.Random, path: Path, size: tuple[int, int], factors: tuple[
     )
 
 
-def _save(folder: Path, place: Path, jobs: list[tuple], quality: int) -> list[str]:
+def _save(folder: Path, place: Path, quality: int, jobs: list[tuple]) -> list[str]:
     """Write some files of the haystack; a sentence for each that could not be read and stays out of it."""
     sentences = []
     for source, name, size in jobs:
@@ -288,7 +322,9 @@ def _save(folder: Path, place: Path, jobs: list[tuple], quality: int) -> list[st
                 target.write_bytes(content)
                 continue
             image = open_image(folder / source)
-            image = image.convert("L" if image.mode in ("L", "1") else "RGB").resize(size, Image.Resampling.LANCZOS)
+            image = image.convert("L" if image.mode in ("L", "1") else "RGB").resize(
+                size, Image.Resampling.LANCZOS
+            )
             image.save(target, quality=quality)
         except OSError as error:
             raise write_problem(place, error) from error

@@ -5,8 +5,8 @@ import math
 from pathlib import Path
 
 import numpy as np
-import PIL.Image
 import pandas as pd
+import PIL.Image
 from IPython.display import Image as Picture
 from IPython.display import display
 from matplotlib import pyplot as plt
@@ -43,7 +43,9 @@ def show(figure: Figure, alt: str) -> None:
     display(Picture(content.getvalue(), format="png", alt=" ".join(alt.split())))
 
 
-def picture_row(root: str | Path, paths: list[str], captions: list[str], *, columns: int = 5) -> Figure:
+def picture_row(
+    root: str | Path, paths: list[str], captions: list[str], *, columns: int = 5
+) -> Figure:
     """Pictures side by side with a caption under each.
 
     Parameters
@@ -72,7 +74,12 @@ def picture_row(root: str | Path, paths: list[str], captions: list[str], *, colu
 
 
 def query_grid(
-    root: str | Path, query: str | Path, found: pd.DataFrame, *, copies: set[str] | None = None, most: int = 9
+    root: str | Path,
+    query: str | Path,
+    found: pd.DataFrame,
+    *,
+    copies: set[str] | None = None,
+    most: int = 9,
 ) -> Figure:
     """A query and what it found, each with its distance and size.
 
@@ -117,7 +124,14 @@ def query_grid(
     return figure
 
 
-def _draw_picture(panel: Axes, root, path, caption: str, colour: str | None = None, style: str = "solid") -> None:
+def _draw_picture(
+    panel: Axes,
+    root: str | Path,
+    path: str | Path,
+    caption: str,
+    colour: str | None = None,
+    style: str = "solid",
+) -> None:
     path = Path(path)
     try:
         image, (width, height) = open_with_size(Path(root) / path)

@@ -49,7 +49,7 @@ def beside_caltech(chapter: int, numbers: dict[str, object]) -> pd.DataFrame:
     """
     numbers = {name: _as_text(value) for name, value in numbers.items()}
     if file := os.environ.get(RESULTS_FILE):
-        with open(file, "a", encoding="utf-8", newline="\n") as opened:
+        with Path(file).open("a", encoding="utf-8", newline="\n") as opened:
             for name, value in numbers.items():
                 opened.write(json.dumps({"chapter": chapter, "name": name, "value": value}) + "\n")
     known = kept().set_index("name")
@@ -85,7 +85,9 @@ def differences(file: str | Path) -> list[str]:
 def keep(file: str | Path) -> None:
     """Put the numbers of a run into the kept table; their meanings stay. For those who develop the kit."""
     got, table = _numbers(file), kept()
-    table["value"] = [got.get(name, value) for name, value in zip(table["name"], table["value"], strict=True)]
+    table["value"] = [
+        got.get(name, value) for name, value in zip(table["name"], table["value"], strict=True)
+    ]
     table.to_csv(str(_KEPT), index=False, lineterminator="\n")
 
 

@@ -158,14 +158,14 @@ def build(
     folder: str | Path,
     *,
     images: list[str] | None = None,
+    replace: bool = False,
     workers: int | None = None,
-    progress: bool = True,
     **reading: object,
 ) -> pd.DataFrame:
     """Make a shelf of a folder's images, or bring one up to date.
 
     Images that the shelf has are not read again unless their size or time has changed; nothing is listed twice; images that
-    have gone stay listed (delete the shelf to start anew). Killed at any moment, the old shelf stays, or none.
+    have gone stay listed (`replace` starts anew). Killed at any moment, the old shelf stays, or none.
 
     Parameters
     ----------
@@ -175,7 +175,9 @@ def build(
         The dataset's root; the shelf lists paths relative to it.
     images : list of str, optional
         Paths relative to `folder`; all images below it if left out.
-    workers, progress, **reading
+    replace : bool
+        Read all images anew; an old shelf, however it was made, gives way to the new one.
+    workers, **reading
         See `helpers.fingerprints.of_folder`.
 
     Returns
@@ -198,11 +200,15 @@ def build(
     with exclusive(path):
         _finish(path)
         index, known = {}, {}
-        if _exists(path):
+        if path.exists() and not dbm.whichdb(path):
+            raise Problem(
+                f"{path}: is not a shelf; name one without its .dat or .dir, or choose a new name"
+            )
+        if _exists(path) and not replace:
             old = read(path)
             if not old.about:
                 raise Problem(
-                    f"{path}: was made by another program and does not say how; choose a new name"
+                    f"{path}: was made by another program and does not say how; choose a new name, or replace it"
                 )
             old.refuse_other(**made["reading"])
             index, known = dict(old), old.about["files"]
@@ -211,7 +217,6 @@ def build(
             folder,
             [name for name in images if now[name] is None or known.get(name) != now[name]],
             workers=workers,
-            progress=progress,
             **made["reading"],
         )
         taken_anew = set(table["path"])
@@ -225,7 +230,7 @@ def build(
             index[key] = [*index.get(key, []), row.path]
         listed = {name for names in index.values() for name in names}
         files = {name: now.get(name, known.get(name)) for name in sorted(listed)}
-        if files != known or not _exists(path):
+        if replace or files != known or not _exists(path):
             _publish(
                 path,
                 {key: sorted(index[key]) for key in sorted(index) if index[key]},

@@ -1,0 +1,48 @@
+"""Work shared out among processes, with a progress bar."""
+
+from collections.abc import Callable
+
+import joblib
+
+_CHUNK = 64  # jobs that a worker is handed at a time, at most
+
+
+def share_out(
+    function: Callable[[list], list], jobs: list, *, workers: int | None, title: str
+) -> list:
+    """What `function` makes of all jobs, in their order, whatever the number of workers.
+
+    Parameters
+    ----------
+    function : callable
+        Takes a list of jobs and returns a list. It is sent to other processes, so it has to be a function of a module, or a
+        ``functools.partial`` of one.
+    jobs : list
+        A few dozen are done in this process: others would take longer to start.
+    workers : int or None
+        Processes; all processors if None.
+    title : str
+        Of the progress bar. (The environment variable ``TQDM_DISABLE=1`` switches all bars off.)
+
+    Returns
+    -------
+    list
+        The lists that `function` returned, joined.
+
+    Examples
+    --------
+    >>> share_out(sorted, [3, 1, 2], workers=1, title="sorting")
+    [3, 1, 2]
+    """
+    from tqdm.auto import tqdm  # late, so that workers start without it
+
+    workers = 1 if len(jobs) <= _CHUNK else workers or joblib.cpu_count()
+    size = max(1, min(_CHUNK, len(jobs) // (8 * workers)))
+    chunks = [jobs[start : start + size] for start in range(0, len(jobs), size)]
+    pool = joblib.Parallel(n_jobs=workers, return_as="generator", batch_size=1)
+    results = []
+    with tqdm(total=len(jobs), unit="image", desc=title, leave=False) as bar:
+        for chunk, done in zip(chunks, pool(map(joblib.delayed(function), chunks)), strict=True):
+            results += done
+            bar.update(len(chunk))
+    return results
