@@ -9,7 +9,9 @@ picture comes out exactly as ``PIL.Image.open`` gives it.
 import errno
 import os
 import warnings
+from contextlib import suppress
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -196,16 +198,13 @@ def _scale_to_8_bits(image: Image.Image) -> Image.Image:
 @cache
 def _formats() -> list[str]:
     """The formats behind `SUFFIXES`. No others are tried: some (EPS) would start a program to read a file."""
-    names = ["JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF"]
-    try:
-        from pillow_heif import register_heif_opener
-
-        register_heif_opener()
-        names.append("HEIF")
-    except ImportError:
-        pass
-    Image.init()
-    names.append("AVIF")
+    for plugin in ("MpoImagePlugin", "WebPImagePlugin", "TiffImagePlugin", "AvifImagePlugin"):
+        with suppress(ImportError):
+            import_module(f"PIL.{plugin}")
+    with suppress(ImportError):
+        import_module("pillow_heif").register_heif_opener()
+    Image.preinit()  # the other plugins that are needed; Image.init() would load 40
+    names = ["JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF"]
     return [name for name in names if name in Image.OPEN]
 
 
