@@ -49,6 +49,7 @@ def test_saved_from_one_clean_run(path):
     outputs = [output for cell in code for output in cell["outputs"]]
     assert not [output for output in outputs if output["output_type"] == "error"]
     assert not [output for output in outputs if output.get("name") == "stderr"]
+    assert "widget-view" not in json.dumps(outputs), "a progress bar was saved"
 
 
 @named(ALL)

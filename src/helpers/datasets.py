@@ -19,11 +19,11 @@ from urllib.request import url2pathname
 import pooch
 import requests
 from PIL import Image
-from tqdm.auto import tqdm
 
 from helpers import Problem
 from helpers.atomic import exclusive, new_folder, write_text
 from helpers.images import find_images
+from helpers.parallel import progress_bar
 
 #: The official archive.
 CALTECH_101_URL = "https://data.caltech.edu/records/mzrjq-6wc02/files/caltech-101.zip"
@@ -351,7 +351,7 @@ def _download(address: str, file: Path) -> None:
 def _unpack(archive: Path, folder: Path) -> str:
     """Write the archive's images into `folder`; the content digest of what was written."""
     digests = {}
-    images = tqdm(_images_in(archive), total=CALTECH_101_IMAGES, unit="image", desc="unpack")
+    images = progress_bar(_images_in(archive), total=CALTECH_101_IMAGES, title="unpacking")
     for path, content in images:
         (folder / path).parent.mkdir(exist_ok=True)
         (folder / path).write_bytes(content)

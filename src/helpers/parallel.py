@@ -1,8 +1,13 @@
 """Work shared out among processes, with a progress bar."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 import joblib
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 _CHUNK = 64  # jobs that a worker is handed at a time, at most
 
@@ -22,7 +27,7 @@ def share_out(
     workers : int or None
         Processes; all processors if None.
     title : str
-        Of the progress bar. (The environment variable ``TQDM_DISABLE=1`` switches all bars off.)
+        Of the progress bar.
 
     Returns
     -------
@@ -34,15 +39,41 @@ def share_out(
     >>> share_out(sorted, [3, 1, 2], workers=1, title="sorting")
     [3, 1, 2]
     """
-    from tqdm.auto import tqdm  # late, so that workers start without it
-
     workers = 1 if len(jobs) <= _CHUNK else workers or joblib.cpu_count()
     size = max(1, min(_CHUNK, len(jobs) // (8 * workers)))
     chunks = [jobs[start : start + size] for start in range(0, len(jobs), size)]
     pool = joblib.Parallel(n_jobs=workers, return_as="generator", batch_size=1)
     results = []
-    with tqdm(total=len(jobs), unit="image", desc=title, leave=False) as bar:
+    with progress_bar(total=len(jobs), title=title) as bar:
         for chunk, done in zip(chunks, pool(map(joblib.delayed(function), chunks)), strict=True):
             results += done
             bar.update(len(chunk))
     return results
+
+
+def progress_bar(images: Iterable | None = None, *, total: int, title: str) -> "tqdm":
+    """A bar that counts images and goes when it is full; none where ``TQDM_DISABLE`` is set.
+
+    Parameters
+    ----------
+    images : iterable, optional
+        What to count while it is gone through.
+    total : int
+        How many images there are.
+    title : str
+        What is done with them.
+
+    Returns
+    -------
+    tqdm
+        A widget in a notebook, text on a terminal.
+
+    Examples
+    --------
+    >>> list(progress_bar("abc", total=3, title="spelling"))
+    ['a', 'b', 'c']
+    """
+    from tqdm.auto import tqdm  # late, so that workers start without it
+
+    hidden = bool(os.environ.get("TQDM_DISABLE"))  # tqdm's widget does not look by itself
+    return tqdm(images, total=total, unit="image", desc=title, leave=False, disable=hidden)
