@@ -20,7 +20,7 @@ test: $(READY)  ## unit tests, and every notebook against its saved outputs
 	$(BIN)/python -m pytest
 
 lab: $(READY)  ## open the chapters in JupyterLab
-	$(BIN)/python -m jupyterlab --notebook-dir notebooks
+	DATASET="$(if $(wildcard $(DATASET)/.),$(abspath $(DATASET)),$(DATASET))" $(BIN)/python -m jupyterlab --notebook-dir notebooks
 
 notebooks: $(READY)  ## run the chapters on the sample and save them, normalised
 	$(BIN)/python notebooks/run.py --save

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbconvert import HTMLExporter
 
 from helpers import Problem, datasets, results
@@ -47,6 +47,8 @@ def execute(path: Path) -> tuple[nbformat.NotebookNode, str]:
         client.execute()
     except CellExecutionError as error:
         return notebook, re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines()[-1]
+    except (CellTimeoutError, DeadKernelError) as error:
+        return notebook, str(error).strip().splitlines()[0]
     return notebook, ""
 
 
@@ -140,6 +142,7 @@ def main() -> int:
     os.environ["DATASET"] = (
         dataset.name if dataset.name in ("sample", "caltech-101") else str(dataset.root.resolve())
     )
+    os.environ["FINGERPRINTS_DATA"] = str(datasets.data_folder().resolve())
     os.environ["TQDM_DISABLE"] = "1"  # bars belong on a terminal, not on a page
     PAGES.mkdir(exist_ok=True)
     numbers = PAGES / "numbers.jsonl"

@@ -62,7 +62,7 @@ def test_gather_index_search_one_after_the_other(tmp_path, photographs, capsys):
     assert copies["needle"].nunique() == 2
     assert set(copies["copy"]) == set(find_images(haystack)) - set(find_images(photographs))
     assert capsys.readouterr().out.splitlines() == [
-        f"Copied 8 images to {haystack}, with {len(copies)} copies of 2 hidden among them.",
+        f"{haystack} holds 8 images and {len(copies)} copies of 2 of them.",
         f"The truth is in {truth}.",
     ]
 

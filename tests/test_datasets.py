@@ -5,6 +5,7 @@ import hashlib
 import io
 import os
 import random
+import re
 import shutil
 import socket
 import subprocess
@@ -177,8 +178,42 @@ def test_tiles_are_cut_from_large_photographs_only_and_do_not_overlap(sample):
 def test_a_folder_of_your_own_is_a_dataset(photographs):
     sentences = []
     dataset = datasets.load(photographs, show=sentences.append)
-    assert (dataset.name, dataset.root, len(dataset.images)) == ("photographs", photographs, 8)
-    assert sentences == ["photographs: 8 images in 2 categories."]
+    assert (dataset.root, len(dataset.images)) == (photographs, 8)
+    assert re.fullmatch("photographs-[0-9a-f]{6}", dataset.name)
+    assert sentences == [f"{dataset.name}: 8 images in 2 categories."]
+
+
+def test_a_folder_of_your_own_is_never_taken_for_one_of_ours(photographs, tmp_path):
+    names = set()
+    for place in (tmp_path / "one" / "sample", tmp_path / "two" / "sample"):
+        shutil.copytree(photographs, place)
+        dataset = datasets.load(place, show=print)
+        assert "standing in" not in str(dataset)
+        names.add(dataset.name)
+    assert len(names) == 2
+
+
+def test_images_that_cannot_be_read_are_left_out_and_named(photographs, tmp_path, capsys):
+    shutil.copytree(photographs, tmp_path / "photos")
+    (tmp_path / "photos" / "broken.jpg").write_text("no picture", encoding="utf-8")
+    assert len(datasets.own_folder(tmp_path / "photos").images) == 8
+    assert re.search(
+        r"Left out: 1 of 9 images\. .*broken\.jpg: is not an image", capsys.readouterr().out
+    )
+    with pytest.raises(Problem, match="holds no image that can be read"):
+        shutil.copytree(photographs, tmp_path / "none", ignore=lambda *_: ["cats", "dogs"])
+        (tmp_path / "none" / "broken.jpg").write_text("no picture", encoding="utf-8")
+        datasets.own_folder(tmp_path / "none")
+
+
+def test_an_archive_that_lay_there_is_not_deleted(small_caltech, archive, monkeypatch):
+    monkeypatch.setenv("CALTECH_101_MIRROR", "http://localhost:9/caltech-101.zip")
+    own = datasets.data_folder() / "caltech-101.zip"
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.write_bytes(b"my own file")
+    with pytest.raises(Problem, match=r"caltech-101\.zip: is no archive .*; delete it and run"):
+        datasets.caltech_101()
+    assert own.read_bytes() == b"my own file"
 
 
 @pytest.mark.parametrize("name", ["caltech-256", "nowhere/at/all", "Sample"])
@@ -496,7 +531,7 @@ def test_a_folder_with_an_image_less_is_one_sentence(small_caltech, archive, mon
     monkeypatch.setenv("CALTECH_101_MIRROR", str(archive))
     (datasets.caltech_101().root / "watch" / "image_0003.jpg").unlink()
     with pytest.raises(
-        Problem, match="holds 14 images where CALTECH-101 has 15; rename or delete that folder"
+        Problem, match="holds 14 images where it should hold 15; rename or delete that folder"
     ) as problem:
         datasets.caltech_101()
     assert is_one_sentence(problem)

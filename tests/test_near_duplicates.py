@@ -182,11 +182,11 @@ def test_a_haystack_made_in_the_same_way_is_used_as_it_is(photographs, output):
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        ({"seed": 1}, "another seed;"),
-        ({"factors": (0.9, 1.1)}, "another factors;"),
-        ({"format": "png", "quality": 90}, "another format, quality;"),
-        ({"resize": False}, "another resize;"),
-        ({"images": [NEEDLE, "dogs/image_0006.jpg"]}, "another images;"),
+        ({"seed": 1}, "seed"),
+        ({"factors": (0.9, 1.1)}, "factors"),
+        ({"format": "png", "quality": 90}, "format, quality"),
+        ({"resize": False}, "resize"),
+        ({"images": [NEEDLE, "dogs/image_0006.jpg"]}, "images"),
     ],
     ids=str,
 )
@@ -197,7 +197,7 @@ def test_a_haystack_made_in_another_way_is_kept_unless_it_is_to_be_replaced(
     before = contents(output)
     with pytest.raises(
         Problem,
-        match=f"haystack: holds a haystack made with {sentence} delete it or choose another",
+        match=rf"haystack: holds a haystack made otherwise \({sentence}\); replace it or choose another",
     ):
         gather(photographs, output, PLAN, **changed)
     assert contents(output) == before
@@ -348,9 +348,13 @@ def test_an_empty_folder_may_become_the_haystack(photographs, output):
         ({"format": "gif"}, "format 'gif': copies are saved as 'jpeg' or 'png'"),
         ({"quality": 96}, "quality 96: JPEG quality runs from 1 to 95"),
         ({"quality": 0}, "quality 0: JPEG quality runs from 1 to 95"),
-        ({"factors": (1.05, 0.95)}, "give the smaller one first, both above 0 and not equal"),
-        ({"factors": (0, 1)}, "give the smaller one first, both above 0 and not equal"),
-        ({"factors": (1, 1)}, "give the smaller one first, both above 0 and not equal"),
+        (
+            {"factors": (1.05, 0.95)},
+            "give the smaller one first, both above 0, finite and not equal",
+        ),
+        ({"factors": (0, 1)}, "give the smaller one first, both above 0, finite and not equal"),
+        ({"factors": (1, float("inf"))}, "give the smaller one first, both above 0, finite"),
+        ({"factors": (1, 1)}, "give the smaller one first, both above 0, finite and not equal"),
         (
             {"needles": plan("cats/no.jpg")},
             "photographs: has no image cats/no.jpg to copy; needles are paths relative",

@@ -225,7 +225,7 @@ def test_it_says_what_made_it(path, photographs):
 def test_a_query_or_a_build_made_otherwise_is_refused_with_the_reason(otherwise, path, photographs):
     shelf.build(path, photographs)
     name, value = next(iter(otherwise.items()))
-    reason = f"was made with {name}=.*, the query with {name}={value!r}"
+    reason = f"was made with {name}=.*, and {name}={value!r} is asked for"
     with pytest.raises(Problem, match=reason):
         shelf.read(path).find(photographs / "cats" / "image_0000.jpg", **otherwise)
     with pytest.raises(Problem, match=reason):
@@ -247,7 +247,7 @@ def test_another_first_number_of_a_version_is_refused(package, path, photographs
     with monkeypatch.context() as patch:
         patch.setattr(shelf, "version", lambda name: "2.9" if name == package else version(name))
         shelf.build(path, photographs)
-    with pytest.raises(Problem, match=rf"versions .*{package} 2.*; build the shelf again"):
+    with pytest.raises(Problem, match=rf"versions .*{package} 2.*; build the shelf anew"):
         shelf.read(path).find(photographs / "cats" / "image_0000.jpg")
 
 
@@ -255,7 +255,7 @@ def test_another_first_number_of_a_version_is_refused(package, path, photographs
 def test_another_algorithm_is_refused(what, other, path, photographs):
     shelf.build(path, photographs)
     made = shelf.read(path)
-    with pytest.raises(Problem, match=f"was made with {what} {other}, the query with"):
+    with pytest.raises(Problem, match=f"was made with {what} {other}, and here is"):
         shelf.Shelf(dict(made), {**made.about, what: other}).find(np.uint64(0))
 
 
@@ -675,3 +675,26 @@ def test_replace_starts_anew_but_never_takes_the_place_of_another_file(photograp
     with pytest.raises(Problem, match=r"letter\.txt: is not a shelf"):
         shelf.build(tmp_path / "letter.txt", photographs, replace=True)
     assert [path.name for path in tmp_path.glob("letter*")] == ["letter.txt"]
+
+
+def test_another_folder_adds_what_is_new_and_never_takes_a_name_away(photographs, tmp_path):
+    shelf.build(tmp_path / "db", photographs)
+    before = dict(shelf.read(tmp_path / "db"))
+    other = tmp_path / "other"
+    other.mkdir()
+    Image.effect_mandelbrot((60, 40), (-2, -1, 1, 1), 50).save(other / "new.png")
+    assert shelf.build(tmp_path / "db", other)["path"].tolist() == ["new.png"]
+    added = shelf.read(tmp_path / "db")
+    assert all(set(before[key]) <= set(added[key]) for key in before)
+    same_name = other / find_images(photographs)[0]
+    same_name.parent.mkdir(parents=True)
+    Image.new("L", (50, 50)).save(same_name)
+    with pytest.raises(Problem, match="was built from another folder, which has another"):
+        shelf.build(tmp_path / "db", other)
+    assert dict(shelf.read(tmp_path / "db")) == dict(added)
+
+
+def test_an_image_named_twice_is_listed_once(photographs, tmp_path):
+    name = find_images(photographs)[0]
+    shelf.build(tmp_path / "db", photographs, images=[name, name])
+    assert list(shelf.read(tmp_path / "db").values()) == [[name]]

@@ -1,6 +1,7 @@
 """The command line, for those who come from the article: ``python -m helpers gather | index | search``."""
 
 import argparse
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -9,23 +10,15 @@ from helpers import Problem, near_duplicates, shelf
 from helpers.atomic import write_problem
 from helpers.images import READING, find_images
 
-#: What the article looks up; `near_duplicates.article_needles` puts others in their place where it does not find them.
-ARTICLE_QUERIES = [
-    "airplanes/image_0551.jpg",
-    "chandelier/image_0082.jpg",
-    "Motorbikes/image_0447.jpg",
-]
-
 
 def gather(arguments: argparse.Namespace) -> None:
     """Copy a dataset and hide resized copies of some of its images in it."""
     images = find_images(arguments.input)
     if arguments.article:
-        needles = near_duplicates.article_needles(images, seed=arguments.seed)
-        if needles.dropna()["needle"].tolist() != ARTICLE_QUERIES:
-            raise Problem(
-                f"{arguments.input}: the article's 17 images are not in it; name CALTECH-101's folder"
-            )
+        try:
+            needles = near_duplicates.article_needles(images, others=False)
+        except Problem as problem:
+            raise Problem(f"{arguments.input}: {problem}") from problem
     else:
         needles = near_duplicates.random_needles(images, arguments.needles, seed=arguments.seed)
     truth = near_duplicates.gather(
@@ -36,11 +29,13 @@ def gather(arguments: argparse.Namespace) -> None:
         factors=tuple(arguments.factors),
         format=arguments.format,
         quality=arguments.quality,
+        replace=arguments.replace,
+        images=images,
     )
     near_duplicates.write_truth(arguments.csv, truth)
-    print(
-        f"Copied {len(images)} images to {arguments.output}, with {len(truth)} copies of {len(needles)} hidden among them."
-    )
+    copied = len(find_images(arguments.output)) - len(truth)
+    needles = truth["needle"].nunique()
+    print(f"{arguments.output} holds {copied} images and {len(truth)} copies of {needles} of them.")
     print(f"The truth is in {arguments.csv}.")
 
 
@@ -69,6 +64,13 @@ def search(arguments: argparse.Namespace) -> None:
     print(f"Found {len(found)} images")
     for match in found.itertuples():
         print(f"{match.distance:2}  {match.path}")
+    absent = [path for path in found["path"] if not Path(arguments.dataset, path).exists()]
+    if absent:
+        print(
+            f"{len(absent)} of them, as {absent[0]}, are not in {arguments.dataset}: they have gone, or it is not "
+            "the folder that was indexed",
+            file=sys.stderr,
+        )
     if arguments.save_grid:
         from helpers import plots  # matplotlib is slow to import, and only the grid needs it
 
@@ -124,6 +126,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument(
         "--quality", type=int, default=75, metavar="Q", help="JPEG quality of the copies (75)"
+    )
+    command.add_argument(
+        "--replace", action="store_true", help="start anew, whatever haystack is there"
     )
 
     command = commands.add_parser("index", help=index.__doc__, description=index.__doc__)
@@ -190,6 +195,8 @@ def main(arguments: list[str] | None = None) -> int:
     except Problem as problem:
         print(problem, file=sys.stderr)
         return 2
+    except BrokenPipeError:  # whoever reads our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         print("Stopped; nothing half-finished was left. Run it again to go on.", file=sys.stderr)
         return 130

@@ -48,7 +48,7 @@ def exclusive(path: str | Path, *, wait: bool = True) -> Iterator[None]:
     except OSError as error:
         raise write_problem(file, error) from error
     try:
-        _clear(Path(path))
+        clear(Path(path))
         yield
     finally:
         lock.release()
@@ -79,7 +79,7 @@ def new_folder(final: str | Path) -> Iterator[Path]:
     final = Path(final)
     partial, old = _beside(final)
     try:
-        _clear(final)
+        clear(final)
         partial.mkdir(parents=True)
         yield partial
         if final.exists():
@@ -88,14 +88,15 @@ def new_folder(final: str | Path) -> Iterator[Path]:
     except OSError as error:
         raise write_problem(final, error) from error
     finally:
-        _clear(final)
+        clear(final)
 
 
 def _beside(final: Path) -> tuple[Path, Path]:
     return final.with_name(f".{final.name}.partial"), final.with_name(f".{final.name}.old")
 
 
-def _clear(final: Path) -> None:
+def clear(final: Path) -> None:
+    """Remove what an interrupted `new_folder(final)` left behind. Hold a lock around it."""
     partial, old = _beside(final)
     if old.exists() and not final.exists():  # ended between the two renamings
         with suppress(OSError):

@@ -11,6 +11,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 from urllib.parse import urlsplit
@@ -22,8 +23,8 @@ from PIL import Image
 
 from helpers import Problem
 from helpers.atomic import exclusive, new_folder, write_text
-from helpers.images import find_images
-from helpers.parallel import progress_bar
+from helpers.images import find_images, open_image
+from helpers.parallel import progress_bar, share_out
 
 #: The official archive.
 CALTECH_101_URL = "https://data.caltech.edu/records/mzrjq-6wc02/files/caltech-101.zip"
@@ -89,6 +90,7 @@ SAMPLE_PHOTOGRAPHS = (
         "no known restrictions",
     ),
 )
+SAMPLE_IMAGES = 101  # with the tiles
 SAMPLE_TILE = 250  # pixels; photographs of at least twice this in one direction are cut up as well
 
 
@@ -195,19 +197,58 @@ def load(
 def own_folder(folder: str | Path) -> Dataset:
     """A folder of your own as a dataset. Nothing in it is changed.
 
+    Each image is opened once; those that cannot be read are left out, and one sentence in print says so.
+
+    Parameters
+    ----------
+    folder : str or Path
+
+    Returns
+    -------
+    Dataset
+        Its name is the folder's and a digest of where it is, so that two folders of one name stay two.
+
     Raises
     ------
     Problem
-        If it is not there or holds no images.
+        If it is not there or holds no image that can be read.
+
+    Examples
+    --------
+    >>> own_folder("photos")  # doctest: +SKIP
     """
-    folder = Path(folder).expanduser()
-    if not folder.is_dir():
+    given, folder = folder, Path(folder).expanduser()
+    if not str(given) or not folder.is_dir():
         raise Problem(
-            f"{folder}: no such dataset; it is 'caltech-101', 'sample', or the path of a folder of images"
+            f"{given}: no such dataset; it is 'caltech-101', 'sample', or the path of a folder of images"
         )
+    found = find_images(folder)
+    problems = share_out(partial(_problems, folder), found, workers=None, title="opening")
+    left_out = [problem for problem in problems if problem]
+    images = [path for path, problem in zip(found, problems, strict=True) if not problem]
+    if left_out:
+        print(f"Left out: {len(left_out)} of {len(found)} images. The first: {left_out[0]}")
+    if not images:
+        raise Problem(f"{folder}: holds no image that can be read; choose another folder")
+    place = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:6]
     return Dataset(
-        folder.resolve().name, folder, find_images(folder), f"{folder}: your own images."
+        f"{folder.resolve().name}-{place}", folder, images, f"{folder}: your own images."
     )
+
+
+def _problems(folder: Path, images: list[str]) -> list[str]:
+    """For each image why it cannot be read, or ''."""
+    problems = []
+    for path in images:
+        try:
+            path.encode("utf-8")
+            open_image(folder / path)
+            problems.append("")
+        except UnicodeEncodeError:
+            problems.append(f"{path!a}: its name is not valid text; rename it")
+        except Problem as problem:
+            problems.append(str(problem))
+    return problems
 
 
 def sample() -> Dataset:
@@ -230,7 +271,7 @@ def sample() -> Dataset:
             if not root.is_dir():
                 with new_folder(root) as folder:
                     _write_sample(folder)
-    return Dataset("sample", root, find_images(root), _sample_licences())
+    return Dataset("sample", root, _complete(root, SAMPLE_IMAGES), _sample_licences())
 
 
 def _write_sample(folder: Path) -> None:
@@ -285,17 +326,21 @@ def caltech_101() -> Dataset:
         with exclusive(root):
             if not root.is_dir():
                 _install_caltech_101(root)
+    return Dataset("caltech-101", root, _complete(root, CALTECH_101_IMAGES), CALTECH_101_CREDIT)
+
+
+def _complete(root: Path, number: int) -> list[str]:
     images = [path for path in find_images(root) if path.endswith(".jpg")]
-    if len(images) != CALTECH_101_IMAGES:
+    if len(images) != number:
         raise Problem(
-            f"{root}: holds {len(images):,} images where CALTECH-101 has {CALTECH_101_IMAGES:,}; "
-            "rename or delete that folder, and it is unpacked again"
+            f"{root}: holds {len(images):,} images where it should hold {number:,}; rename or delete that folder, "
+            "and it is made again"
         )
-    return Dataset("caltech-101", root, images, CALTECH_101_CREDIT)
+    return images
 
 
 class _NotCaltech101(Exception):
-    """The archive is at fault; fetching it once more may help."""
+    """The archive is at fault."""
 
 
 def _install_caltech_101(root: Path) -> None:
@@ -305,15 +350,16 @@ def _install_caltech_101(root: Path) -> None:
     if fetched:
         archive = root.with_name("caltech-101.zip")  # kept: a teacher can serve it on
     else:
-        path = url2pathname(urlsplit(address).path) if scheme == "file" else address
+        path = url2pathname(address.removeprefix("file:")) if scheme == "file" else address
         archive = Path(path).expanduser()
         if not archive.is_file():
             raise Problem(
                 f"CALTECH_101_MIRROR={address}: no such file; set it to where the archive is, or unset it"
             )
+    was_here = archive.is_file()
     try:
         with new_folder(root) as folder:
-            if not archive.is_file():
+            if not was_here:
                 _download(address, folder / archive.name)
                 (folder / archive.name).replace(archive)
             digest = _unpack(archive, folder)
@@ -324,8 +370,10 @@ def _install_caltech_101(root: Path) -> None:
                 )
             write_text(folder / "LICENCE.txt", CALTECH_101_CREDIT + "\n")
     except _NotCaltech101 as error:
-        if fetched:
+        if not was_here:
             archive.unlink(missing_ok=True)
+        elif fetched:  # it may be somebody's own file: not ours to delete
+            raise Problem(f"{archive}: {error}; delete it and run this again") from error
         raise Problem(
             f"{address}: {error}; use the official archive or another copy of it"
         ) from error
@@ -376,6 +424,10 @@ def _images_in(archive: Path) -> Iterator[tuple[str, bytes]]:
                     yield "/".join(path.parts[1:]), members.extractfile(member).read()
     except _NotCaltech101:
         raise
+    except OSError as error:
+        if error.errno is None:  # gzip: not its format
+            raise _NotCaltech101(f"is no archive of CALTECH-101 ({error})") from error
+        raise Problem(f"{archive}: could not be read ({error.strerror}); run this again") from error
     except Exception as error:  # a damaged archive can make zipfile, tarfile or zlib raise anything
         raise _NotCaltech101(f"is no archive of CALTECH-101, or a damaged one ({error})") from error
 

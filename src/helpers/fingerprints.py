@@ -25,16 +25,41 @@ if TYPE_CHECKING:  # imported in `of_folder`: workers do without it and start in
 def to_hex(fingerprint: np.uint64) -> str:
     """The 16 hex digits of a fingerprint, as ``str(imagehash.dhash(image))`` prints them.
 
+    Parameters
+    ----------
+    fingerprint : uint64
+        A Python integer will do.
+
+    Returns
+    -------
+    str
+        First bit first.
+
+    Raises
+    ------
+    Problem
+        For what is no whole number of 64 bits.
+
     Examples
     --------
     >>> to_hex(np.uint64(255))
     '00000000000000ff'
     """
+    if not isinstance(fingerprint, (int, np.integer)) or not 0 <= int(fingerprint) < 2**64:
+        raise Problem(f"{fingerprint!r} is not a fingerprint; it is a whole number of 64 bits")
     return f"{int(fingerprint):016x}"
 
 
 def from_hex(digits: str) -> np.uint64:
     """The fingerprint behind 16 hex digits.
+
+    Parameters
+    ----------
+    digits : str
+
+    Returns
+    -------
+    uint64
 
     Raises
     ------
@@ -92,6 +117,11 @@ def of_file(path: str | Path, **reading: object) -> np.uint64:
     ------
     Problem
         With the reason, if the file cannot be read.
+
+    Examples
+    --------
+    >>> to_hex(of_file("data/sample/cat/whole.jpg"))  # doctest: +SKIP
+    '3c3c3e0f8ececdc9'
     """
     return of_image(open_image(path, **reading))
 
@@ -103,16 +133,16 @@ def of_folder(
     workers: int | None = None,
     **reading: object,
 ) -> pd.DataFrame:
-    """The table of a folder's images: one row each, in the order of their paths.
+    """The table of a folder's images: one row each, in the order of `images`.
 
     Parameters
     ----------
     folder : str or Path
         The dataset's root.
     images : list of str, optional
-        Paths relative to `folder`; all images below it if left out.
+        Paths relative to `folder`; all images below it, sorted, if left out.
     workers : int, optional
-        Processes; all processors if left out. The table does not depend on it.
+        Processes. If left out all processors, but one for a few images. The table does not depend on it.
     **reading
         ``rotate``, ``background``, ``fast``: see `helpers.images.open_image`.
 
@@ -126,7 +156,7 @@ def of_folder(
     Raises
     ------
     Problem
-        If there is no such folder or no image in it. A file that cannot be read raises nothing.
+        If `images` is left out and there is no such folder, or no image in it. A file that cannot be read raises nothing.
 
     Examples
     --------
@@ -149,7 +179,22 @@ def of_folder(
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows that have a fingerprint, numbered anew; one sentence in print says what was left out."""
+    """The rows that have a fingerprint; one sentence in print says what was left out.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `of_folder`.
+
+    Returns
+    -------
+    DataFrame
+        Numbered anew.
+
+    Examples
+    --------
+    >>> readable(of_folder("photos"))  # doctest: +SKIP
+    """
     left_out = table[table["problem"] != ""]
     if len(left_out):
         first = left_out.iloc[0]
@@ -180,7 +225,7 @@ def _rows(folder: Path, reading: dict, images: list[str]) -> list[tuple]:
     return [_row(folder, path, reading) for path in images]
 
 
-def _row(folder: str, path: str, reading: dict) -> tuple:
+def _row(folder: Path, path: str, reading: dict) -> tuple:
     file = f"{folder}/{path}"
     category = path.rpartition("/")[0]
     try:

@@ -59,6 +59,35 @@ def _one(value: object) -> int:
     raise Problem(f"a fingerprint must be a whole number of {BITS} bits, not {value!r}{why}")
 
 
+def check_radius(radius: int) -> int:
+    """The radius, if it is one.
+
+    Parameters
+    ----------
+    radius : int
+        Bits.
+
+    Returns
+    -------
+    int
+        0 to 64 bits.
+
+    Raises
+    ------
+    Problem
+        For anything else.
+
+    Examples
+    --------
+    >>> check_radius(5)
+    5
+    """
+    whole = isinstance(radius, (int, np.integer)) and not isinstance(radius, bool)
+    if not whole or not 0 <= radius <= BITS:
+        raise Problem(f"radius {radius}: it is a whole number of bits from 0 to {BITS}")
+    return int(radius)
+
+
 def distance(a: np.uint64, b: np.uint64) -> int:
     """The number of bits in which two fingerprints differ.
 
@@ -71,6 +100,11 @@ def distance(a: np.uint64, b: np.uint64) -> int:
     -------
     int
         0 to 64 bits.
+
+    Raises
+    ------
+    Problem
+        For what is no whole number of 64 bits.
 
     Examples
     --------
@@ -93,6 +127,11 @@ def distances(query: np.uint64, fingerprints: object) -> np.ndarray:
     ndarray of uint8, shape (n,)
         Bits, in the order of `fingerprints`.
 
+    Raises
+    ------
+    Problem
+        For what is no fingerprint.
+
     Examples
     --------
     >>> distances(np.uint64(0), np.array([0, 1, 3], dtype=np.uint64)).tolist()
@@ -113,6 +152,11 @@ def count_pairs(fingerprints: object) -> np.ndarray:
     ndarray of int64, shape (65,)
         Number of pairs at 0, 1, ..., 64 bits; they sum to ``n * (n - 1) / 2``. Time grows with the square of n:
         half a second for 10,000.
+
+    Raises
+    ------
+    Problem
+        For what is no fingerprint.
 
     Examples
     --------
@@ -142,12 +186,17 @@ def close_pairs(fingerprints: object, radius: int) -> pd.DataFrame:
     DataFrame
         ``first``, ``second`` (row numbers, first < second) and ``distance``; sorted by distance, then rows.
 
+    Raises
+    ------
+    Problem
+        For what is no fingerprint, and for a radius that is not from 0 to 64 bits.
+
     Examples
     --------
     >>> close_pairs(np.array([0, 7, 1], dtype=np.uint64), radius=1).values.tolist()
     [[0, 2, 1]]
     """
-    fingerprints = as_fingerprints(fingerprints)
+    fingerprints, radius = as_fingerprints(fingerprints), check_radius(radius)
     found = []
     for row in range(len(fingerprints) - 1):
         bits = np.bitwise_count(fingerprints[row + 1 :] ^ fingerprints[row])

@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from helpers import Problem
 
@@ -37,10 +37,19 @@ SUFFIXES = (
 #: How a picture is read unless something else is asked for; the arguments of `open_image`.
 READING = {"rotate": True, "background": "white", "fast": False}
 
-#: `fast` asks the JPEG decoder for no more than this: 16 times the 9 x 8 pixels that dHash looks at.
+#: `fast` takes the smallest size that the JPEG decoder can give and that is at least this: 16 times dHash's 9 x 8 pixels.
 FAST_SIZE = (144, 128)
 
-_ORIENTATION = 0x0112  # the EXIF tag
+_ORIENTATION = 0x0112  # the EXIF tag, and what each of its values asks for
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _HEIC = (
     b"ftypheic",
     b"ftypheix",
@@ -82,7 +91,9 @@ def find_images(folder: str | Path) -> list[str]:
     folder = Path(folder)
     if not folder.is_dir():
         what = (
-            "is a file, not a folder" if folder.exists() else "no such folder; check the spelling"
+            "is a file, not a folder; name the folder it lies in"
+            if folder.exists()
+            else "no such folder; check the spelling"
         )
         raise Problem(f"{folder}: {what}")
     found, unlisted = [], []
@@ -112,7 +123,7 @@ def open_image(
 
     Parameters
     ----------
-    path : str or Path
+    path : str, Path or binary file
         The file. Of several frames or pages the first is taken.
     rotate : bool
         Turn the picture as its EXIF tag says. ``imagehash`` does not. (A TIFF is always turned: Pillow does that.)
@@ -120,8 +131,9 @@ def open_image(
         The colour that shows through transparency (any Pillow colour name); None keeps the hidden colours, as
         ``imagehash`` does.
     fast : bool
-        Let the JPEG decoder shrink the picture while decoding (Pillow's draft mode), in grey. On 12-megapixel photographs
-        about four times as fast; a bit or two of the fingerprint can change (``benchmarks/`` measures both).
+        Let the JPEG decoder shrink the picture while decoding (Pillow's draft mode), in grey. Measured with
+        ``benchmarks/fingerprint_speed.py``: on 12-megapixel photographs 4.9 times as fast on one core, 0.08 of 64 bits
+        differ on average and 1 at most; on CALTECH-101 1.4 times as fast, 0.16 bits on average and 5 at most.
 
     Returns
     -------
@@ -158,8 +170,8 @@ def open_with_size(
             if fast and image.format in ("JPEG", "MPO"):
                 image.draft("L", FAST_SIZE)
             image.load()
-            if turned != 1:
-                image = ImageOps.exif_transpose(image)
+            if turned in _TURNS:
+                image = image.transpose(_TURNS[turned])
             if background is not None:
                 image = _lay_on(image, background)
             if image.mode[0] in "IF":

@@ -6,8 +6,10 @@ were equal byte for byte. `gather` really saves what it resizes.
 
 import hashlib
 import json
+import math
 import random
 from functools import partial
+from importlib.metadata import version
 from importlib.resources import files
 from io import StringIO
 from pathlib import Path, PurePosixPath
@@ -15,7 +17,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 from PIL import Image
 
-from helpers import Problem
+from helpers import Problem, __version__
 from helpers.atomic import exclusive, new_folder, write_problem, write_text
 from helpers.images import find_images, open_image, open_with_size
 from helpers.parallel import share_out
@@ -23,15 +25,17 @@ from helpers.parallel import share_out
 FORMATS = {"jpeg": ".jpg", "png": ".png"}
 
 
-def article_needles(images: list[str], *, seed: int = 0) -> pd.DataFrame:
+def article_needles(images: list[str], *, seed: int = 0, others: bool = True) -> pd.DataFrame:
     """The article's 17 needles with the article's numbers of copies.
 
     Parameters
     ----------
     images : list of str
-        The dataset's paths. Where CALTECH-101's 17 are not among them, as many others are chosen at random.
+        The dataset's paths.
     seed : int
-        For that choice.
+        For the choice of others.
+    others : bool
+        Where CALTECH-101's 17 are not all among the images, choose as many others at random.
 
     Returns
     -------
@@ -41,7 +45,7 @@ def article_needles(images: list[str], *, seed: int = 0) -> pd.DataFrame:
     Raises
     ------
     Problem
-        If there are fewer than 17 images.
+        If there are fewer than 17 images, or the article's are not among them and others are not wanted.
 
     Examples
     --------
@@ -53,6 +57,8 @@ def article_needles(images: list[str], *, seed: int = 0) -> pd.DataFrame:
     )
     table = table[["needle", "copies", "query"]]
     if not set(table["needle"]) <= set(images):
+        if not others:
+            raise Problem("the article's 17 images are not in it; name CALTECH-101's folder")
         if len(images) < len(table):
             raise Problem(
                 f"the dataset has {len(images)} images; the article's plan takes at least {len(table)}"
@@ -166,15 +172,18 @@ def gather(
         "resize": resize,
         "needles": needles[["needle", "copies"]].astype(object).values.tolist(),
         "images": _listing_digest(folder, images),
+        "versions": {"helpers": __version__, "pillow": version("pillow")},
     }
     with exclusive(output):
         made = _read_settings(output)
         if made == settings and (output / "truth.csv").is_file():
-            return read_truth(output / "truth.csv")
+            truth = read_truth(output / "truth.csv")
+            if all((output / copy).is_file() for copy in truth["copy"]):
+                return truth
         if made and made != settings and not replace:
             changed = ", ".join(key for key in settings if made.get(key) != settings[key])
             raise Problem(
-                f"{output}: holds a haystack made with another {changed}; delete it or choose another folder"
+                f"{output}: holds a haystack made otherwise ({changed}); replace it or choose another folder"
             )
         truth = _plan(folder, needles, set(images), seed, factors, format, resize)
         with new_folder(output) as place:
@@ -192,15 +201,53 @@ def gather(
 
 
 def write_truth(path: str | Path, truth: pd.DataFrame) -> None:
-    """Write the truth as CSV: UTF-8, ``\\n``, the same bytes everywhere."""
+    """Write the truth as CSV: UTF-8, ``\\n``, the same bytes everywhere.
+
+    Parameters
+    ----------
+    path : str or Path
+    truth : DataFrame
+        From `gather`.
+
+    Raises
+    ------
+    Problem
+        Where it cannot be written.
+
+    Examples
+    --------
+    >>> write_truth("truth.csv", truth)  # doctest: +SKIP
+    """
     text = StringIO()
     truth.to_csv(text, index=False, lineterminator="\n")
     write_text(path, text.getvalue())
 
 
 def read_truth(path: str | Path) -> pd.DataFrame:
-    """The truth that `gather` wrote."""
-    return pd.read_csv(path, keep_default_na=False)
+    """The truth that `gather` wrote.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    DataFrame
+        As `gather` returned it.
+
+    Raises
+    ------
+    Problem
+        If there is no such file.
+
+    Examples
+    --------
+    >>> read_truth("haystack/truth.csv")  # doctest: +SKIP
+    """
+    try:
+        return pd.read_csv(path, keep_default_na=False)
+    except OSError as error:
+        raise Problem(f"{path}: cannot be read ({error.strerror}); gather again") from error
 
 
 def _check_arguments(
@@ -216,8 +263,10 @@ def _check_arguments(
         raise Problem(f"format {format!r}: copies are saved as 'jpeg' or 'png'")
     if not 1 <= quality <= 95:
         raise Problem(f"quality {quality}: JPEG quality runs from 1 to 95")
-    if not 0 < factors[0] < factors[1]:
-        raise Problem(f"factors {factors}: give the smaller one first, both above 0 and not equal")
+    if not 0 < factors[0] < factors[1] < math.inf:
+        raise Problem(
+            f"factors {factors}: give the smaller one first, both above 0, finite and not equal"
+        )
     absent = sorted(set(needles["needle"]) - set(images))
     if absent:
         raise Problem(

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 _CHUNK = 64  # jobs that a worker is handed at a time, at most
+_FEW = 32  # jobs that are done before other processes would have started
 
 
 def share_out(
@@ -23,9 +24,8 @@ def share_out(
         Takes a list of jobs and returns a list. It is sent to other processes, so it has to be a function of a module, or a
         ``functools.partial`` of one.
     jobs : list
-        A few dozen are done in this process: others would take longer to start.
     workers : int or None
-        Processes; all processors if None.
+        Processes. If None all processors, but this process alone for up to 32 jobs: others would take longer to start.
     title : str
         Of the progress bar.
 
@@ -39,7 +39,7 @@ def share_out(
     >>> share_out(sorted, [3, 1, 2], workers=1, title="sorting")
     [3, 1, 2]
     """
-    workers = 1 if len(jobs) <= _CHUNK else workers or joblib.cpu_count()
+    workers = workers or (1 if len(jobs) <= _FEW else joblib.cpu_count())
     size = max(1, min(_CHUNK, len(jobs) // (8 * workers)))
     chunks = [jobs[start : start + size] for start in range(0, len(jobs), size)]
     pool = joblib.Parallel(n_jobs=workers, return_as="generator", batch_size=1)

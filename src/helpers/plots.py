@@ -144,7 +144,9 @@ def _draw_picture(
     name = path.name if len(path.name) <= 26 else path.name[:12] + "..." + path.name[-11:]
     folder = path.parent.name
     panel.set(xticks=[], yticks=[], anchor="N")
-    panel.set_xlabel("\n".join(filter(None, [caption, folder, name, size])), fontsize=9)
+    panel.set_xlabel(
+        "\n".join(filter(None, [caption, folder, name, size])), fontsize=9, parse_math=False
+    )
     for spine in panel.spines.values():
         spine.set(color=colour or "#bbbbbb", linewidth=3 if colour else 0.8, linestyle=style)
 

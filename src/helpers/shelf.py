@@ -28,8 +28,8 @@ import numpy as np
 import pandas as pd
 
 from helpers import Problem, fingerprints
-from helpers.atomic import exclusive, new_folder, write_problem
-from helpers.hamming import BITS, distances
+from helpers.atomic import clear, exclusive, new_folder, write_problem
+from helpers.hamming import check_radius, distances
 from helpers.images import find_images
 
 #: The one key beside the fingerprints: a JSON text that says what made the shelf and from which files.
@@ -45,8 +45,8 @@ class Shelf(Mapping):
     Attributes
     ----------
     about : dict
-        What made it: ``algorithm``, ``hash_size``, ``reading`` and ``versions``; empty for a shelf that another
-        program made, as the article's.
+        What made it: ``algorithm``, ``hash_size``, ``reading``, ``versions`` and ``files`` (of each its size, time and the
+        way from the shelf to its dataset); empty for a shelf that another program made, as the article's.
 
     Examples
     --------
@@ -103,12 +103,7 @@ class Shelf(Mapping):
             path  distance
         0  a.jpg         1
         """
-        if (
-            isinstance(radius, bool)
-            or not isinstance(radius, (int, np.integer))
-            or not 0 <= radius <= BITS
-        ):
-            raise Problem(f"radius {radius}: it is a whole number of bits from 0 to {BITS}")
+        radius = check_radius(radius)
         self.refuse_other(**reading)
         if isinstance(query, (str, Path)):
             query = fingerprints.of_file(query, **self.reading)
@@ -138,8 +133,8 @@ class Shelf(Mapping):
         for key, value in reading.items():
             if value != self.reading[key]:
                 raise Problem(
-                    f"the shelf was made with {key}={self.reading[key]!r}, the query with {key}={value!r}; their "
-                    "fingerprints cannot be compared: ask in the same way, or build the shelf again"
+                    f"the shelf was made with {key}={self.reading[key]!r}, and {key}={value!r} is asked for; their "
+                    "fingerprints cannot be compared: ask in the same way, or build the shelf anew (replace)"
                 )
         if not self.about:
             return
@@ -149,7 +144,7 @@ class Shelf(Mapping):
                 value, then = _first_numbers(value), _first_numbers(then)
             if key != "reading" and value != then:
                 raise Problem(
-                    f"the shelf was made with {key} {then}, the query with {value}; build the shelf again"
+                    f"the shelf was made with {key} {then}, and here is {value}; build the shelf anew (replace)"
                 )
 
 
@@ -196,8 +191,9 @@ def build(
     """
     path, folder = Path(path), Path(folder)
     made = _made_here(reading)
-    images = find_images(folder) if images is None else list(images)
+    images = find_images(folder) if images is None else sorted(set(images))
     with exclusive(path):
+        clear(_ready(path))
         _finish(path)
         index, known = {}, {}
         if path.exists() and not dbm.whichdb(path):
@@ -213,12 +209,17 @@ def build(
             old.refuse_other(**made["reading"])
             index, known = dict(old), old.about["files"]
         now = {name: _size_and_time(folder / name) for name in images}
-        table = fingerprints.of_folder(
-            folder,
-            [name for name in images if now[name] is None or known.get(name) != now[name]],
-            workers=workers,
-            **made["reading"],
-        )
+        changed = [
+            name for name in images if now[name] is None or known.get(name, [])[:2] != now[name]
+        ]
+        place = _way(path, folder)
+        for name in changed:
+            if name in known and known[name][2] != place:
+                raise Problem(
+                    f"{path}: was built from another folder, which has another {name}; index a folder above both, "
+                    "choose a new name, or build it anew (replace)"
+                )
+        table = fingerprints.of_folder(folder, changed, workers=workers, **made["reading"])
         taken_anew = set(table["path"])
         if taken_anew & set(known):  # changed since: off its old place
             index = {
@@ -229,7 +230,9 @@ def build(
             key = fingerprints.to_hex(row.fingerprint)
             index[key] = [*index.get(key, []), row.path]
         listed = {name for names in index.values() for name in names}
-        files = {name: now.get(name, known.get(name)) for name in sorted(listed)}
+        files = {
+            name: [*now[name], place] if now.get(name) else known[name] for name in sorted(listed)
+        }
         if replace or files != known or not _exists(path):
             _publish(
                 path,
@@ -363,7 +366,8 @@ def _entries(path: Path) -> dict:
 def _open(path: Path) -> object:
     if not _exists(path):
         raise Problem(f"{path}: no such shelf; check the spelling, or build it first")
-    kind = dbm.whichdb(path)
+    ours = all(path.with_name(path.name + suffix).exists() for suffix in _FILES)
+    kind = "dbm.dumb" if ours else dbm.whichdb(path)
     if not kind and path.is_file() and path.read_bytes()[:15] == b"SQLite format 3":
         kind = "dbm.sqlite3"
     if not kind:
@@ -442,6 +446,15 @@ def _stamp(path: Path) -> tuple:
 def _still(before: tuple, path: Path) -> bool:
     """Whether what was read since `before` is one whole shelf."""
     return not _ready(path).exists() and before == _stamp(path)
+
+
+def _way(path: Path, folder: Path) -> str:
+    """The way from the shelf to the dataset: it stays when both are moved."""
+    start, end = path.resolve().parent, folder.resolve()
+    try:
+        return Path(os.path.relpath(end, start)).as_posix()
+    except ValueError:  # Windows: on another drive
+        return end.as_posix()
 
 
 def _size_and_time(path: Path) -> list[int] | None:
