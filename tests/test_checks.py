@@ -19,15 +19,15 @@ EXERCISES = {
         lambda first, second: first == second,
         "('a', 'b') gives False; it should give True",
     ),
-    "difference_bits": (
-        lambda pixels: pixels[:, 1:] > pixels[:, :-1],
-        lambda pixels: pixels[:, 1:] >= pixels[:, :-1],
-        "(array([[128, 128,",
+    "column_bits": (
+        lambda pixels: pixels[1:] > pixels[:-1],
+        lambda pixels: pixels[1:] >= pixels[:-1],
+        "in row 0 gives [1, 1, 1, 1, 1, 1, 1, 1]; it should give [0, 0, 0, 0, 0, 0, 0, 0]",
     ),
     "average_bits": (
         lambda pixels: pixels > pixels.mean(),
         lambda pixels: pixels >= pixels.mean(),
-        "(array([[9, 9, 9,",
+        "([[9, 9, 9,",
     ),
     "bits_to_hex": (
         lambda bits: f"{int(''.join('01'[bit] for bit in bits.ravel().astype(int)), 2):016x}",
@@ -40,9 +40,14 @@ EXERCISES = {
         "({'ff': ['a.jpg']}, 'ff', 'a.jpg') gives {'ff': ['a.jpg', 'a.jpg']}; it should give {'ff': ['a.jpg']}",
     ),
     "look_up": (
-        lambda shelf, key: shelf.get(key, []),
-        lambda shelf, key: shelf.get(key),
-        "'0f') gives None; it should give []",
+        lambda shelf, key, radius: [
+            name
+            for bits, other in sorted((bin(int(a, 16) ^ int(key, 16)).count("1"), a) for a in shelf)
+            if bits <= radius
+            for name in shelf[other]
+        ],
+        lambda shelf, key, radius: shelf.get(key),
+        "'3f', 0) gives None; it should give []",
     ),
     "hamming_distance": (
         lambda a, b: bin(a ^ b).count("1"),
@@ -54,7 +59,7 @@ EXERCISES = {
             sum(distance <= radius for distance in distances) / len(distances)
         ),
         lambda distances, radius: np.mean(distances < radius),
-        "(array([0, 0, 1, 2, 2, 5]), 1) gives",
+        "([0, 0, 1, 2, 2, 5], 1) gives 0.33",
     ),
     "largest_radius": (
         lambda false_per_query, allowed: sum(false <= allowed for false in false_per_query) - 1,
@@ -147,4 +152,18 @@ def test_an_answer_of_another_kind_is_wrong_and_no_error(name, value, capsys):
 
 
 def test_an_attempt_that_empties_its_input_is_judged_by_what_it_returns(capsys):
-    assert answer_to("look_up", lambda shelf, key: shelf.pop(key, []), capsys).startswith("Right:")
+    def attempt(shelf, key, name):
+        names = shelf.pop(key, [])
+        return {**shelf, key: names if name in names else [*names, name]}
+
+    assert answer_to("add_once", attempt, capsys).startswith("Right:")
+
+
+def test_a_list_that_is_changed_but_not_put_back_is_wrong_as_it_is_with_shelve(capsys):
+    def attempt(shelf, key, name):
+        shelf.setdefault(key, [])
+        if name not in shelf[key]:
+            shelf[key].append(name)
+        return shelf
+
+    assert "it should give {'ff': ['a.jpg']}" in answer_to("add_once", attempt, capsys)

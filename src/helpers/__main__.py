@@ -76,7 +76,7 @@ def search(arguments: argparse.Namespace) -> None:
 
         figure = plots.query_grid(arguments.dataset, Path(arguments.query).resolve(), found)
         try:
-            figure.savefig(arguments.save_grid, dpi=120)
+            plots.save(figure, arguments.save_grid, dpi=120)
         except OSError as error:
             raise write_problem(arguments.save_grid, error) from error
         except ValueError as error:

@@ -26,7 +26,12 @@ def _check(attempt: Callable, cases: Iterable[tuple], truth: Callable) -> None:
             )
             return
         if not _equal(got, expected):
-            print(f"Not yet: {shown} gives {_shown(got)}; it should give {_shown(expected)}.")
+            row = _first_row_that_differs(got, expected)
+            where = "" if row is None else f" in row {row}"
+            got, expected = (got, expected) if row is None else (got[row], expected[row])
+            print(
+                f"Not yet: {shown}{where} gives {_shown(got)}; it should give {_shown(expected)}."
+            )
             return
     print(f"Right: {name} gave the expected answer on {number + 1} inputs.")
 
@@ -42,10 +47,19 @@ def _equal(got: object, expected: object) -> bool:
         return False
 
 
+def _first_row_that_differs(got: object, expected: object) -> int | None:
+    """For tables of equal shape; None for anything else."""
+    tables = isinstance(got, np.ndarray) and isinstance(expected, np.ndarray) and got.ndim == 2
+    if not tables or got.shape != expected.shape:
+        return None
+    return int(np.flatnonzero((got != expected).any(axis=1))[0])
+
+
 def _shown(value: object) -> str:
     if isinstance(value, np.ndarray):
-        text = f"array({(value.astype(int) if value.dtype == bool else value).tolist()})"
+        text = str((value.astype(int) if value.dtype == bool else value).tolist())
     else:
+        value = value.item() if isinstance(value, np.generic) else value
         text = repr(value.name if isinstance(value, Path) else value)
     return text if len(text) <= 160 else text[:157] + "..."
 
@@ -88,13 +102,13 @@ def same_file(attempt: Callable) -> None:
 # Chapter 2
 
 
-def difference_bits(attempt: Callable) -> None:
-    """``difference_bits(pixels)``: 8 rows of 9 grey values -> 8 x 8 booleans."""
+def column_bits(attempt: Callable) -> None:
+    """``column_bits(pixels)``: 9 rows of 8 grey values -> 8 x 8 booleans, brighter than above."""
     rng = np.random.default_rng(2)
-    flat = np.full((8, 9), 128, dtype=np.uint8)
-    cases = [(np.tile(np.arange(9, dtype=np.uint8), (8, 1)),), (flat,)]
-    cases += [(rng.integers(0, 256, (8, 9), dtype=np.uint8),) for _ in range(5)]
-    _check(attempt, cases, lambda pixels: pixels[:, 1:] > pixels[:, :-1])
+    rising = np.tile(np.arange(9, dtype=np.uint8)[:, None], (1, 8))
+    cases = [(rising,), (np.full((9, 8), 128, dtype=np.uint8),), (rising[::-1],)]
+    cases += [(rng.integers(0, 256, (9, 8), dtype=np.uint8),) for _ in range(5)]
+    _check(attempt, cases, lambda pixels: pixels[1:] > pixels[:-1])
 
 
 def average_bits(attempt: Callable) -> None:
@@ -120,6 +134,20 @@ def bits_to_hex(attempt: Callable) -> None:
 # Chapter 3
 
 
+class _Shelf(dict):
+    """As shelve does, it hands out copies: what is changed has to be put back."""
+
+    def __getitem__(self, key: str) -> list:
+        return list(super().__getitem__(key))
+
+    def get(self, key: str, default: object = None) -> object:
+        return self[key] if key in self else default  # noqa: SIM401
+
+    def setdefault(self, key: str, default: object = None) -> object:
+        super().setdefault(key, default)
+        return self[key]
+
+
 def add_once(attempt: Callable) -> None:
     """``add_once(shelf, key, name)``: the shelf with `name` under `key`, listed once."""
 
@@ -128,25 +156,26 @@ def add_once(attempt: Callable) -> None:
         return {**shelf, key: names if name in names else [*names, name]}
 
     cases = [
-        ({}, "ff", "a.jpg"),
-        ({"ff": ["a.jpg"]}, "ff", "b.jpg"),
-        ({"ff": ["a.jpg"]}, "ff", "a.jpg"),
-    ]
-    cases += [
-        ({"ff": ["a.jpg"]}, "00", "a.jpg"),
-        ({"ff": ["a.jpg", "b.jpg"], "00": []}, "00", "b.jpg"),
+        (_Shelf(), "ff", "a.jpg"),
+        (_Shelf({"ff": ["a.jpg"]}), "ff", "b.jpg"),
+        (_Shelf({"ff": ["a.jpg"]}), "ff", "a.jpg"),
+        (_Shelf({"ff": ["a.jpg"]}), "00", "a.jpg"),
+        (_Shelf({"ff": ["a.jpg", "b.jpg"], "00": []}), "00", "b.jpg"),
     ]
     _check(attempt, cases, truth)
 
 
 def look_up(attempt: Callable) -> None:
-    """``look_up(shelf, key)``: the list of names, empty where there is none."""
-    shelf = {"ff": ["a.jpg", "b.jpg"], "00": ["c.jpg"]}
-    _check(
-        attempt,
-        [(shelf, "ff"), (shelf, "00"), (shelf, "0f"), ({}, "ff")],
-        lambda shelf, key: shelf.get(key, []),
-    )
+    """``look_up(shelf, key, radius)``: the names within `radius` bits of `key`, nearest first."""
+
+    def truth(shelf: dict, key: str, radius: int) -> list[str]:
+        near = sorted(((int(other, 16) ^ int(key, 16)).bit_count(), other) for other in shelf)
+        return [name for bits, other in near if bits <= radius for name in shelf[other]]
+
+    shelf = {"0f": ["d.jpg"], "ff": ["a.jpg", "b.jpg"], "00": ["c.jpg"]}
+    cases = [(shelf, "ff", 0), (shelf, "00", 0), (shelf, "3f", 0), (shelf, "ff", 3)]
+    cases += [(shelf, "7f", 3), (shelf, "ff", 4), (shelf, "ff", 8), ({}, "ff", 64)]
+    _check(attempt, cases, truth)
 
 
 # Chapter 4
@@ -172,7 +201,7 @@ def recall(attempt: Callable) -> None:
 
 
 def largest_radius(attempt: Callable) -> None:
-    """``largest_radius(false_per_query, allowed)``: the largest radius that costs no more than `allowed`."""
+    """``largest_radius(false_per_query, allowed)``: the largest radius that costs no more than `allowed`, or -1."""
     rising = [0.0, 0.01, 0.1, 0.5, 2.0, 9.0]
     cases = [
         (rising, 0.5),
@@ -180,9 +209,11 @@ def largest_radius(attempt: Callable) -> None:
         (rising, 0.0),
         (rising, 100.0),
         ([0.0, 0.0, 0.0, 1.0], 0.2),
+        ([0.02, 0.02, 0.037], 0.01),
     ]
 
     def truth(false_per_query: list[float], allowed: float) -> int:
-        return max(radius for radius, false in enumerate(false_per_query) if false <= allowed)
+        cheap = [radius for radius, false in enumerate(false_per_query) if false <= allowed]
+        return max(cheap, default=-1)
 
     _check(attempt, cases, truth)

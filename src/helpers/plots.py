@@ -2,6 +2,7 @@
 
 import io
 import math
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -36,11 +37,30 @@ def show(figure: Figure, alt: str) -> None:
     >>> show(plt.figure(), "An empty figure.")  # doctest: +SKIP
     """
     drawn, content = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=_DPI, bbox_inches="tight", facecolor="white")
+    save(figure, drawn, format="png", dpi=_DPI, bbox_inches="tight", facecolor="white")
     plt.close(figure)
     # 256 colours are enough, and make saved notebooks a third of the size
     PIL.Image.open(drawn).convert("RGB").quantize(256).save(content, format="png", optimize=True)
     display(Picture(content.getvalue(), format="png", alt=" ".join(alt.split())))
+
+
+def save(figure: Figure, target: str | Path | io.BytesIO, **options: object) -> None:
+    """Save a figure; letters that its font lacks, as in file names, are drawn as boxes without a warning.
+
+    Parameters
+    ----------
+    figure : Figure
+    target : str, Path or binary file
+    **options
+        Of ``figure.savefig``.
+
+    Examples
+    --------
+    >>> save(plt.figure(), "empty.png")  # doctest: +SKIP
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        figure.savefig(target, **options)
 
 
 def picture_row(
@@ -142,7 +162,7 @@ def _draw_picture(
         panel.text(0.5, 0.5, "cannot\nbe read", ha="center", va="center", transform=panel.transAxes)
         size = ""
     name = path.name if len(path.name) <= 26 else path.name[:12] + "..." + path.name[-11:]
-    folder = path.parent.name
+    folder = "" if path.is_absolute() else path.parent.name
     panel.set(xticks=[], yticks=[], anchor="N")
     panel.set_xlabel(
         "\n".join(filter(None, [caption, folder, name, size])), fontsize=9, parse_math=False
