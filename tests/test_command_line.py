@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -389,3 +390,24 @@ def test_help_names_what_the_article_names(command, capsys):
         ],
     }
     assert all(words in text for words in needed[command])
+
+
+def test_a_grid_is_drawn_whatever_the_names_are(photographs, tmp_path, capfd):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    name = "写真 a$_$.jpg"
+    shutil.copy(photographs / find_images(photographs)[0], folder / name)
+    assert main(["index", "-d", str(folder), "-s", str(tmp_path / "db")]) == 0
+    search = ["search", "-d", str(folder), "-s", str(tmp_path / "db"), "-q", str(folder / name)]
+    assert main([*search, "--save-grid", str(tmp_path / "grid.png")]) == 0
+    assert (tmp_path / "grid.png").stat().st_size > 1000
+    assert "warn" not in capfd.readouterr().err.lower()
+
+
+def test_a_search_in_a_folder_that_was_not_indexed_says_so(photographs, tmp_path, capsys):
+    assert main(["index", "-d", str(photographs), "-s", str(tmp_path / "db")]) == 0
+    query = str(photographs / find_images(photographs)[0])
+    other = tmp_path / "other"
+    other.mkdir()
+    assert main(["search", "-d", str(other), "-s", str(tmp_path / "db"), "-q", query]) == 0
+    assert "or it is not the folder that was indexed" in capsys.readouterr().err

@@ -612,3 +612,10 @@ def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path, archive, monke
         with pytest.raises(Problem, match="could not be written") as problem:
             load()
         assert is_one_sentence(problem)
+
+
+def test_a_sample_that_lost_an_image_is_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setenv("FINGERPRINTS_DATA", str(tmp_path))
+    (datasets.sample().root / "cat" / "whole.jpg").unlink()
+    with pytest.raises(Problem, match="holds 100 images where it should hold 101; rename or"):
+        datasets.sample()

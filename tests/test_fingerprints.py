@@ -210,3 +210,9 @@ def test_an_unknown_colour_is_refused_at_once(photographs):
 def test_an_empty_folder_is_one_sentence(tmp_path):
     with pytest.raises(Problem, match="holds no images"):
         fingerprints.of_folder(tmp_path)
+
+
+@pytest.mark.parametrize("value", [255.0, -1, 2**64, "ff", None])
+def test_only_a_whole_number_of_64_bits_has_hex_digits(value):
+    with pytest.raises(Problem, match="is not a fingerprint; it is a whole number of 64 bits"):
+        fingerprints.to_hex(value)

@@ -388,3 +388,14 @@ def test_a_sub_folder_that_may_not_be_listed_stands_in_the_list(tmp_path, monkey
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(Problem, match=r"closed: is a folder that may not be listed; ask for"):
         open_image(tmp_path / "closed")
+
+
+def test_an_odd_tag_beside_the_orientation_does_not_hinder_the_turn(tmp_path):
+    picture = Image.linear_gradient("L").resize((40, 20))
+    width_as_text = struct.pack(">HHI4s", 0x0100, 2, 3, b"ab")
+    orientation = struct.pack(">HHIHH", 0x0112, 3, 1, 6, 0)
+    exif = b"MM\0*" + struct.pack(">IH", 8, 2) + width_as_text + orientation + bytes(4)
+    picture.save(tmp_path / "odd.png", exif=exif)
+    image, size = open_with_size(tmp_path / "odd.png")
+    assert size == image.size == (20, 40)
+    assert image.tobytes() == picture.transpose(Image.Transpose.ROTATE_270).tobytes()
