@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import nbformat
+from bs4 import BeautifulSoup
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbconvert import HTMLExporter
@@ -90,11 +91,14 @@ def write_page(notebook: nbformat.NotebookNode, page: Path) -> None:
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = re.sub(r"\.ipynb(#[\w-]+)?\)", r".html\1)", cell.source)
-    body, _ = HTMLExporter(theme="light").from_notebook_node(
-        notebook, {"metadata": {"name": title(notebook)}}
-    )
+    exporter = HTMLExporter(theme="light", log_level="ERROR")
+    body, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": title(notebook)}})
+    soup = BeautifulSoup(body, "html.parser")
+    for description in soup.select("p.figure-description"):  # see helpers.plots.show
+        description.find_previous("img")["alt"] = description.text
+        description.decompose()
     page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(body, encoding="utf-8")
+    page.write_text(str(soup), encoding="utf-8")
 
 
 def write_index(dataset: datasets.Dataset, rows: list[tuple[str, str, float, str]]) -> None:

@@ -106,7 +106,9 @@ def test_every_figure_has_alt_text(path):
         if "image/png" in output.get("data", {})
     ]
     for figure in figures:
-        assert len(figure["metadata"]["image/png"]["alt"]) >= 20
+        alt = figure["metadata"]["image/png"]["alt"]
+        assert len(alt) >= 20
+        assert "".join(figure["data"]["text/plain"]) == alt  # which nbval compares
 
 
 @named(ALL)

@@ -1,14 +1,15 @@
 """Figures with alt text, readable in grey."""
 
+import html
 import io
 import math
 import warnings
+from base64 import b64encode
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import PIL.Image
-from IPython.display import Image as Picture
 from IPython.display import display
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
@@ -20,6 +21,7 @@ from helpers.images import open_with_size
 #: Okabe and Ito's palette, told apart by the colour-blind; each also has its own line style or marker.
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#777777"
 _DPI = 90
+_HIDDEN = "position:absolute;width:1px;height:1px;margin:0;overflow:hidden;clip-path:inset(50%)"
 
 
 def show(figure: Figure, alt: str) -> None:
@@ -41,7 +43,12 @@ def show(figure: Figure, alt: str) -> None:
     plt.close(figure)
     # 256 colours are enough, and make saved notebooks a third of the size
     PIL.Image.open(drawn).convert("RGB").quantize(256).save(content, format="png", optimize=True)
-    display(Picture(content.getvalue(), format="png", alt=" ".join(alt.split())))
+    alt = " ".join(alt.split())
+    data = {"image/png": b64encode(content.getvalue()).decode(), "text/plain": alt}
+    display(data, metadata={"image/png": {"alt": alt}}, raw=True)
+    # JupyterLab drops that; a paragraph that only screen readers meet says it there
+    hidden = f'<p class="figure-description" style="{_HIDDEN}">{html.escape(alt)}</p>'
+    display({"text/html": hidden, "text/plain": alt}, raw=True)
 
 
 def save(figure: Figure, target: str | Path | io.BytesIO, **options: object) -> None:
