@@ -39,9 +39,9 @@ def article_loop(folder: Path, images: list[str]) -> list[str]:
 
 
 def kit(folder: Path, images: list[str], workers: int, **reading: object) -> list[str]:
-    """The same through `helpers.fingerprints.of_folder`; an unreadable picture gives an empty string."""
+    """The same through `helpers.fingerprints.of_folder`."""
     table = fingerprints.of_folder(folder, images, workers=workers, **reading)
-    return ["" if value is pd.NA else fingerprints.to_hex(value) for value in table["fingerprint"]]
+    return [fingerprints.to_hex(value) for value in table["fingerprint"]]
 
 
 def measure(

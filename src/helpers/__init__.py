@@ -1,6 +1,6 @@
 """Helpers behind the chapters on perceptual image hashing.
 
-The modules stand on floors and import only from those below (see the README):
+The modules stand on floors and import only from those below:
 
 ===== =============================== =================================================
 floor module                          owns
@@ -9,10 +9,9 @@ floor module                          owns
 3     ``plots``, ``checks``,          pictures with alt text; feedback on exercises;
       ``results``                     the numbers of a run beside those we keep
 2     ``evaluation``                  recall and false matches against known truth
-1     ``shelf``                       the article's index
-0     ``datasets``,                   get images; make copies with known truth;
-      ``near_duplicates``,            pixels to bits; distances between bits
-      ``fingerprints``, ``hamming``
+1     ``datasets``, ``shelf``         get images; the article's index
+0     ``near_duplicates``,            make copies with known truth;
+      ``fingerprints``, ``hamming``   pixels to bits; distances between bits
 -1    ``images``, ``atomic``,         open one picture honestly; files that are whole or absent;
       ``parallel``                    work shared out among processes
 ===== =============================== =================================================

@@ -11,7 +11,6 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 from urllib.parse import urlsplit
@@ -21,10 +20,10 @@ import pooch
 import requests
 from PIL import Image
 
-from helpers import Problem
+from helpers import Problem, fingerprints
 from helpers.atomic import exclusive, new_folder, write_text
-from helpers.images import find_images, open_image
-from helpers.parallel import progress_bar, share_out
+from helpers.images import find_images
+from helpers.parallel import progress_bar
 
 #: The official archive.
 CALTECH_101_URL = "https://data.caltech.edu/records/mzrjq-6wc02/files/caltech-101.zip"
@@ -222,33 +221,20 @@ def own_folder(folder: str | Path) -> Dataset:
         raise Problem(
             f"{given}: no such dataset; it is 'caltech-101', 'sample', or the path of a folder of images"
         )
-    found = find_images(folder)
-    problems = share_out(partial(_problems, folder), found, workers=None, title="opening")
-    left_out = [problem for problem in problems if problem]
-    images = [path for path, problem in zip(found, problems, strict=True) if not problem]
-    if left_out:
-        print(f"Left out: {len(left_out)} of {len(found)} images. The first: {left_out[0]}")
+    table = fingerprints.of_folder(folder)
+    left_out = table[table["problem"] != ""]
+    images = table["path"][table["problem"] == ""].tolist()
+    if len(left_out):
+        first = left_out.iloc[0]
+        print(
+            f"Left out: {len(left_out)} of {len(table)} images. The first: {folder / first.path}: {first.problem}"
+        )
     if not images:
         raise Problem(f"{folder}: holds no image that can be read; choose another folder")
     place = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:6]
     return Dataset(
         f"{folder.resolve().name}-{place}", folder, images, f"{folder}: your own images."
     )
-
-
-def _problems(folder: Path, images: list[str]) -> list[str]:
-    """For each image why it cannot be read, or ''."""
-    problems = []
-    for path in images:
-        try:
-            path.encode("utf-8")
-            open_image(folder / path)
-            problems.append("")
-        except UnicodeEncodeError:
-            problems.append(f"{path!a}: its name is not valid text; rename it")
-        except Problem as problem:
-            problems.append(str(problem))
-    return problems
 
 
 def sample() -> Dataset:
