@@ -76,17 +76,25 @@ def from_hex(digits: str) -> np.uint64:
     return np.uint64(int(digits, 16))
 
 
-def of_image(image: Image.Image) -> np.uint64:
+def of_image(image: Image.Image, hash_size: int = 8) -> np.uint64 | np.ndarray:
     """The dHash of a picture in memory.
 
     Parameters
     ----------
     image : PIL.Image.Image
+    hash_size : int
+        8 for 64 bits, 16 for 256; a multiple of 8.
 
     Returns
     -------
     uint64
-        ``imagehash.dhash(image)``: 64 comparisons of neighbours in a 9 x 8 thumbnail, first bit highest.
+        ``imagehash.dhash(image)``: 64 comparisons of neighbours in a 9 x 8 thumbnail, first bit highest. For a larger
+        `hash_size` an array of so many uint64, first word first.
+
+    Raises
+    ------
+    Problem
+        For another `hash_size`.
 
     Notes
     -----
@@ -97,7 +105,12 @@ def of_image(image: Image.Image) -> np.uint64:
     >>> of_image(Image.linear_gradient("L").rotate(90))
     np.uint64(18446744073709551615)
     """
-    return np.packbits(imagehash.dhash(image).hash).view(">u8")[0].astype(np.uint64)
+    if hash_size < 8 or hash_size % 8:
+        raise Problem(
+            f"hash_size {hash_size}: it is 8 (64 bits), 16 (256 bits) or another multiple of 8"
+        )
+    words = np.packbits(imagehash.dhash(image, hash_size).hash).view(">u8").astype(np.uint64)
+    return words[0] if len(words) == 1 else words
 
 
 def of_file(path: str | Path, **reading: object) -> np.uint64:

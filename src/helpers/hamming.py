@@ -1,11 +1,15 @@
-"""Hamming distances: the number of bits, 0 to 64, in which two fingerprints differ."""
+"""Hamming distances: the number of bits in which two fingerprints differ.
+
+A fingerprint is 64 bits, one ``uint64``. Wider ones are several: 256 bits (``imagehash`` with ``hash_size=16``) are a row of
+four, so that many of them are an array of shape (n, 4).
+"""
 
 import numpy as np
 import pandas as pd
 
 from helpers import Problem
 
-#: Bits in a fingerprint.
+#: Bits in a fingerprint, unless it is a wider one.
 BITS = 64
 
 
@@ -45,12 +49,89 @@ def as_fingerprints(values: object) -> np.ndarray:
     if values.size == 0 and values.dtype == np.float64:  # np.asarray([])
         return values.astype(np.uint64)
     if values.dtype != np.uint64:
-        why = ": a float holds only 53 of the 64 bits" if values.dtype.kind == "f" else ""
+        why = {
+            "f": ": a float holds only 53 of the 64 bits",
+            "i": ": a signed integer has no room for the 64th bit; fingerprints.of_image gives uint64",
+            "O": "; fingerprints.of_image and from_hex make them",
+        }.get(values.dtype.kind, "")
         raise Problem(f"fingerprints must be uint64, not {values.dtype}{why}")
     return values
 
 
+def as_words(fingerprints: object) -> np.ndarray:
+    """Fingerprints word by word: all first 64 bits, then all second ones, and so on.
+
+    Parameters
+    ----------
+    fingerprints : array-like of uint64, shape (n,) or (n, words)
+
+    Returns
+    -------
+    ndarray of uint64, shape (words, n)
+
+    Raises
+    ------
+    Problem
+        For what is no array of fingerprints.
+
+    Examples
+    --------
+    >>> as_words(np.array([[1, 2], [3, 4]], dtype=np.uint64)).tolist()
+    [[1, 3], [2, 4]]
+    """
+    values = as_fingerprints(fingerprints)
+    if values.ndim == 1:
+        values = values[:, None]
+    if values.ndim != 2 or not values.shape[1]:
+        raise Problem(
+            f"fingerprints of shape {np.shape(fingerprints)}: it is (n,) for 64 bits, (n, words) for more"
+        )
+    return np.ascontiguousarray(values.T)
+
+
+def as_query(query: object, words: int) -> np.ndarray:
+    """One fingerprint, to be compared with others of so many words.
+
+    Parameters
+    ----------
+    query : uint64, or ndarray of uint64, shape (words,)
+        A Python integer will do for 64 bits.
+    words : int
+        64-bit words in the fingerprints it is compared with.
+
+    Returns
+    -------
+    ndarray of uint64, shape (words,)
+
+    Raises
+    ------
+    Problem
+        For what is no fingerprint, or one of another width.
+
+    Examples
+    --------
+    >>> as_query(3, words=1)
+    array([3], dtype=uint64)
+    """
+    if isinstance(query, (np.ndarray, list, tuple)) and np.ndim(query):
+        query = as_fingerprints(query)
+        if query.ndim > 1:
+            raise Problem(
+                f"a query of shape {query.shape}: it is one fingerprint; within_many takes many"
+            )
+    else:
+        query = np.array([_one(query)], dtype=np.uint64)
+    if len(query) != words:
+        raise Problem(
+            f"a query of {BITS * len(query)} bits among fingerprints of {BITS * words} bits; "
+            "make it with the same hash_size"
+        )
+    return query
+
+
 def _one(value: object) -> int:
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
     if isinstance(value, (int, np.integer)) and 0 <= int(value) < 2**BITS:
         return int(value)
     why = (
@@ -59,18 +140,40 @@ def _one(value: object) -> int:
     raise Problem(f"a fingerprint must be a whole number of {BITS} bits, not {value!r}{why}")
 
 
-def check_radius(radius: int) -> int:
+def count_bits(words: np.ndarray) -> np.ndarray:
+    """How many bits are 1 in each fingerprint.
+
+    Parameters
+    ----------
+    words : ndarray of uint64, shape (words, n)
+
+    Returns
+    -------
+    ndarray of uint8 (one word) or uint16, shape (n,)
+
+    Examples
+    --------
+    >>> count_bits(np.array([[1, 3], [7, 0]], dtype=np.uint64)).tolist()
+    [4, 2]
+    """
+    bits = np.bitwise_count(words)
+    return bits[0] if len(bits) == 1 else bits.sum(axis=0, dtype=np.uint16)
+
+
+def check_radius(radius: int, bits: int = BITS) -> int:
     """The radius, if it is one.
 
     Parameters
     ----------
     radius : int
         Bits.
+    bits : int
+        In a fingerprint: the largest radius that there is.
 
     Returns
     -------
     int
-        0 to 64 bits.
+        0 to `bits`.
 
     Raises
     ------
@@ -83,8 +186,8 @@ def check_radius(radius: int) -> int:
     5
     """
     whole = isinstance(radius, (int, np.integer)) and not isinstance(radius, bool)
-    if not whole or not 0 <= radius <= BITS:
-        raise Problem(f"radius {radius}: it is a whole number of bits from 0 to {BITS}")
+    if not whole or not 0 <= radius <= bits:
+        raise Problem(f"radius {radius!r}: it is a whole number of bits from 0 to {bits}")
     return int(radius)
 
 
@@ -119,12 +222,12 @@ def distances(query: np.uint64, fingerprints: object) -> np.ndarray:
 
     Parameters
     ----------
-    query : uint64
-    fingerprints : array-like of uint64, shape (n,)
+    query : uint64, or ndarray of uint64, shape (words,)
+    fingerprints : array-like of uint64, shape (n,) or (n, words)
 
     Returns
     -------
-    ndarray of uint8, shape (n,)
+    ndarray of uint8 (64 bits) or uint16, shape (n,)
         Bits, in the order of `fingerprints`.
 
     Raises
@@ -137,7 +240,8 @@ def distances(query: np.uint64, fingerprints: object) -> np.ndarray:
     >>> distances(np.uint64(0), np.array([0, 1, 3], dtype=np.uint64)).tolist()
     [0, 1, 2]
     """
-    return np.bitwise_count(as_fingerprints(fingerprints) ^ np.uint64(_one(query)))
+    words = as_words(fingerprints)
+    return count_bits(words ^ as_query(query, len(words))[:, None])
 
 
 def count_pairs(fingerprints: object) -> np.ndarray:
@@ -170,39 +274,3 @@ def count_pairs(fingerprints: object) -> np.ndarray:
             np.bitwise_count(fingerprints[row + 1 :] ^ fingerprints[row]), minlength=BITS + 1
         )
     return counts
-
-
-def close_pairs(fingerprints: object, radius: int) -> pd.DataFrame:
-    """All pairs of rows at most `radius` bits apart.
-
-    Parameters
-    ----------
-    fingerprints : array-like of uint64, shape (n,)
-    radius : int
-        Largest distance, in bits, that counts.
-
-    Returns
-    -------
-    DataFrame
-        ``first``, ``second`` (row numbers, first < second) and ``distance``; sorted by distance, then rows.
-
-    Raises
-    ------
-    Problem
-        For what is no fingerprint, and for a radius that is not from 0 to 64 bits.
-
-    Examples
-    --------
-    >>> close_pairs(np.array([0, 7, 1], dtype=np.uint64), radius=1).values.tolist()
-    [[0, 2, 1]]
-    """
-    fingerprints, radius = as_fingerprints(fingerprints), check_radius(radius)
-    found = []
-    for row in range(len(fingerprints) - 1):
-        bits = np.bitwise_count(fingerprints[row + 1 :] ^ fingerprints[row])
-        found += [
-            (row, row + 1 + other, int(bits[other]))
-            for other in np.flatnonzero(bits <= radius).tolist()
-        ]
-    pairs = pd.DataFrame(found, columns=["first", "second", "distance"], dtype="int64")
-    return pairs.sort_values(["distance", "first", "second"], ignore_index=True)

@@ -1,0 +1,218 @@
+"""All pairs of near fingerprints among many, and the groups that they form."""
+
+from collections.abc import Iterator
+from itertools import combinations
+from math import comb
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from helpers import Problem
+from helpers.hamming import BITS, as_words, check_radius, count_bits
+
+#: More pairs than this are not listed: they would fill the memory.
+MOST_PAIRS = 100_000_000
+
+
+def all_pairs(fingerprints: object, radius: int) -> pd.DataFrame:
+    """All pairs of rows at most `radius` bits apart.
+
+    Parameters
+    ----------
+    fingerprints : array-like of uint64, shape (n,) or (n, words)
+    radius : int
+        Largest distance, in bits, that counts.
+
+    Returns
+    -------
+    DataFrame
+        ``first`` and ``second`` (row numbers, first < second) and ``distance`` (bits); sorted by distance, then rows.
+
+    Raises
+    ------
+    Problem
+        For what is no array of fingerprints; for a radius that is no whole number from 0 to the width; for more than
+        100 million pairs.
+
+    Notes
+    -----
+    Pigeonholes again: cut the bits into radius + k blocks; two fingerprints within the radius are equal in at least k blocks. So
+    for each choice of k blocks, sort by these blocks alone and compare neighbours that are equal there. A pair is kept where its first k
+    equal blocks are the chosen ones, so that it is kept once. k is 1 to 3, whichever should take the least time; for a few fingerprints, or
+    a wide radius, each is compared with all that follow. Memory grows with n and the pairs found, never with n squared.
+
+    Joining on combinations of blocks is due to G. S. Manku, A. Jain and A. Das Sarma, "Detecting near-duplicates for web
+    crawling", WWW (2007).
+
+    Examples
+    --------
+    >>> all_pairs(np.array([0, 7, 1], dtype=np.uint64), radius=1).values.tolist()
+    [[0, 2, 1]]
+    """
+    words = as_words(fingerprints)
+    radius = check_radius(radius, BITS * len(words))
+    # equal fingerprints are compared once, as one value
+    order = np.lexsort(words)
+    is_new = np.append(True, (np.diff(words[:, order]) != 0).any(axis=0))[: len(order)]
+    value = np.empty(len(order), dtype=np.int64)
+    value[order] = is_new.cumsum() - 1
+    counts = np.bincount(value)
+    near = _near_values(np.ascontiguousarray(words[:, order[is_new]]), radius)
+    total = int((counts * (counts - 1) // 2).sum() + (counts[near[0]] * counts[near[1]]).sum())
+    if total > MOST_PAIRS:
+        raise Problem(
+            f"{total:,} pairs lie within {radius} bits, too many to list; up to {counts.max():,} pictures have one and "
+            "the same fingerprint (flat pictures do): leave these out, or take a smaller radius"
+        )
+    # then every picture of the one value goes with every picture of the other
+    several = np.flatnonzero(counts > 1)
+    near = [np.append(a, b) for a, b in zip(near, (several, several, 0 * several), strict=True)]
+    rows = pd.DataFrame({"row": np.arange(len(value))}, index=value)
+    pairs = pd.DataFrame({"distance": near[2], "one": near[0], "other": near[1]})
+    pairs = pairs.join(rows, on="one").join(rows, on="other", rsuffix="_other")
+    pairs = pairs[(pairs["one"] != pairs["other"]) | (pairs["row"] < pairs["row_other"])]
+    pairs["first"] = pairs[["row", "row_other"]].min(axis=1)
+    pairs["second"] = pairs[["row", "row_other"]].max(axis=1)
+    columns = ["first", "second", "distance"]
+    pairs = pairs[columns].astype("int64")
+    return pairs.sort_values(["distance", "first", "second"], ignore_index=True)
+
+
+def groups(pairs: pd.DataFrame) -> list[np.ndarray]:
+    """Whoever is paired with whoever, directly or by way of others: connected components.
+
+    **Likeness is not transitive.** If *a* is near *b* and *b* near *c*, all three are one group, although *a* and *c* may be twice as far
+    apart; a chain of look-alikes can join pictures that have nothing in common. Look at `diameter`, and at the pictures, before a
+    group is trusted.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        With columns ``first`` and ``second``: rows, as from `all_pairs`, or names of any kind that can be sorted.
+
+    Returns
+    -------
+    list of ndarray
+        The members of each group, sorted; the largest group first, of equally large ones that with the lowest first member. It
+        does not depend on the order of the pairs; with names, not on the order of the pictures either.
+
+    Examples
+    --------
+    >>> pairs = pd.DataFrame({"first": [8, 1, 2], "second": [9, 2, 5]})
+    >>> [group.tolist() for group in groups(pairs)]
+    [[1, 2, 5], [8, 9]]
+    """
+    ends = pd.concat([pairs["first"], pairs["second"]], ignore_index=True)
+    codes, members = pd.factorize(ends, sort=True)
+    first, second = codes[: len(pairs)], codes[len(pairs) :]
+    graph = sparse.coo_array(
+        (np.ones(len(pairs), dtype=bool), (first, second)), shape=(len(members), len(members))
+    )
+    _, label = sparse.csgraph.connected_components(graph, directed=False)
+    found = pd.Series(np.asarray(members)).groupby(label, sort=True)
+    return sorted(
+        (group.to_numpy() for _, group in found), key=lambda group: (-len(group), group[0])
+    )
+
+
+def diameter(fingerprints: object) -> int:
+    """The largest distance between any two: how stretched a group is.
+
+    Parameters
+    ----------
+    fingerprints : array-like of uint64, shape (n,) or (n, words)
+        The members of one group. Time grows with the square of n: a second for 20,000.
+
+    Returns
+    -------
+    int
+        Bits; 0 for one fingerprint, or none. More than the radius that joined the group: a chain.
+
+    Examples
+    --------
+    >>> diameter(np.array([0b000, 0b001, 0b011, 0b111], dtype=np.uint64))
+    3
+    """
+    words = as_words(fingerprints)
+    words = np.unique(words, axis=1)
+    rows = range(words.shape[1] - 1)
+    return max(
+        (int(count_bits(words[:, row + 1 :] ^ words[:, row : row + 1]).max()) for row in rows),
+        default=0,
+    )
+
+
+_Found = tuple[np.ndarray, np.ndarray, np.ndarray]  # first, second, distance
+
+
+def _near_values(words: np.ndarray, radius: int) -> _Found:
+    """All pairs among distinct fingerprints, each once, in any order."""
+    n, bits = words.shape[1], BITS * len(words)
+    # nanoseconds, as measured; only their ratios matter
+    one_by_one = n * 4_000 + n * n / 2 * 1.2 * len(words)
+
+    def joining(k: int) -> float:
+        choices, equal_bits = comb(radius + k, k), k * bits / (radius + k)
+        return choices * (100_000 + n * 100 * len(words) + n * n / 2 / 2**equal_bits * 60)
+
+    k = min((k for k in (1, 2, 3) if radius + k <= bits), key=joining, default=None)
+    if k is None or joining(k) > one_by_one:
+        found = _one_by_one(words, radius)
+    else:
+        found = _join_blocks(words, radius, k)
+    return tuple(
+        np.concatenate(part).astype(np.int64) for part in zip(_NOTHING, *found, strict=True)
+    )
+
+
+_NOTHING = (np.empty(0, dtype=np.int64),) * 3
+
+
+def _one_by_one(words: np.ndarray, radius: int) -> Iterator[_Found]:
+    for row in range(words.shape[1] - 1):
+        distances = count_bits(words[:, row + 1 :] ^ words[:, row : row + 1])
+        if distances.min() <= radius:
+            near = np.flatnonzero(distances <= radius)
+            yield np.full(len(near), row), near + row + 1, distances[near]
+
+
+def _join_blocks(words: np.ndarray, radius: int, k: int) -> Iterator[_Found]:
+    blocks = _blocks(len(words), radius + k)
+    for chosen in combinations(range(len(blocks)), k):
+        mask = np.bitwise_or.reduce([blocks[block] for block in chosen])
+        earlier = [blocks[block] for block in range(chosen[-1]) if block not in chosen]
+        key = _key(words & mask[:, None])
+        order = np.argsort(key)
+        key, in_order = key[order], words[:, order]
+        left, step = np.arange(len(key)), 0
+        while True:  # neighbours, then next neighbours, and so on, as long as the keys are equal
+            step += 1
+            left = left[: np.searchsorted(left, len(key) - step)]
+            left = left[key[left] == key[left + step]]
+            if not len(left):
+                break
+            differ = in_order[:, left] ^ in_order[:, left + step]
+            distances = count_bits(differ)
+            near = np.flatnonzero(distances <= radius)
+            for block in earlier:  # equal there too: found, or to be found, by an earlier choice
+                near = near[(differ[:, near] & block[:, None]).any(axis=0)]
+            yield order[left[near]], order[left[near] + step], distances[near]
+
+
+def _blocks(words: int, blocks: int) -> list[np.ndarray]:
+    """Masks, shape (words,), that cut all bits into blocks of about equal size."""
+    masks = []
+    for bits in np.array_split(np.arange(BITS * words), blocks):
+        mask = sum(1 << int(bit) for bit in bits)
+        parts = [mask >> (BITS * word) & (2**BITS - 1) for word in range(words)]
+        masks.append(np.array(parts, dtype=np.uint64))
+    return masks
+
+
+def _key(words: np.ndarray) -> np.ndarray:
+    """One integer for each column: equal columns have equal integers, and for one word different ones different ones."""
+    key = words[0]
+    for word in words[1:]:
+        key = key * np.uint64(0x9E3779B97F4A7C15) + word  # Knuth's multiplier: 2**64 / golden ratio
+    return key
