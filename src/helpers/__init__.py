@@ -8,12 +8,13 @@ floor module                          owns
 3     ``__main__``                    the command line
 3     ``plots``, ``checks``,          pictures with alt text; feedback on exercises;
       ``results``                     the numbers of a run beside those we keep
-2     ``evaluation``                  recall and false matches against known truth
-1     ``datasets``, ``shelf``         get images; the article's index
+2     ``shelf``, ``evaluation``       the article's index; recall and false matches
+1     ``search``, ``pairs``           near a query; near each other, and groups
+1     ``datasets``                    get images
 0     ``near_duplicates``,            make copies with known truth;
       ``fingerprints``, ``hamming``   pixels to bits; distances between bits
--1    ``images``, ``atomic``,         open one picture honestly; files that are whole or absent;
-      ``parallel``                    work shared out among processes
+-1    ``images``, ``pixels``          open one picture honestly; a second look at two
+-1    ``atomic``, ``parallel``        files that are whole or absent; work shared out
 ===== =============================== =================================================
 """
 

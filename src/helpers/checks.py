@@ -217,3 +217,59 @@ def largest_radius(attempt: Callable) -> None:
         return max(cheap, default=-1)
 
     _check(attempt, cases, truth)
+
+
+# Chapter 5
+
+
+def wrong_queries(attempt: Callable) -> None:
+    """``wrong_queries(search, oracle, queries)``: the numbers of the queries for which the two searches differ."""
+    values = np.array([0, 1, 3, 7, 15, 31], dtype=np.uint64)
+    queries = values[:5] ^ np.uint64(2)
+
+    def oracle(query: np.uint64) -> np.ndarray:
+        return np.flatnonzero(np.bitwise_count(values ^ query) <= 2)
+
+    def strict(query: np.uint64) -> np.ndarray:
+        return np.flatnonzero(np.bitwise_count(values ^ query) < 2)
+
+    def misses_one(query: np.uint64) -> np.ndarray:
+        return oracle(query)[: -1 if query == queries[3] else None]
+
+    def another_row(query: np.uint64) -> np.ndarray:
+        return oracle(query) + (query == queries[1])
+
+    cases = [(strict, oracle, queries), (oracle, oracle, queries), (misses_one, oracle, queries)]
+    cases += [(another_row, oracle, queries), (oracle, oracle, queries[:0])]
+
+    def truth(search: Callable, oracle: Callable, queries: np.ndarray) -> list[int]:
+        return [
+            number
+            for number, query in enumerate(queries)
+            if not np.array_equal(search(query), oracle(query))
+        ]
+
+    _check(attempt, cases, truth)
+
+
+def rows_mended(attempt: Callable) -> None:
+    """``rows_mended(numbers, query, radius)``: the rows at most `radius` bits from the query."""
+    numbers = np.array([0, 1, 3, 7, 2**64 - 1], dtype=np.uint64)
+    cases = [(numbers, np.uint64(query), radius) for query, radius in ((0, 1), (0, 0), (7, 2))]
+    cases += [(numbers, np.uint64(0), 64), (numbers[:0], np.uint64(0), 5)]
+    _check(
+        attempt,
+        cases,
+        lambda numbers, query, radius: np.flatnonzero(np.bitwise_count(numbers ^ query) <= radius),
+    )
+
+
+def to_numbers_mended(attempt: Callable) -> None:
+    """``to_numbers_mended(digits)``: 16 hex digits each -> uint64."""
+    cases = [
+        (["ffffffffffffffff"],),
+        (["0000000000000001", "8000000000000001"],),
+        (["0123456789abcdef", "fedcba9876543210"],),
+        (["0000000000000000"],),
+    ]
+    _check(attempt, cases, lambda digits: np.array([int(d, 16) for d in digits], dtype=np.uint64))

@@ -6,7 +6,7 @@ One fingerprint after the other, at the speed at which memory delivers them.
 import numba
 import numpy as np
 
-_BLOCK = 4096  # fingerprints that are counted before any is written down
+_BLOCK = 4096  # fingerprints; only where one of them is near are rows written down
 
 
 @numba.njit
@@ -19,23 +19,22 @@ def popcount(x: np.uint64) -> np.uint64:
 
 
 @numba.njit
-def count_within(fingerprints: np.ndarray, query: np.uint64, radius: np.uint64) -> int:
-    """How many fingerprints are within the radius. Without a branch, so that several are compared at once."""
-    near = 0
+def smallest_distance(fingerprints: np.ndarray, query: np.uint64) -> np.uint64:
+    """The distance of the nearest fingerprint. Without a branch, so that the processor compares several at once."""
+    nearest = np.uint64(64)
     for row in range(fingerprints.size):
-        near += popcount(fingerprints[row] ^ query) <= radius
-    return near
+        nearest = min(nearest, popcount(fingerprints[row] ^ query))
+    return nearest
 
 
 @numba.njit
 def scan(fingerprints: np.ndarray, query: np.uint64, radius: np.uint64) -> np.ndarray:
     """The rows within the radius, in order: ndarray of int64."""
-    rows, found = np.empty(64, dtype=np.int64), 0
+    rows, found = np.empty(_BLOCK, dtype=np.int64), 0
     for start in range(0, fingerprints.size, _BLOCK):
         block = fingerprints[start : start + _BLOCK]
-        near = count_within(block, query, radius)
-        if near:
-            while found + near > rows.size:
+        if smallest_distance(block, query) <= radius:
+            if found + _BLOCK > rows.size:
                 rows = np.concatenate((rows, np.empty_like(rows)))
             for row in range(block.size):
                 if popcount(block[row] ^ query) <= radius:

@@ -19,7 +19,7 @@ from helpers import Problem
 from helpers.images import open_with_size
 
 #: Okabe and Ito's palette, told apart by the colour-blind; each also has its own line style or marker.
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#777777"
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"
 _DPI = 90
 _HIDDEN = "position:absolute;width:1px;height:1px;margin:0;overflow:hidden;clip-path:inset(50%)"
 

@@ -21,8 +21,9 @@ from helpers.hamming import BITS, as_fingerprints, as_query, as_words, check_rad
 
 _CHUNK = 32_768  # fingerprints; what a scan keeps of them, 9 bytes each, stays in a processor's second cache
 _LEAF = 32  # fingerprints in a leaf of a VP tree
-_LOOK_UP = 3  # looking into one bucket takes about as long as comparing so many candidates,
-_CANDIDATE = 16  # and comparing one candidate, somewhere in memory, as scanning so many fingerprints in a row
+# What multi-index hashing weighs, as measured (only the ratios matter): comparing one candidate, somewhere in memory, takes as
+# long as scanning 16 fingerprints in a row; looking into a bucket as long as 3 candidates, turning to a table as long as 500.
+_CANDIDATE, _LOOK_UP, _TABLE = 16, 3, 500
 
 
 class Cost(NamedTuple):
@@ -414,17 +415,21 @@ class MultiIndexHashing(Search):
         return word >> np.uint64(low) & np.uint64(2**width - 1)
 
     def _look(self, query: np.ndarray, radius: int) -> tuple[np.ndarray, np.ndarray, Cost]:
+        if _work(self.widths, 0, radius) * _CANDIDATE > len(self):
+            return LinearScan._look(self, query, radius)
         buckets, candidates, look_ups = [], 0, 0
-        if _work(self.widths, 0, radius) * _CANDIDATE < len(self):
-            for reach, width, (word, low, starts, rows) in zip(
-                _reaches(self.widths, radius), self.widths, self._tables, strict=False
-            ):
-                values = self._band(query[word], low, width) ^ _flips(width, reach)
-                first, last = starts[values].astype(np.int64), starts[values + 1].astype(np.int64)
-                buckets.append((rows, first, last))
-                candidates += int((last - first).sum())
-                look_ups += len(values)
-        if not buckets or (_LOOK_UP * look_ups + candidates) * _CANDIDATE > len(self):
+        reaches = _reaches(self.widths, radius)
+        for reach, width, (word, low, starts, rows) in zip(
+            reaches, self.widths, self._tables, strict=False
+        ):
+            values = self._band(query[word], low, width) ^ _flips(width, reach)
+            first, last = starts[values].astype(np.int64), starts[values + 1].astype(np.int64)
+            buckets.append((rows, first, last))
+            candidates += int((last - first).sum())
+            look_ups += len(values)
+        if candidates * _CANDIDATE > len(
+            self
+        ):  # many have the query's values, as many like it would
             return LinearScan._look(self, query, radius)
         rows = np.concatenate([rows[_ranges(first, last)] for rows, first, last in buckets])
         rows, _ = self._compare(query, radius, rows)
@@ -444,7 +449,7 @@ def _work(widths: list[int], n: int, radius: int) -> float:
     work = 0
     for reach, width in zip(_reaches(widths, radius), widths, strict=False):
         look_ups = sum(comb(width, bits) for bits in range(reach + 1))
-        work += look_ups * (_LOOK_UP + n / 2**width)
+        work += _TABLE + look_ups * (_LOOK_UP + n / 2**width)
     return work
 
 

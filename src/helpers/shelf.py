@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from dbm import dumb
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import ClassVar
@@ -29,8 +30,9 @@ import pandas as pd
 
 from helpers import Problem, fingerprints
 from helpers.atomic import clear, exclusive, new_folder, write_problem
-from helpers.hamming import check_radius, distances
+from helpers.hamming import check_radius
 from helpers.images import find_images
+from helpers.search import LinearScan
 
 #: The one key beside the fingerprints: a JSON text that says what made the shelf and from which files.
 ABOUT = "about"
@@ -110,18 +112,18 @@ class Shelf(Mapping):
         if radius == 0:
             found = {fingerprints.to_hex(query): 0}
         else:
-            keys = np.array([fingerprints.from_hex(key) for key in self], dtype=np.uint64)
-            found = dict(zip(self, distances(query, keys).tolist(), strict=True))
-        rows = [
-            (path, bits)
-            for key, bits in found.items()
-            if bits <= radius
-            for path in self.get(key, [])
-        ]
+            keys = list(self)
+            rows, bits = self._search.within(query, radius)
+            found = {keys[row]: int(bit) for row, bit in zip(rows, bits, strict=True)}
+        rows = [(path, bits) for key, bits in found.items() for path in self.get(key, [])]
         table = pd.DataFrame(rows, columns=["path", "distance"]).astype(
             {"path": "str", "distance": "int64"}
         )
         return table.sort_values(["distance", "path"], ignore_index=True)
+
+    @cached_property
+    def _search(self) -> LinearScan:
+        return LinearScan(np.array([fingerprints.from_hex(key) for key in self], dtype=np.uint64))
 
     def refuse_other(self, **reading: object) -> None:
         """Raise `Problem` if fingerprints made here and now, read this way, cannot be compared with the shelf's.
