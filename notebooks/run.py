@@ -53,6 +53,17 @@ def execute(path: Path) -> tuple[nbformat.NotebookNode, str]:
     return notebook, ""
 
 
+def join_streams(outputs: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
+    """What a cell prints arrives in one piece or in several, as it happens."""
+    joined = []
+    for output in outputs:
+        if output.output_type == "stream" and joined and joined[-1].get("name") == output.name:
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
+
+
 def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Drop what differs from run to run and from machine to machine."""
     notebook.metadata = {
@@ -66,6 +77,8 @@ def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         cell.metadata.pop("collapsed", None)
+        if cell.cell_type == "code":
+            cell.outputs = join_streams(cell.outputs)
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number:02}"
     return notebook

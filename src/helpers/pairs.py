@@ -68,12 +68,12 @@ def all_pairs(fingerprints: object, radius: int) -> pd.DataFrame:
     # then every picture of the one value goes with every picture of the other
     several = np.flatnonzero(counts > 1)
     near = [np.append(a, b) for a, b in zip(near, (several, several, 0 * several), strict=True)]
-    rows = pd.DataFrame({"row": np.arange(len(value))}, index=value)
-    pairs = pd.DataFrame({"distance": near[2], "one": near[0], "other": near[1]})
-    pairs = pairs.join(rows, on="one").join(rows, on="other", rsuffix="_other")
-    pairs = pairs[(pairs["one"] != pairs["other"]) | (pairs["row"] < pairs["row_other"])]
-    pairs["first"] = pairs[["row", "row_other"]].min(axis=1)
-    pairs["second"] = pairs[["row", "row_other"]].max(axis=1)
+    rows = pd.Series(np.arange(len(value)), index=value)
+    pairs = pd.DataFrame({"one": near[0], "other": near[1], "distance": near[2]})
+    pairs = pairs.join(rows.rename("first"), on="one").join(rows.rename("second"), on="other")
+    pairs = pairs[(pairs["one"] != pairs["other"]) | (pairs["first"] < pairs["second"])]
+    ends = pairs[["first", "second"]]
+    pairs = pairs.assign(first=ends.min(axis=1), second=ends.max(axis=1))
     columns = ["first", "second", "distance"]
     pairs = pairs[columns].astype("int64")
     return pairs.sort_values(["distance", "first", "second"], ignore_index=True)
