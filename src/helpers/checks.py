@@ -273,3 +273,45 @@ def to_numbers_mended(attempt: Callable) -> None:
         (["0000000000000000"],),
     ]
     _check(attempt, cases, lambda digits: np.array([int(d, 16) for d in digits], dtype=np.uint64))
+
+
+# Chapter 6
+
+
+def verdict(attempt: Callable) -> None:
+    """``verdict(distance, block, review)``: "block", "review" or "allow"."""
+
+    def truth(distance: int | None, block: int, review: int) -> str:
+        if distance is None or distance > review:
+            return "allow"
+        return "block" if distance <= block else "review"
+
+    cases = [(0, 2, 8), (2, 2, 8), (3, 2, 8), (8, 2, 8), (9, 2, 8), (None, 2, 8), (0, 0, 0)]
+    _check(attempt, [*cases, (1, 0, 0), (64, 64, 64)], truth)
+
+
+def share_stopped(attempt: Callable) -> None:
+    """``share_stopped(stopped, often)``: the share of all uploads that is stopped."""
+    cases = [
+        ({"resized": 1.0, "mirrored": 0.0}, {"resized": 3, "mirrored": 1}),
+        ({"resized": 0.9, "mirrored": 0.1}, {"resized": 1, "mirrored": 1}),
+        ({"resized": 0.9, "mirrored": 0.1}, {"mirrored": 0.2, "resized": 0.6}),
+        ({"resized": 0.25}, {"resized": 7}),
+    ]
+
+    def truth(stopped: dict[str, float], often: dict[str, float]) -> float:
+        return sum(stopped[change] * times for change, times in often.items()) / sum(often.values())
+
+    _check(attempt, cases, truth)
+
+
+def share_honest(attempt: Callable) -> None:
+    """``share_honest(uploads, banned, found, mistaken)``: of what is stopped, the share that is honest."""
+    cases = [(1_000, 0.3, 0.8, 0.01), (10_000, 0.0001, 1.0, 0.001), (500, 0.5, 0.5, 0.0)]
+    cases += [(500, 0.5, 0.0, 0.5), (100, 0.2, 0.0, 0.0)]
+
+    def truth(uploads: int, banned: float, found: float, mistaken: float) -> float:
+        bad, good = uploads * banned * found, uploads * (1 - banned) * mistaken
+        return good / (bad + good) if bad + good else 0.0
+
+    _check(attempt, cases, truth)

@@ -208,7 +208,7 @@ class LinearScan(Search):
 
 
 class CompiledScan(Search):
-    """The linear scan as a compiled loop, for 64 bits. It needs numba: ``pip install "image-fingerprints[compiled]"``.
+    """The linear scan as a compiled loop, for 64 bits. It needs numba, an extra: ``pip install numba``.
 
     See `helpers.compiled`.
     """
@@ -222,7 +222,7 @@ class CompiledScan(Search):
         except ImportError as error:
             raise Problem(
                 "a compiled scan needs numba, which is not installed: "
-                'run  python -m pip install "image-fingerprints[compiled]", or use LinearScan'
+                "run  python -m pip install numba, or use LinearScan"
             ) from error
         self._scan = compiled.scan
 
