@@ -1,6 +1,8 @@
 """Each exercise answers kindly to a stub, to an error, to a wrong answer and to a right one."""
 
 import inspect
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -66,7 +68,36 @@ EXERCISES = {
         lambda false_per_query, allowed: sum(false < allowed for false in false_per_query) - 1,
         "([0.0, 0.01, 0.1, 0.5, 2.0, 9.0], 0.5) gives 2; it should give 3",
     ),
+    "wrong_queries": (
+        lambda search, oracle, queries: [
+            number
+            for number, query in enumerate(queries)
+            if list(search(query)) != list(oracle(query))
+        ],
+        lambda search, oracle, queries: [
+            number
+            for number, query in enumerate(queries)
+            if len(search(query)) != len(oracle(query))
+        ],
+        "gives []; it should give [1]",
+    ),
+    "rows_mended": (
+        lambda numbers, query, radius: [
+            row
+            for row, number in enumerate(numbers)
+            if (int(number) ^ int(query)).bit_count() <= radius
+        ],
+        lambda numbers, query, radius: np.flatnonzero(np.bitwise_count(numbers ^ query) < radius),
+        "([0, 1, 3, 7, 18446744073709551615], 0, 1) gives [0]; it should give [0, 1]",
+    ),
+    "to_numbers_mended": (
+        lambda digits: np.array([np.uint64(int(text, 16)) for text in digits]),
+        lambda digits: np.array([int(text, 16) for text in digits]).astype(np.uint64),
+        "(['0000000000000001', '8000000000000001']) gives [1, 9223372036854775808]; "
+        "it should give [1, 9223372036854775809]",
+    ),
 }
+CHAPTER_5 = Path(__file__).parents[1] / "notebooks" / "05-search-faster.ipynb"
 
 
 def named(function, name):
@@ -167,3 +198,140 @@ def test_a_list_that_is_changed_but_not_put_back_is_wrong_as_it_is_with_shelve(c
         return shelf
 
     assert "it should give {'ff': ['a.jpg']}" in answer_to("add_once", attempt, capsys)
+
+
+# Chapter 5
+
+
+@pytest.fixture
+def given():
+    """The functions with two bugs, as chapter 5 gives them."""
+    cells = json.loads(CHAPTER_5.read_text(encoding="utf-8"))["cells"]
+    sources = ["".join(cell["source"]) for cell in cells]
+    (source,) = [source for source in sources if "def rows_given" in source]
+    names = {"np": np}
+    exec(source, names)
+    return names
+
+
+@pytest.mark.parametrize(
+    ("name", "bug", "shown"),
+    [
+        ("rows_mended", "rows_given", "gives [0]; it should give [0, 1]"),
+        ("to_numbers_mended", "to_numbers_given", "gives [1, 9223372036854775808]; it should"),
+    ],
+)
+def test_the_given_code_of_chapter_5_is_not_right_yet(name, bug, shown, given, capsys):
+    answer = answer_to(name, given[bug], capsys)
+    assert answer.startswith(f"Not yet: {name}(")
+    assert shown in answer
+
+
+def rows_of(search, query):
+    return set(search(query).tolist())
+
+
+WRONG = {
+    "queries instead of their numbers": (
+        "wrong_queries",
+        lambda search, oracle, queries: [
+            query for query in queries if rows_of(search, query) != rows_of(oracle, query)
+        ],
+    ),
+    "the right queries": (
+        "wrong_queries",
+        lambda search, oracle, queries: [
+            number
+            for number, query in enumerate(queries)
+            if rows_of(search, query) == rows_of(oracle, query)
+        ],
+    ),
+    "blind to rows too many": (
+        "wrong_queries",
+        lambda search, oracle, queries: [
+            number
+            for number, query in enumerate(queries)
+            if not rows_of(oracle, query) <= rows_of(search, query)
+        ],
+    ),
+    "blind to rows too few": (
+        "wrong_queries",
+        lambda search, oracle, queries: [
+            number
+            for number, query in enumerate(queries)
+            if not rows_of(search, query) <= rows_of(oracle, query)
+        ],
+    ),
+    "compares arrays of unequal length": (
+        "wrong_queries",
+        lambda search, oracle, queries: [
+            number for number, query in enumerate(queries) if (search(query) != oracle(query)).any()
+        ],
+    ),
+    "fingerprints instead of rows": (
+        "rows_mended",
+        lambda numbers, query, radius: numbers[np.bitwise_count(numbers ^ query) <= radius],
+    ),
+    "a mask instead of rows": (
+        "rows_mended",
+        lambda numbers, query, radius: np.bitwise_count(numbers ^ query) <= radius,
+    ),
+    "a wider radius": (
+        "rows_mended",
+        lambda numbers, query, radius: np.flatnonzero(
+            np.bitwise_count(numbers ^ query) < radius + 2
+        ),
+    ),
+    "floats, since no type is given": (
+        "to_numbers_mended",
+        lambda digits: np.array([int(text, 16) for text in digits]),
+    ),
+    "floats": (
+        "to_numbers_mended",
+        lambda digits: np.array([int(text, 16) for text in digits], dtype=float),
+    ),
+    "63 bits": (
+        "to_numbers_mended",
+        lambda digits: np.array([int(text, 16) % 2**63 for text in digits], dtype=np.uint64),
+    ),
+    "digits as they came": ("to_numbers_mended", lambda digits: digits),
+}
+RIGHT = {
+    "with range": (
+        "wrong_queries",
+        lambda search, oracle, queries: [
+            number
+            for number in range(len(queries))
+            if not np.array_equal(search(queries[number]), oracle(queries[number]))
+        ],
+    ),
+    "with nonzero": (
+        "rows_mended",
+        lambda numbers, query, radius: np.nonzero(np.bitwise_count(numbers ^ query) <= radius)[0],
+    ),
+    "with dtype": (
+        "to_numbers_mended",
+        lambda digits: np.array([int(text, 16) for text in digits], dtype=np.uint64),
+    ),
+    "with fromiter": (
+        "to_numbers_mended",
+        lambda digits: np.fromiter((int(text, 16) for text in digits), dtype="uint64"),
+    ),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_another_wrong_answer_to_chapter_5_is_not_right_yet(wrong, capsys):
+    name, attempt = WRONG[wrong]
+    assert answer_to(name, attempt, capsys).startswith(f"Not yet: {name}(")
+
+
+@pytest.mark.parametrize("right", RIGHT)
+def test_another_right_answer_to_chapter_5_is_right(right, capsys):
+    name, attempt = RIGHT[right]
+    assert answer_to(name, attempt, capsys).startswith(f"Right: {name} gave the expected answer on")
+
+
+def test_an_answer_about_functions_is_the_same_in_every_run(capsys):
+    answer = answer_to("wrong_queries", EXERCISES["wrong_queries"][1], capsys)
+    assert " at 0x" not in answer

@@ -66,6 +66,38 @@ def test_the_whole_sample_has_the_bits_of_imagehash(sample):
     ]
 
 
+def binary_digits(hashed):
+    return "".join("01"[bit] for bit in hashed.hash.ravel().astype(int))
+
+
+@pytest.mark.parametrize("hash_size", [16, 24, 32])
+def test_wider_fingerprints_have_the_bits_of_imagehash_first_word_first(photograph, hash_size):
+    for seed in range(5):
+        picture = photograph(seed, size=(240, 160))
+        found = fingerprints.of_image(picture, hash_size=hash_size)
+        assert found.dtype == np.uint64
+        assert found.shape == (hash_size**2 // 64,)
+        digits = "".join(f"{int(word):064b}" for word in found)
+        assert digits == binary_digits(imagehash.dhash(picture, hash_size))
+        assert "0" in digits and "1" in digits
+
+
+def test_eight_is_the_usual_size(photograph):
+    picture = photograph(1)
+    found = fingerprints.of_image(picture, hash_size=8)
+    assert found == fingerprints.of_image(picture)
+    assert isinstance(found, np.uint64)
+    assert f"{int(found):064b}" == binary_digits(imagehash.dhash(picture))
+
+
+@pytest.mark.parametrize("hash_size", [0, 4, 7, 9, 12, 20, -8, True, 8.5, 16.0, "16", None])
+def test_another_size_is_refused(photograph, hash_size):
+    with pytest.raises(
+        Problem, match=r"hash_size .*: it is 8 \(64 bits\), 16 \(256 bits\) or another"
+    ):
+        fingerprints.of_image(photograph(1), hash_size=hash_size)
+
+
 # The table
 
 

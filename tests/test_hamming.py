@@ -1,5 +1,6 @@
-"""Distances, against the definition written out: how many of 64 binary digits differ."""
+"""Distances, against the definition written out: how many of 64 binary digits differ, or of 256."""
 
+import re
 from itertools import combinations
 
 import numpy as np
@@ -47,17 +48,6 @@ def test_count_pairs_equals_brute_force(number):
     assert counts.sum() == number * (number - 1) // 2
 
 
-@pytest.mark.parametrize("radius", [0, 2, 30, 64])
-@pytest.mark.parametrize("number", [0, 1, 40])
-def test_close_pairs_equals_brute_force(number, radius):
-    values = random_fingerprints(number)
-    pairs = [(by_definition(values[i], values[j]), i, j) for i, j in combinations(range(number), 2)]
-    expected = [[i, j, bits] for bits, i, j in sorted(pairs) if bits <= radius]
-    table = hamming.close_pairs(values, radius)
-    assert table.columns.tolist() == ["first", "second", "distance"]
-    assert table.to_numpy().tolist() == expected
-
-
 @pytest.mark.parametrize(
     "column",
     [
@@ -98,9 +88,9 @@ def test_columns_arrays_and_lists_of_uint64_will_do(column):
         hamming.as_fingerprints,
         hamming.count_pairs,
         lambda values: hamming.distances(np.uint64(0), values),
-        lambda values: hamming.close_pairs(values, 2),
+        hamming.as_words,
     ],
-    ids=["as_fingerprints", "count_pairs", "distances", "close_pairs"],
+    ids=["as_fingerprints", "count_pairs", "distances", "as_words"],
 )
 def test_anything_else_is_refused_with_one_sentence(function, values, sentence):
     with pytest.raises(Problem, match=sentence):
@@ -113,3 +103,157 @@ def test_a_single_fingerprint_is_refused_too(value):
         hamming.distance(value, 1)
     with pytest.raises(Problem, match="a fingerprint must be a whole number of 64 bits, not "):
         hamming.distances(value, np.array([1], dtype=np.uint64))
+
+
+# Wider ones
+
+
+@pytest.mark.parametrize("words", [1, 2, 4])
+@pytest.mark.parametrize("number", [0, 1, 40])
+def test_distances_of_wider_fingerprints_follow_the_definition(number, words):
+    values = random_fingerprints(number * words + words).reshape(-1, words)
+    query, values = values[0], values[1:]
+    expected = [sum(by_definition(a, b) for a, b in zip(query, row, strict=True)) for row in values]
+    found = hamming.distances(query, values)
+    assert found.tolist() == expected
+    assert found.dtype == (np.uint8 if words == 1 else np.uint16)
+
+
+@pytest.mark.parametrize("words", [1, 4, 20])
+def test_the_largest_distance_is_the_width(words):
+    ones = np.full((2, words), 2**64 - 1, dtype=np.uint64)
+    zeros = np.zeros(words, dtype=np.uint64)
+    assert hamming.distances(zeros, ones).tolist() == [64 * words] * 2
+    assert hamming.distances(ones[0], ones).tolist() == [0, 0]
+
+
+def test_distances_of_fingerprints_of_another_width_are_refused():
+    narrow, wide = random_fingerprints(4), random_fingerprints(8).reshape(2, 4)
+    with pytest.raises(Problem, match="a query of 64 bits among fingerprints of 256 bits"):
+        hamming.distances(narrow[0], wide)
+    with pytest.raises(Problem, match="a query of 256 bits among fingerprints of 64 bits"):
+        hamming.distances(wide[0], narrow)
+
+
+def test_pairs_of_wider_fingerprints_are_counted():
+    wide = np.zeros((3, 4), dtype=np.uint64)
+    wide[1, 3], wide[2] = 1, 2**64 - 1
+    counts = hamming.count_pairs(wide)
+    assert {bits: count for bits, count in enumerate(counts.tolist()) if count} == {
+        1: 1,
+        255: 1,
+        256: 1,
+    }
+    assert len(counts) == 257
+
+
+@pytest.mark.parametrize(
+    ("shaped", "expected"),
+    [
+        (lambda values: values, [[1, 2, 3, 4, 5, 6]]),
+        (lambda values: values[:, None], [[1, 2, 3, 4, 5, 6]]),
+        (lambda values: pd.Series(values).astype("UInt64"), [[1, 2, 3, 4, 5, 6]]),
+        (lambda values: list(values), [[1, 2, 3, 4, 5, 6]]),
+        (lambda values: values.reshape(3, 2), [[1, 3, 5], [2, 4, 6]]),
+        (lambda values: values.reshape(2, 3)[:, ::-1], [[3, 6], [2, 5], [1, 4]]),
+        (lambda values: list(values.reshape(3, 2)), [[1, 3, 5], [2, 4, 6]]),
+        (lambda values: values[:0], [[]]),
+        (lambda values: [], [[]]),
+        (lambda values: values[:0].reshape(0, 4), [[]] * 4),
+    ],
+)
+def test_words_are_all_first_ones_then_all_second_ones(shaped, expected):
+    words = hamming.as_words(shaped(np.arange(1, 7, dtype=np.uint64)))
+    assert words.dtype == np.uint64
+    assert words.flags.c_contiguous
+    assert words.tolist() == expected
+
+
+@pytest.mark.parametrize("shape", [(3, 0), (0, 0), (3, 2, 1), (0, 2, 1), ()])
+def test_words_of_any_other_shape_are_refused(shape):
+    with pytest.raises(Problem, match=rf"fingerprints of shape {re.escape(str(shape))}: it is "):
+        hamming.as_words(np.zeros(shape, dtype=np.uint64))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        2**63 + 1,
+        np.uint64(2**63 + 1),
+        np.array(2**63 + 1, dtype=np.uint64),
+        np.array([2**63 + 1], dtype=np.uint64),
+        [np.uint64(2**63 + 1)],
+        (np.uint64(2**63 + 1),),
+    ],
+    ids=["int", "uint64", "0-d array", "array of one", "list of one", "tuple of one"],
+)
+def test_a_query_of_one_word_may_come_in_any_container(query):
+    found = hamming.as_query(query, words=1)
+    assert found.dtype == np.uint64
+    assert found.tolist() == [2**63 + 1]
+
+
+def test_a_query_of_several_words_keeps_their_order():
+    query = random_fingerprints(4)
+    for given in (query, list(query), tuple(query)):
+        assert hamming.as_query(given, words=4).tolist() == query.tolist()
+
+
+@pytest.mark.parametrize(
+    ("query", "words", "sentence"),
+    [
+        (
+            7,
+            4,
+            "a query of 64 bits among fingerprints of 256 bits; make it with the same hash_size",
+        ),
+        (np.zeros(4, dtype=np.uint64), 1, "a query of 256 bits among fingerprints of 64 bits"),
+        (np.zeros(0, dtype=np.uint64), 1, "a query of 0 bits among fingerprints of 64 bits"),
+        (np.zeros((1, 4), dtype=np.uint64), 4, r"a query of shape \(1, 4\): .* within_many takes"),
+        (np.zeros(4), 4, "must be uint64, not float64"),
+        ([1, 2, 3, 4], 4, "must be uint64, not int64"),
+        (["ff"], 1, "must be uint64, not <U2"),
+        (7.0, 1, "whole number of 64 bits, not 7.0: a float holds only 53 of the 64 bits"),
+        (np.array(7.0), 1, "whole number of 64 bits, .*: a float holds only 53 of the 64 bits"),
+        (-1, 1, "whole number of 64 bits, not -1"),
+        (2**64, 1, "whole number of 64 bits, not 18446744073709551616"),
+        ("ff", 1, "whole number of 64 bits, not 'ff'"),
+        (None, 1, "whole number of 64 bits, not None"),
+    ],
+)
+def test_what_is_no_query_is_refused(query, words, sentence):
+    with pytest.raises(Problem, match=sentence):
+        hamming.as_query(query, words)
+
+
+def test_a_column_is_a_query_or_refused_in_one_sentence():
+    column = pd.Series([1, 2], dtype="UInt64")
+    with pytest.raises(Problem) as problem:
+        hamming.as_query(column, words=1)
+    assert "\n" not in str(problem.value)
+
+
+@pytest.mark.parametrize("words", [1, 2, 4])
+def test_ones_are_counted_over_all_words(words):
+    values = random_fingerprints(40 * words).reshape(words, 40)
+    counts = hamming.count_bits(values)
+    assert counts.tolist() == [sum(int(word).bit_count() for word in column) for column in values.T]
+    assert counts.dtype == (np.uint8 if words == 1 else np.uint16)
+    assert hamming.count_bits(values[:, :0]).shape == (0,)
+
+
+@pytest.mark.parametrize("bits", [64, 128, 256])
+def test_a_radius_is_a_whole_number_up_to_the_width(bits):
+    for radius in (0, 1, bits, np.int64(bits), np.uint8(5)):
+        checked = hamming.check_radius(radius, bits)
+        assert checked == radius
+        assert type(checked) is int
+    for radius in (-1, bits + 1, 2.0, 2.5, True, np.True_, "5", None, np.nan, [3]):
+        with pytest.raises(Problem, match=f"it is a whole number of bits from 0 to {bits}$"):
+            hamming.check_radius(radius, bits)
+
+
+def test_a_radius_goes_up_to_64_if_no_width_is_given():
+    assert hamming.check_radius(64) == 64
+    with pytest.raises(Problem, match=r"^radius 65: it is a whole number of bits from 0 to 64$"):
+        hamming.check_radius(65)

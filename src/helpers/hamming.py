@@ -48,14 +48,14 @@ def as_fingerprints(values: object) -> np.ndarray:
     values = np.asarray(values)
     if values.size == 0 and values.dtype == np.float64:  # np.asarray([])
         return values.astype(np.uint64)
-    if values.dtype != np.uint64:
+    if values.dtype.kind != "u" or values.itemsize != 8:
         why = {
             "f": ": a float holds only 53 of the 64 bits",
             "i": ": a signed integer has no room for the 64th bit; fingerprints.of_image gives uint64",
             "O": "; fingerprints.of_image and from_hex make them",
         }.get(values.dtype.kind, "")
         raise Problem(f"fingerprints must be uint64, not {values.dtype}{why}")
-    return values
+    return values.astype(np.uint64, copy=False)  # in this machine's order of bytes
 
 
 def as_words(fingerprints: object) -> np.ndarray:
@@ -113,7 +113,7 @@ def as_query(query: object, words: int) -> np.ndarray:
     >>> as_query(3, words=1)
     array([3], dtype=uint64)
     """
-    if isinstance(query, (np.ndarray, list, tuple)) and np.ndim(query):
+    if np.ndim(query):
         query = as_fingerprints(query)
         if query.ndim > 1:
             raise Problem(
@@ -132,7 +132,8 @@ def as_query(query: object, words: int) -> np.ndarray:
 def _one(value: object) -> int:
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]
-    if isinstance(value, (int, np.integer)) and 0 <= int(value) < 2**BITS:
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if whole and 0 <= int(value) < 2**BITS:
         return int(value)
     why = (
         ": a float holds only 53 of the 64 bits" if isinstance(value, (float, np.floating)) else ""
@@ -249,11 +250,11 @@ def count_pairs(fingerprints: object) -> np.ndarray:
 
     Parameters
     ----------
-    fingerprints : array-like of uint64, shape (n,)
+    fingerprints : array-like of uint64, shape (n,) or (n, words)
 
     Returns
     -------
-    ndarray of int64, shape (65,)
+    ndarray of int64, shape (65,), or (64 words + 1,)
         Number of pairs at 0, 1, ..., 64 bits; they sum to ``n * (n - 1) / 2``. Time grows with the square of n:
         half a second for 10,000.
 
@@ -267,10 +268,9 @@ def count_pairs(fingerprints: object) -> np.ndarray:
     >>> count_pairs(np.array([0, 1, 3], dtype=np.uint64))[:3].tolist()
     [0, 2, 1]
     """
-    fingerprints = as_fingerprints(fingerprints)
-    counts = np.zeros(BITS + 1, dtype=np.int64)
-    for row in range(len(fingerprints) - 1):
-        counts += np.bincount(
-            np.bitwise_count(fingerprints[row + 1 :] ^ fingerprints[row]), minlength=BITS + 1
-        )
+    words = as_words(fingerprints)
+    counts = np.zeros(BITS * len(words) + 1, dtype=np.int64)
+    for row in range(words.shape[1] - 1):
+        distances = count_bits(words[:, row + 1 :] ^ words[:, row : row + 1])
+        counts += np.bincount(distances, minlength=len(counts))
     return counts

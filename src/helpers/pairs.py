@@ -1,7 +1,7 @@
 """All pairs of near fingerprints among many, and the groups that they form."""
 
 from collections.abc import Iterator
-from itertools import combinations
+from itertools import chain, combinations
 from math import comb
 
 import numpy as np
@@ -11,8 +11,8 @@ from scipy import sparse
 from helpers import Problem
 from helpers.hamming import BITS, as_words, check_radius, count_bits
 
-#: More pairs than this are not listed: they would fill the memory.
-MOST_PAIRS = 100_000_000
+#: More pairs than this are not listed: at about 130 bytes each while they are sorted, they would fill the memory.
+MOST_PAIRS = 10_000_000
 
 
 def all_pairs(fingerprints: object, radius: int) -> pd.DataFrame:
@@ -33,7 +33,7 @@ def all_pairs(fingerprints: object, radius: int) -> pd.DataFrame:
     ------
     Problem
         For what is no array of fingerprints; for a radius that is no whole number from 0 to the width; for more than
-        100 million pairs.
+        10 million pairs.
 
     Notes
     -----
@@ -58,13 +58,7 @@ def all_pairs(fingerprints: object, radius: int) -> pd.DataFrame:
     value = np.empty(len(order), dtype=np.int64)
     value[order] = is_new.cumsum() - 1
     counts = np.bincount(value)
-    near = _near_values(np.ascontiguousarray(words[:, order[is_new]]), radius)
-    total = int((counts * (counts - 1) // 2).sum() + (counts[near[0]] * counts[near[1]]).sum())
-    if total > MOST_PAIRS:
-        raise Problem(
-            f"{total:,} pairs lie within {radius} bits, too many to list; up to {counts.max():,} pictures have one and "
-            "the same fingerprint (flat pictures do): leave these out, or take a smaller radius"
-        )
+    near = _near_values(np.ascontiguousarray(words[:, order[is_new]]), radius, counts)
     # then every picture of the one value goes with every picture of the other
     several = np.flatnonzero(counts > 1)
     near = [np.append(a, b) for a, b in zip(near, (several, several, 0 * several), strict=True)]
@@ -97,6 +91,11 @@ def groups(pairs: pd.DataFrame) -> list[np.ndarray]:
         The members of each group, sorted; the largest group first, of equally large ones that with the lowest first member. It
         does not depend on the order of the pairs; with names, not on the order of the pictures either.
 
+    Raises
+    ------
+    Problem
+        If an end of a pair is missing.
+
     Examples
     --------
     >>> pairs = pd.DataFrame({"first": [8, 1, 2], "second": [9, 2, 5]})
@@ -104,6 +103,8 @@ def groups(pairs: pd.DataFrame) -> list[np.ndarray]:
     [[1, 2, 5], [8, 9]]
     """
     ends = pd.concat([pairs["first"], pairs["second"]], ignore_index=True)
+    if ends.isna().any():
+        raise Problem(f"{int(ends.isna().sum())} ends of pairs have no name; leave these pairs out")
     codes, members = pd.factorize(ends, sort=True)
     first, second = codes[: len(pairs)], codes[len(pairs) :]
     graph = sparse.coo_array(
@@ -146,8 +147,8 @@ def diameter(fingerprints: object) -> int:
 _Found = tuple[np.ndarray, np.ndarray, np.ndarray]  # first, second, distance
 
 
-def _near_values(words: np.ndarray, radius: int) -> _Found:
-    """All pairs among distinct fingerprints, each once, in any order."""
+def _near_values(words: np.ndarray, radius: int, counts: np.ndarray) -> _Found:
+    """All pairs among distinct fingerprints, each once, in any order; `counts` pictures have each."""
     n, bits = words.shape[1], BITS * len(words)
     # nanoseconds, as measured; only their ratios matter
     one_by_one = n * 4_000 + n * n / 2 * 1.2 * len(words)
@@ -161,9 +162,18 @@ def _near_values(words: np.ndarray, radius: int) -> _Found:
         found = _one_by_one(words, radius)
     else:
         found = _join_blocks(words, radius, k)
-    return tuple(
-        np.concatenate(part).astype(np.int64) for part in zip(_NOTHING, *found, strict=True)
-    )
+    listed, total = [_NOTHING], int((counts * (counts - 1) // 2).sum())
+    for part in chain([_NOTHING], found):
+        total += int((counts[part[0]] * counts[part[1]]).sum())
+        if total > MOST_PAIRS:
+            most = int(counts.max())
+            leave = f"{most:,} pictures have one fingerprint (flat ones do), leave these out, or "
+            raise Problem(
+                f"more than {MOST_PAIRS:,} pairs lie within {radius} bits, too many to list; "
+                f"{leave if most > 1 else ''}take a smaller radius"
+            )
+        listed.append(part)
+    return tuple(np.concatenate(column).astype(np.int64) for column in zip(*listed, strict=True))
 
 
 _NOTHING = (np.empty(0, dtype=np.int64),) * 3
@@ -195,6 +205,8 @@ def _join_blocks(words: np.ndarray, radius: int, k: int) -> Iterator[_Found]:
             differ = in_order[:, left] ^ in_order[:, left + step]
             distances = count_bits(differ)
             near = np.flatnonzero(distances <= radius)
+            if len(words) > 1:  # keys of several words may be equal by chance
+                near = near[~(differ[:, near] & mask[:, None]).any(axis=0)]
             for block in earlier:  # equal there too: found, or to be found, by an earlier choice
                 near = near[(differ[:, near] & block[:, None]).any(axis=0)]
             yield order[left[near]], order[left[near] + step], distances[near]
@@ -211,7 +223,7 @@ def _blocks(words: int, blocks: int) -> list[np.ndarray]:
 
 
 def _key(words: np.ndarray) -> np.ndarray:
-    """One integer for each column: equal columns have equal integers, and for one word different ones different ones."""
+    """One integer for each column: equal columns have equal integers, and for one word no others have."""
     key = words[0]
     for word in words[1:]:
         key = key * np.uint64(0x9E3779B97F4A7C15) + word  # Knuth's multiplier: 2**64 / golden ratio

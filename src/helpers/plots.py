@@ -2,6 +2,7 @@
 
 import html
 import io
+import itertools
 import math
 import warnings
 from base64 import b64encode
@@ -20,6 +21,15 @@ from helpers.images import open_with_size
 
 #: Okabe and Ito's palette, told apart by the colour-blind; each also has its own line style or marker.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"
+PINK = "#CC79A7"
+_STYLES = [
+    (BLUE, "o-"),
+    (ORANGE, "s--"),
+    (GREEN, "D-."),
+    (PINK, "x--"),
+    ("black", "v:"),
+    (GREY, "-"),
+]
 _DPI = 90
 _HIDDEN = "position:absolute;width:1px;height:1px;margin:0;overflow:hidden;clip-path:inset(50%)"
 
@@ -176,6 +186,44 @@ def _draw_picture(
     )
     for spine in panel.spines.values():
         spine.set(color=colour or "#bbbbbb", linewidth=3 if colour else 0.8, linestyle=style)
+
+
+def line_chart(tables: dict[str, pd.DataFrame], *, ylabel: str, log: str = "") -> Figure:
+    """Tables as lines, a panel each, side by side; one legend below.
+
+    Parameters
+    ----------
+    tables : dict of str to DataFrame
+        Title -> table. Its index is the x axis, named by the index's name; each column is a line, named by the column. A name
+        has the same colour, marker and line style in every panel.
+    ylabel : str
+    log : {"", "x", "y", "xy"}
+        Which axes are logarithmic.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> figure = line_chart({"squares": pd.DataFrame({"n": [0, 1, 4]})}, ylabel="n squared")
+    """
+    figure = Figure(figsize=(5.5 * max(2, len(tables)), 4.4), layout="constrained")
+    panels = figure.subplots(1, len(tables), sharey=True, squeeze=False)[0]
+    names = list(dict.fromkeys(name for table in tables.values() for name in table))
+    styles = dict(zip(names, itertools.cycle(_STYLES), strict=False))
+    lines = {}
+    for panel, (title, table) in zip(panels, tables.items(), strict=True):
+        for name in table:
+            colour, style = styles[name]
+            (lines[name],) = panel.plot(table[name].dropna(), style, color=colour)
+        panel.set(title=title, xlabel=table.index.name or "")
+        panel.set_xscale("log" if "x" in log else "linear")
+        panel.grid(color="#dddddd")
+    panels[0].set_ylabel(ylabel)
+    panels[0].set_yscale("log" if "y" in log else "linear")
+    figure.legend(lines.values(), lines, loc="outside lower center", ncols=min(6, len(lines)))
+    return figure
 
 
 def draw_pixels(panel: Axes, pixels: np.ndarray, *, numbers: bool = True) -> None:

@@ -39,7 +39,7 @@ class Search:
     Parameters
     ----------
     fingerprints : array-like of uint64, shape (n,) or (n, words)
-        64 bits, or 64 in each of several words.
+        64 bits, or 64 in each of several words. A copy is kept.
 
     Raises
     ------
@@ -48,7 +48,7 @@ class Search:
     """
 
     def __init__(self, fingerprints: object) -> None:
-        self.words = as_words(fingerprints)
+        self.words = as_words(fingerprints).copy()  # so that nobody changes them later
         self.bits = BITS * len(self.words)
 
     def __len__(self) -> int:
@@ -104,8 +104,7 @@ class Search:
         0      0    1         0
         1      1    0         0
         """
-        queries = as_fingerprints(queries)
-        return _joined([self.within(query, radius) for query in queries])
+        return _joined([self.within(query, radius) for query in _several(queries)])
 
     def nearest(self, query: object, k: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """The `k` rows nearest to a query; all rows if there are fewer.
@@ -134,17 +133,20 @@ class Search:
         """
         if not isinstance(k, (int, np.integer)) or isinstance(k, bool) or k < 1:
             raise Problem(f"k {k!r}: it is a whole number of rows, at least 1")
-        radius = 0
-        rows, distances = self.within(query, radius)
-        while len(rows) < min(k, len(self)):  # a wider circle, until it holds enough
-            radius = min(2 * radius + 1, self.bits)
+        k = min(k, len(self))
+        for radius in (0, 1, 3, 7, 15):  # a wider circle, until it holds enough
             rows, distances = self.within(query, radius)
-        return rows[:k], distances[:k]
+            if len(rows) >= k:
+                return rows[:k], distances[:k]
+        # no structure helps to look farther than that
+        distances = count_bits(self.words ^ as_query(query, len(self.words))[:, None])
+        rows = np.flatnonzero(distances <= np.partition(distances, k - 1)[k - 1])
+        rows = rows[np.argsort(distances[rows], kind="stable")][:k]
+        return rows, distances[rows].astype(np.int64)
 
     def nearest_many(self, queries: object, k: int = 1) -> pd.DataFrame:
         """The `k` rows nearest to each of many queries: see `nearest` and `within_many`."""
-        queries = as_fingerprints(queries)
-        return _joined([self.nearest(query, k) for query in queries])
+        return _joined([self.nearest(query, k) for query in _several(queries)])
 
     def cost(self, query: object, radius: int) -> Cost:
         """How many distances `within` computes for this query, and how many nodes or buckets it visits.
@@ -189,22 +191,7 @@ class LinearScan(Search):
     """
 
     def _look(self, query: np.ndarray, radius: int) -> tuple[np.ndarray, np.ndarray, Cost]:
-        size = min(_CHUNK, len(self))
-        differ = np.empty(size, dtype=np.uint64)
-        distances = np.empty(size, dtype=np.uint8 if len(query) == 1 else np.uint16)
-        found = []
-        for start in range(0, len(self), _CHUNK):
-            chunk = self.words[:, start : start + _CHUNK]
-            differ, distances = differ[: chunk.shape[1]], distances[: chunk.shape[1]]
-            np.bitwise_xor(chunk[0], query[0], out=differ)
-            np.bitwise_count(differ, out=distances)
-            for word, other in zip(chunk[1:], query[1:], strict=True):
-                np.bitwise_xor(word, other, out=differ)
-                distances += np.bitwise_count(differ)
-            if distances.min() <= radius:
-                near = np.flatnonzero(distances <= radius)
-                found.append((near + start, distances[near]))
-        return *_concatenate(found), Cost(len(self), 0)
+        return _scan(self.words, query, radius)
 
 
 class CompiledScan(Search):
@@ -334,7 +321,7 @@ class KDTree(Search):
         return *self._compare(query, radius, np.array(rows, dtype=np.int64)), Cost(-1, -1)
 
     def cost(self, query: object, radius: int) -> Cost:
-        """As `Search.cost`. scipy does not tell, so this walks its tree once more, by scipy's own rule.
+        """As `Search.cost`: scipy's comparisons. It does not tell, so this walks its tree once more, by scipy's own rule.
 
         A node stands for a box. scipy leaves it out if the box is farther than the radius, takes all of it without looking if
         the box is wholly nearer, and compares point by point in a leaf.
@@ -416,7 +403,7 @@ class MultiIndexHashing(Search):
 
     def _look(self, query: np.ndarray, radius: int) -> tuple[np.ndarray, np.ndarray, Cost]:
         if _work(self.widths, 0, radius) * _CANDIDATE > len(self):
-            return LinearScan._look(self, query, radius)
+            return _scan(self.words, query, radius)
         buckets, candidates, look_ups = [], 0, 0
         reaches = _reaches(self.widths, radius)
         for reach, width, (word, low, starts, rows) in zip(
@@ -430,11 +417,31 @@ class MultiIndexHashing(Search):
         if candidates * _CANDIDATE > len(
             self
         ):  # many have the query's values, as many like it would
-            return LinearScan._look(self, query, radius)
+            return _scan(self.words, query, radius)
         rows = np.concatenate([rows[_ranges(first, last)] for rows, first, last in buckets])
         rows, _ = self._compare(query, radius, rows)
         rows = np.unique(rows)  # one row may be found in several bands
         return *self._compare(query, radius, rows), Cost(candidates, look_ups)
+
+
+def _scan(words: np.ndarray, query: np.ndarray, radius: int) -> tuple[np.ndarray, np.ndarray, Cost]:
+    """Compare with all, chunk by chunk."""
+    n = words.shape[1]
+    differ = np.empty(min(_CHUNK, n), dtype=np.uint64)
+    distances = np.empty(len(differ), dtype=np.uint8 if len(words) == 1 else np.uint16)
+    found = []
+    for start in range(0, n, _CHUNK):
+        chunk = words[:, start : start + _CHUNK]
+        differ, distances = differ[: chunk.shape[1]], distances[: chunk.shape[1]]
+        np.bitwise_xor(chunk[0], query[0], out=differ)
+        np.bitwise_count(differ, out=distances)
+        for word, other in zip(chunk[1:], query[1:], strict=True):
+            np.bitwise_xor(word, other, out=differ)
+            distances += np.bitwise_count(differ)
+        if distances.min() <= radius:
+            near = np.flatnonzero(distances <= radius)
+            found.append((near + start, distances[near]))
+    return *_concatenate(found), Cost(n, 0)
 
 
 def _reaches(widths: list[int], radius: int) -> list[int]:
@@ -475,6 +482,15 @@ def _concatenate(found: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray
     nothing = np.empty(0, dtype=np.int64)
     rows, distances = zip(*found, strict=True) if found else ([nothing], [nothing])
     return np.concatenate(rows), np.concatenate(distances)
+
+
+def _several(queries: object) -> np.ndarray:
+    queries = as_fingerprints(queries)
+    if queries.ndim == 0:
+        raise Problem(
+            "one query where several are expected; put it into a list, or ask with within or nearest"
+        )
+    return queries
 
 
 def _joined(answers: list[tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
