@@ -265,7 +265,9 @@ def test_without_the_fall_back_it_is_the_tables_that_answer(monkeypatch, words):
     values, asked = questions(clustered, 3_000, words)
     index = search.MultiIndexHashing(values)
     few, many = asked[2][0], asked[0][0]
-    assert index.cost(many, 10) == (3_000, 0), "so few are scanned"
+    with monkeypatch.context() as patch:
+        patch.setattr(search, "_flips", None)
+        assert index.cost(many, 10) == (3_000, 0), "so few are scanned, and nothing is looked up"
     monkeypatch.setattr(search, "_CANDIDATE", 0)
     assert index.cost(many, 10).nodes > 0
     assert index.cost(few, 0).distances < 100
@@ -392,6 +394,39 @@ def test_a_tree_leaves_out_other_clusters_than_the_querys(build):
             distances, nodes = tree.cost(query, radius)
             assert len(within(ranked, radius)) <= distances < len(values) / 2
             assert nodes < 2 * len(values)
+
+
+def test_a_vp_tree_leaves_out_the_other_side_up_to_the_last_bit():
+    values = np.repeat(np.array([0, 0xFF], dtype=np.uint64), 100)
+    tree = search.VPTree(values)
+    assert sorted(tree.cost(query, 7) for query in (0, 0xFF)) == [(100, 2), (200, 3)]
+    assert [tree.cost(query, 8) for query in (0, 0xFF)] == [(200, 3)] * 2
+
+
+def test_the_seed_of_a_vp_tree_chooses_what_it_compares_with():
+    values, asked = questions(clustered, 2_000, 1)
+    query, _ = asked[0]
+    costs = {seed: search.VPTree(values, seed).cost(query, 3) for seed in range(5)}
+    assert len(set(costs.values())) > 1
+    assert costs[3] == search.VPTree(values, seed=3).cost(query, 3)
+    assert costs[0] == search.VPTree(values).cost(query, 3)
+
+
+def test_a_kd_tree_leaves_out_one_side_of_a_bit_and_never_the_other():
+    tree = search.KDTree(np.repeat(np.array([0, 1], dtype=np.uint64), 20))
+    assert sorted(tree.cost(query, 0).distances for query in (0, 1)) == [20, 40]
+
+
+def test_scipys_tree_gives_matches_and_nothing_else(monkeypatch):
+    values, asked = questions(clustered, 300, 1)
+    tree, given = search.KDTree(values), []
+    compare = tree._compare
+    monkeypatch.setattr(
+        tree, "_compare", lambda *arguments: given.append(arguments[2]) or compare(*arguments)
+    )
+    for query, ranked in asked:
+        tree.within(query, 9)
+        assert sorted(given.pop().tolist()) == sorted(row for _, row in within(ranked, 9))
 
 
 def test_a_kd_tree_takes_a_box_wholesale_that_lies_within():

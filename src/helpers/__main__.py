@@ -3,10 +3,13 @@
 import argparse
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from helpers import Problem, near_duplicates, shelf
+import pandas as pd
+
+from helpers import Problem, bank, fingerprints, near_duplicates, shelf
 from helpers.atomic import write_problem
 from helpers.images import READING, find_images
 
@@ -81,6 +84,129 @@ def search(arguments: argparse.Namespace) -> None:
             raise write_problem(arguments.save_grid, error) from error
         except ValueError as error:
             raise Problem(f"{arguments.save_grid}: {error}; end the name in .png") from error
+
+
+def clean(arguments: argparse.Namespace) -> None:
+    """Find the copies in a photo library; with --apply move them into a quarantine folder, with --undo put them back."""
+    from helpers import library, quarantine  # with what they need they take a while to import
+
+    folder = Path(arguments.folder)
+    place = Path(arguments.quarantine or quarantine.default_quarantine(folder))
+    if arguments.undo:
+        done = quarantine.undo(place)
+        print(f"{(done['outcome'] == 'put back').sum()} files are back in {folder}.")
+        _left_alone(done)
+        return
+    if arguments.apply and arguments.plan:
+        plan = library.read_plan(arguments.plan)
+    else:
+        if arguments.plan and Path(arguments.plan).exists():
+            raise Problem(
+                f"{arguments.plan}: is there already; add --apply to carry it out, or name another file"
+            )
+        table = library.scan(folder, workers=arguments.workers)
+        for row in table[table["problem"] != ""].itertuples():
+            print(f"Not compared: {row.path}: {row.problem}")
+        radius = library.RADIUS if arguments.radius is None else arguments.radius
+        plan = library.propose(table, folder, radius, workers=arguments.workers)
+        if arguments.plan:
+            library.write_plan(arguments.plan, plan)
+            print(f"The plan is in {arguments.plan}.")
+    print(library.summary(plan))
+    if arguments.sheet:
+        library.contact_sheet(folder, plan, arguments.sheet, workers=arguments.workers)
+        print(f"The pictures are in {arguments.sheet}.")
+    if arguments.apply:
+        done = quarantine.apply(folder, plan, place)
+        print(f"{(done['outcome'] == 'moved').sum()} files are in {place}; --undo puts them back.")
+        _left_alone(done)
+
+
+def _left_alone(done: pd.DataFrame) -> None:
+    for row in done[done["outcome"] == "left alone"].itertuples():
+        print(f"Left alone: {row.path}: {row.reason}")
+
+
+def gate_ask(arguments: argparse.Namespace) -> int:
+    """Ask a bank of banned pictures about some: a line each, with verdict, distance, entry and path.
+
+    Ends with 0 if all may pass, 1 if any is blocked, is for a person to look at, or cannot be read.
+    """
+    with bank.Bank(arguments.bank, make=False) as opened:
+        answers = opened.ask_many(
+            arguments.pictures, block=arguments.block, review=arguments.review
+        )
+    with _until_nobody_reads():
+        for answer, path in zip(answers, arguments.pictures, strict=True):
+            distance, entry = (
+                "-" if number is None else number for number in (answer.distance, answer.entry)
+            )
+            print(f"{answer.verdict:10} {distance:>2} {entry:>7}  {_one_line(path)}")
+            if answer.verdict == "unreadable":
+                print(_one_line(answer.reason), file=sys.stderr)
+    return int(any(answer.verdict != "allow" for answer in answers))
+
+
+def gate_flag(arguments: argparse.Namespace) -> None:
+    """Ban pictures: all of them or, if one cannot be read, none. Makes the bank if there is none."""
+    with bank.Bank(arguments.bank, **_reading(arguments)) as opened:
+        values = [opened.fingerprint(path) for path in arguments.pictures]
+        sources = arguments.pictures if arguments.source is None else arguments.source
+        entries = opened.flag_many(values, arguments.reason, sources, anyway=arguments.anyway)
+    for entry, path in zip(entries, arguments.pictures, strict=True):
+        print(f"Entry {entry}: {_one_line(path)}")
+
+
+def gate_unflag(arguments: argparse.Namespace) -> None:
+    """Withdraw entries, by their numbers. The bank's log keeps them, with the reason."""
+    with bank.Bank(arguments.bank, make=False) as opened:
+        for entry in arguments.entries:
+            opened.unflag(entry, arguments.reason)
+            print(f"Withdrawn: entry {entry}")
+
+
+def gate_list(arguments: argparse.Namespace) -> None:
+    """List the entries in force: number, fingerprint, time, reason and source, with tabs between."""
+    with bank.Bank(arguments.bank, make=False) as opened:
+        table = opened.entries(withdrawn=arguments.withdrawn)
+    for row in table.itertuples():
+        texts = [row.time, row.reason, row.source]
+        if arguments.withdrawn:
+            texts.append(f"withdrawn: {row.withdrawn}" if row.withdrawn else "in force")
+        digits = fingerprints.to_hex(row.fingerprint)
+        print(row.entry, digits, *map(_one_line, texts), sep="\t")
+
+
+def gate_export(arguments: argparse.Namespace) -> None:
+    """Write the entries in force as CSV, to keep a copy or to share them."""
+    with bank.Bank(arguments.bank, make=False) as opened:
+        written = opened.write_csv(arguments.csv)
+    print(f"Wrote {written} entries to {arguments.csv}.")
+
+
+def gate_import(arguments: argparse.Namespace) -> None:
+    """Take in the entries of a CSV file that are new: all or, if a row is broken, none. Makes the bank if there is none."""
+    with bank.Bank(arguments.bank, **_reading(arguments)) as opened:
+        added = opened.read_csv(arguments.csv, anyway=arguments.anyway)
+        print(f"Added {added} entries; {len(opened)} are in force.")
+
+
+@contextmanager
+def _until_nobody_reads() -> Iterator[None]:
+    """Print for as long as somebody reads our output."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _one_line(text: str) -> str:
+    """The text on one line and without orders to the terminal: a reason, or a file's name, may hold any letters."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
 
 
 def _reading(arguments: argparse.Namespace) -> dict:
@@ -162,7 +288,78 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--save-grid", metavar="PNG", help="draw the query and its matches")
     _add_reading(command)
+
+    command = commands.add_parser("clean", help=clean.__doc__, description=clean.__doc__)
+    command.set_defaults(run=clean)
+    command.add_argument(
+        "folder",
+        metavar="FOLDER",
+        help="the photo library; nothing in it is changed unless --apply or --undo is given",
+    )
+    command.add_argument(
+        "--radius",
+        type=int,
+        metavar="N",
+        help="bits by which copies may differ, before their pixels are compared (10)",
+    )
+    command.add_argument(
+        "--plan", metavar="FILE", help="write the plan as CSV; with --apply, carry out this one"
+    )
+    command.add_argument("--sheet", metavar="FILE", help="write a page with the pictures, as HTML")
+    command.add_argument(
+        "--quarantine", metavar="DIR", help="where copies are moved (FOLDER-quarantine)"
+    )
+    command.add_argument("--apply", action="store_true", help="move the copies")
+    command.add_argument("--undo", action="store_true", help="put back what was moved")
+    command.add_argument("--workers", type=int, metavar="N", help="processes (all processors)")
+
+    summary = "keep banned pictures out: ask, flag, unflag, list, export, import"
+    command = commands.add_parser("gate", help=summary, description=summary)
+    _add_gate(command.add_subparsers(dest="action", required=True))
     return parser
+
+
+def _add_gate(actions: argparse._SubParsersAction) -> None:
+    commands = {}
+    for run in (gate_ask, gate_flag, gate_unflag, gate_list, gate_export, gate_import):
+        name, summary = run.__name__.removeprefix("gate_"), run.__doc__.splitlines()[0]
+        command = commands[name] = actions.add_parser(name, help=summary, description=run.__doc__)
+        command.set_defaults(run=run)
+        command.add_argument("-b", "--bank", required=True, metavar="FILE", help="the bank")
+    for name in ("flag", "unflag"):
+        commands[name].add_argument("--reason", required=True, metavar="TEXT", help="why")
+    for name in ("export", "import"):
+        commands[name].add_argument("--csv", required=True, metavar="FILE", help="the CSV file")
+    for name in ("flag", "import"):
+        commands[name].add_argument(
+            "--anyway",
+            action="store_true",
+            help="even fingerprints that say nothing, with which plain pictures would be held back",
+        )
+        _add_reading(commands[name])
+    for name in ("ask", "flag"):
+        commands[name].add_argument("pictures", nargs="+", metavar="PICTURE")
+    commands["ask"].add_argument(
+        "--block",
+        type=int,
+        default=bank.BLOCK,
+        metavar="N",
+        help=f"bits up to which a picture is blocked ({bank.BLOCK})",
+    )
+    commands["ask"].add_argument(
+        "--review",
+        type=int,
+        default=bank.REVIEW,
+        metavar="N",
+        help=f"bits up to which a person is to look at it ({bank.REVIEW})",
+    )
+    commands["flag"].add_argument(
+        "--source", metavar="TEXT", help="where they came from (the path of each)"
+    )
+    commands["unflag"].add_argument("entries", nargs="+", type=int, metavar="ENTRY")
+    commands["list"].add_argument(
+        "--withdrawn", action="store_true", help="list the withdrawn ones too, and say which"
+    )
 
 
 def _add_reading(command: argparse.ArgumentParser) -> None:
@@ -185,13 +382,13 @@ def _add_reading(command: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; 0 when it ran, 2 with one sentence on bad input."""
+    """Run one command; 0 when it ran (1 when ``gate ask`` holds a picture back), 2 with one sentence on bad input."""
     with suppress(AttributeError):  # in a notebook
         # A file name may hold letters that the terminal cannot show.
         sys.stdout.reconfigure(errors="backslashreplace")
     parsed = _parser().parse_args(arguments)
     try:
-        parsed.run(parsed)
+        return parsed.run(parsed) or 0
     except Problem as problem:
         print(problem, file=sys.stderr)
         return 2

@@ -315,3 +315,108 @@ def share_honest(attempt: Callable) -> None:
         return good / (bad + good) if bad + good else 0.0
 
     _check(attempt, cases, truth)
+
+
+# Chapter 7
+
+
+def same_content(attempt: Callable) -> None:
+    """``same_content(files)``: groups of names with the same bytes."""
+    cases = [
+        ({"b": b"x", "a": b"x", "c": b"y"},),
+        ({"a": b"x", "b": b"y"},),
+        ({"d": b"1", "c": b"2", "b": b"1", "a": b"2", "e": b"1"},),
+        ({"a": b"", "b": b"", "c": b" "},),
+        ({},),
+    ]
+
+    def truth(files: dict[str, bytes]) -> list[list[str]]:
+        groups = [
+            sorted(name for name in files if files[name] == content)
+            for content in set(files.values())
+        ]
+        return sorted(group for group in groups if len(group) > 1)
+
+    _check(attempt, cases, truth)
+
+
+def best_of(attempt: Callable) -> None:
+    """``best_of(files)``: the name of the file that stays."""
+
+    def file(name: str, pixels: int, step: float, modified: int) -> dict:
+        return {"name": name, "pixels": pixels, "step": step, "modified": modified}
+
+    cases = [
+        ([file("a", 100, 2, 5), file("b", 200, 9, 9)],),
+        ([file("a", 200, 9, 1), file("b", 200, 2, 5)],),
+        ([file("a", 200, 2, 5), file("b", 200, 2, 1)],),
+        ([file("b", 200, 2, 5), file("a", 200, 2, 5)],),
+        ([file("a", 1, 1, 1)],),
+    ]
+
+    def truth(files: list[dict]) -> str:
+        return min(files, key=lambda f: (-f["pixels"], f["step"], f["modified"], f["name"]))["name"]
+
+    _check(attempt, cases, truth)
+
+
+def may_go(attempt: Callable) -> None:
+    """``may_go(planned, now, kept_planned, kept_now)``: whether a file may be moved."""
+    cases = [("a", "a", "b", "b"), ("a", "c", "b", "b"), ("a", "a", "b", "c")]
+    cases += [("a", None, "b", "b"), ("a", "a", "b", None), ("a", "a", "a", "a")]
+    _check(
+        attempt,
+        cases,
+        lambda planned, now, kept_planned, kept_now: now == planned and kept_now == kept_planned,
+    )
+
+
+# Chapter 8
+
+
+def ranked(attempt: Callable) -> None:
+    """``ranked(names, distances, radius)``: the names within the radius, by distance, then name."""
+
+    def truth(names: list[str], distances: list[int], radius: int) -> list[str]:
+        return [name for bits, name in sorted(zip(distances, names, strict=True)) if bits <= radius]
+
+    cases = [
+        (["b.jpg", "a.jpg"], [3, 3], 5),
+        (["a.jpg", "b.jpg", "c.jpg"], [7, 0, 2], 10),
+        (["a.jpg", "b.jpg"], [5, 6], 5),
+        (["c.jpg", "b.jpg", "a.jpg"], [2, 9, 2], 2),
+        (["a.jpg"], [1], 0),
+    ]
+    _check(attempt, cases, truth)
+
+
+def differing_bits(attempt: Callable) -> None:
+    """``differing_bits(a, b)``: two whole numbers of 64 bits -> 8 x 8 booleans, first bit at the top left."""
+    cases = [
+        (0b1011, 0b0010),
+        (2**63, 0),
+        (2**64 - 1, 2**64 - 1),
+        (0x0123456789ABCDEF, 0xFEDCBA9876543210),
+        (0x00FF00FF00FF00FF, 0),
+    ]
+
+    def truth(a: int, b: int) -> np.ndarray:
+        bits = np.unpackbits(np.frombuffer((a ^ b).to_bytes(8, "big"), dtype=np.uint8))
+        return bits.reshape(8, 8).astype(bool)
+
+    _check(attempt, cases, truth)
+
+
+def most_flips(attempt: Callable) -> None:
+    """``most_flips(before, after)``: the name of the change that flips the most bits, the first of several."""
+    cases = [
+        (0b1111, {"crop": 0b0001, "turn": 0b1110}),
+        (0, {"first": 2**63, "second": 0b11}),
+        (0b1010, {"first": 0b1001, "second": 0b0110, "third": 0b0101}),
+        (7, {"a": 4, "b": 1, "c": 7}),
+    ]
+
+    def truth(before: int, after: dict[str, int]) -> str:
+        return max(after, key=lambda name: (before ^ after[name]).bit_count())
+
+    _check(attempt, cases, truth)

@@ -2,6 +2,7 @@
 
 import numpy as np
 from PIL import Image
+from scipy.ndimage import uniform_filter
 from skimage.feature import match_template
 
 
@@ -63,3 +64,22 @@ def find_part(whole: Image.Image, part: Image.Image) -> float:
         return 0.0
     a, b = (np.asarray(picture.convert("L"), dtype=float) for picture in (whole, part))
     return float(match_template(a, b).max())
+
+
+#: Pixels on the longer side, at most, of the common size at which `difference` compares two pictures.
+COMPARED_SIZE = 256
+
+
+def difference(first: Image.Image, second: Image.Image, size: int = COMPARED_SIZE) -> float:
+    """PLACEHOLDER: by how much two pictures differ where they differ most, brought to a common size."""
+    longest = min(size, max(first.size), max(second.size))
+    scale = longest / max(first.size)
+    common = tuple(max(8, round(side * scale)) for side in first.size)
+    a, b = (
+        np.asarray(
+            picture.convert("RGB").resize(common, Image.Resampling.LANCZOS), dtype=np.float32
+        )
+        for picture in (first, second)
+    )
+    changed = uniform_filter(a - b, size=(7, 7, 0))
+    return float(np.abs(changed).max())

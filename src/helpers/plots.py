@@ -226,6 +226,78 @@ def line_chart(tables: dict[str, pd.DataFrame], *, ylabel: str, log: str = "") -
     return figure
 
 
+def images_row(images: dict[str, PIL.Image.Image], captions: list[str]) -> Figure:
+    """Pictures in memory side by side, a title above each and a caption below.
+
+    Parameters
+    ----------
+    images : dict of str to PIL.Image.Image
+        Title -> picture.
+    captions : list of str
+        One a picture.
+
+    Returns
+    -------
+    Figure
+    """
+    figure = Figure(figsize=(max(1.9, 11 / len(images)) * len(images), 3.4), layout="constrained")
+    panels = figure.subplots(1, len(images), squeeze=False)[0]
+    for panel, (title, image), caption in zip(panels, images.items(), captions, strict=True):
+        panel.imshow(image, cmap="gray")
+        panel.set(title=title, xlabel=caption, xticks=[], yticks=[])
+    return figure
+
+
+def share_table(shares: pd.DataFrame) -> Figure:
+    """A table of shares, each written out on a square that is the darker the larger it is.
+
+    Parameters
+    ----------
+    shares : DataFrame
+        Of numbers from 0 to 1; its index and columns are the labels.
+
+    Returns
+    -------
+    Figure
+    """
+    rows, columns = shares.shape
+    figure = Figure(figsize=(2 + 1.3 * columns, 1.2 + 0.45 * rows), layout="constrained")
+    panel = figure.subplots()
+    panel.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for (row, column), share in np.ndenumerate(shares.to_numpy()):
+        colour = "white" if share > 0.6 else "black"
+        panel.text(column, row, f"{share:.0%}", ha="center", va="center", color=colour)
+    panel.set_xticks(range(columns), shares.columns)
+    panel.set_yticks(range(rows), shares.index)
+    return figure
+
+
+def two_kinds(x: np.ndarray, y: np.ndarray, first: np.ndarray, *, names: tuple[str, str]) -> Figure:
+    """Points of two kinds, told apart by colour and by marker.
+
+    Parameters
+    ----------
+    x, y : array-like of float, shape (n,)
+    first : array-like of bool, shape (n,)
+        Which points are of the first kind.
+    names : (str, str)
+        Of the two kinds.
+
+    Returns
+    -------
+    Figure
+        With one panel, whose axes are to be named.
+    """
+    figure = Figure(figsize=(7.5, 4.6), layout="constrained")
+    panel = figure.subplots()
+    x, y, first = np.asarray(x), np.asarray(y), np.asarray(first, dtype=bool)
+    panel.plot(x[~first], y[~first], "x", color=ORANGE, label=names[1])
+    panel.plot(x[first], y[first], "o", color=BLUE, alpha=0.6, label=names[0])
+    panel.grid(color="#dddddd")
+    panel.legend()
+    return figure
+
+
 def draw_pixels(panel: Axes, pixels: np.ndarray, *, numbers: bool = True) -> None:
     """Draw a few grey pixels as squares with their values.
 

@@ -1,0 +1,154 @@
+"""A second look tells one picture from two, and finds a part in its whole, flat pictures included."""
+
+import numpy as np
+import pytest
+from PIL import Image, ImageEnhance, ImageOps
+
+from helpers import pixels
+
+
+def noise(seed, size=(90, 70)):
+    width, height = size
+    values = np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)
+    return Image.fromarray(values)
+
+
+def flat(grey, size=(60, 40)):
+    return Image.new("L", size, grey)
+
+
+# Correlation
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_picture_correlates_with_itself(photograph, seed):
+    assert pixels.correlation(photograph(seed), photograph(seed)) == pytest.approx(1, abs=1e-12)
+
+
+COPIES = {
+    "smaller": lambda picture: picture.resize((100, 67), Image.Resampling.BICUBIC),
+    "larger": lambda picture: picture.resize((360, 240), Image.Resampling.BICUBIC),
+    "stretched": lambda picture: picture.resize((90, 120), Image.Resampling.BICUBIC),
+    "darker": lambda picture: ImageEnhance.Brightness(picture).enhance(0.6),
+    "duller": lambda picture: ImageEnhance.Contrast(picture).enhance(0.5),
+    "in grey": lambda picture: picture.convert("L"),
+    "with transparency": lambda picture: picture.convert("RGBA"),
+    "in CMYK": lambda picture: picture.convert("CMYK"),
+    "in 256 colours": lambda picture: picture.quantize(256).convert("P"),
+}
+
+
+@pytest.mark.parametrize("way", COPIES)
+def test_a_copy_correlates_with_its_original(photograph, way):
+    original, copy = photograph(3, size=(300, 200)), COPIES[way](photograph(3, size=(300, 200)))
+    assert pixels.correlation(original, copy) > 0.99
+    assert pixels.correlation(copy, original) == pytest.approx(pixels.correlation(original, copy))
+
+
+def test_brighter_by_the_same_amount_everywhere_is_the_same():
+    picture = noise(1, size=(64, 64)).point(lambda grey: grey // 2)
+    brighter = picture.point(lambda grey: grey + 100)
+    assert pixels.correlation(picture, brighter) == pytest.approx(1, abs=1e-12)
+
+
+def test_the_negative_is_the_opposite():
+    for picture in (noise(1), noise(2, size=(64, 64))):
+        assert pixels.correlation(picture, ImageOps.invert(picture)) == pytest.approx(-1, abs=0.01)
+
+
+def test_the_negative_of_a_photograph_is_the_opposite(photograph):
+    picture = photograph(4)
+    assert pixels.correlation(picture, ImageOps.invert(picture)) < -0.99
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_unrelated_noise_does_not_correlate(seed):
+    assert abs(pixels.correlation(noise(seed), noise(seed + 100))) < 0.1
+
+
+def test_it_is_pearsons_correlation_of_the_grey_values():
+    first, second = noise(1, size=(16, 16)), noise(2, size=(16, 16))
+    expected = np.corrcoef(np.asarray(first, float).ravel(), np.asarray(second, float).ravel())
+    assert pixels.correlation(first, second, size=16) == pytest.approx(expected[0, 1])
+
+
+@pytest.mark.parametrize("size", [1, 8, 64, 100])
+def test_the_common_size_may_be_chosen(photograph, size):
+    assert pixels.correlation(photograph(1), photograph(1), size=size) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (flat(128), flat(128, size=(10, 90)), 1),
+        (flat(0), flat(0), 1),
+        (flat(128), flat(129), 1),
+        (flat(128), flat(130), 0),
+        (flat(0), flat(255), 0),
+        (flat(128), Image.new("RGB", (20, 20), (128, 128, 128)), 1),
+        (flat(128), noise(1), 0),
+        (noise(1), flat(128), 0),
+    ],
+)
+def test_a_flat_picture_correlates_only_with_one_of_the_same_grey(first, second, expected):
+    found = pixels.correlation(first, second)
+    assert isinstance(found, float)
+    assert found == expected
+
+
+def test_the_pictures_are_not_changed(photograph):
+    first, second = photograph(1), photograph(2)
+    before = first.tobytes(), second.tobytes()
+    pixels.correlation(first, second)
+    pixels.find_part(first, second)
+    assert (first.tobytes(), second.tobytes()) == before
+    assert first.mode == second.mode == "RGB"
+
+
+# A part in its whole
+
+
+@pytest.mark.parametrize(
+    "box", [(0, 0, 60, 40), (33, 17, 93, 57), (60, 40, 120, 80), (0, 0, 120, 80), (5, 0, 25, 80)]
+)
+def test_a_crop_is_found_wherever_it_was_cut(photograph, box):
+    for picture in (photograph(6), noise(6, size=(120, 80))):
+        assert pixels.find_part(picture, picture.crop(box)) > 0.999
+
+
+def test_a_crop_is_found_in_another_mode_and_another_brightness(photograph):
+    picture = photograph(6)
+    part = picture.crop((20, 10, 90, 70))
+    assert pixels.find_part(picture, part.convert("L")) > 0.999
+    assert pixels.find_part(picture.convert("L"), part.convert("RGBA")) > 0.999
+    assert pixels.find_part(picture, ImageEnhance.Brightness(part).enhance(0.7)) > 0.99
+
+
+@pytest.mark.parametrize("size", [(121, 80), (120, 81), (500, 10), (10, 500)])
+def test_a_part_larger_than_the_whole_is_none(photograph, size):
+    found = pixels.find_part(photograph(6), photograph(6, size=size))
+    assert isinstance(found, float)
+    assert found == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_unrelated_picture_is_not_found(photograph, seed):
+    assert pixels.find_part(noise(seed), noise(seed + 100, size=(40, 30))) < 0.3
+    assert pixels.find_part(photograph(seed), photograph(seed + 100, size=(100, 60))) < 0.9
+
+
+@pytest.mark.parametrize("grey", [0, 1, 77, 128, 255])
+@pytest.mark.parametrize("size", [(1, 1), (30, 20), (90, 70)])
+def test_a_flat_part_is_found_nowhere(grey, size):
+    for whole in (noise(1), flat(grey, size=(90, 70))):
+        assert pixels.find_part(whole, flat(grey, size)) == 0
+
+
+@pytest.mark.parametrize("grey", [0, 1, 77, 255])
+def test_flat_places_in_the_whole_fit_nothing(grey):
+    whole = flat(grey, size=(200, 150))
+    assert pixels.find_part(whole, noise(1, size=(40, 30))) == pytest.approx(0, abs=1e-6)
+    whole.paste(noise(2, size=(20, 20)), (10, 10))
+    assert pixels.find_part(whole, noise(1, size=(40, 30))) < 0.3
+    whole.paste(noise(1, size=(40, 30)), (100, 90))
+    assert pixels.find_part(whole, noise(1, size=(40, 30))) == pytest.approx(1, abs=1e-6)
