@@ -376,6 +376,13 @@ def test_nobody_near_anybody_gives_no_group():
     assert pairs.groups(table_of([])) == []
 
 
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+def test_pairs_without_a_name_at_one_end_are_refused(missing):
+    table = table_of([("a", "b"), (missing, "b"), ("c", missing)])
+    with pytest.raises(Problem, match="2 ends of pairs have no name; leave these pairs out"):
+        pairs.groups(table)
+
+
 def test_pairs_are_not_changed_by_grouping():
     table = pairs.all_pairs(make(clustered, 150), 4)
     before = table.copy()

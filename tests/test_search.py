@@ -271,7 +271,7 @@ def test_without_the_fall_back_it_is_the_tables_that_answer(monkeypatch, words):
     monkeypatch.setattr(search, "_CANDIDATE", 0)
     assert index.cost(many, 10).nodes > 0
     assert index.cost(few, 0).distances < 100
-    monkeypatch.setattr(search.LinearScan, "_look", None)
+    monkeypatch.setattr(search, "_scan", None)
     for query, ranked in asked:
         assert listed(index.within(query, 10)) == within(ranked, 10)
 
@@ -463,6 +463,16 @@ def test_neither_the_fingerprints_nor_the_queries_are_changed(build, words):
     assert np.array_equal(queries, before[1])
 
 
+@pytest.mark.parametrize(("build", "words"), WITH_WIDTHS, indirect=["build"])
+def test_what_happens_to_the_fingerprints_later_changes_no_answer(build, words):
+    original, asked = questions(clustered, 300, words)
+    values = original.copy()
+    structure = build(values)
+    values[:] = 0
+    for query, ranked in asked:
+        assert listed(structure.within(query, 20)) == within(ranked, 20)
+
+
 @each_structure
 @pytest.mark.parametrize(
     "shaped",
@@ -472,8 +482,16 @@ def test_neither_the_fingerprints_nor_the_queries_are_changed(build, words):
         lambda values: list(values),
         lambda values: values[:, None],
         lambda values: np.repeat(values, 2)[::2],
+        lambda values: values.astype(">u8"),
     ],
-    ids=["column that allows missing values", "column", "list", "one word each", "every other"],
+    ids=[
+        "column that allows missing values",
+        "column",
+        "list",
+        "one word each",
+        "every other of an array",
+        "another order of bytes",
+    ],
 )
 def test_fingerprints_may_come_in_any_container(build, shaped):
     values, asked = questions(clustered, 40, 1)
@@ -492,8 +510,19 @@ def test_fingerprints_may_come_in_any_container(build, shaped):
         lambda query: np.array([query]),
         lambda query: [query],
         lambda query: (query,),
+        lambda query: pd.Series([query], index=["a"], dtype="UInt64"),
+        lambda query: np.array([query]).astype(">u8"),
     ],
-    ids=["int", "uint64", "0-d array", "array of one", "list of one", "tuple of one"],
+    ids=[
+        "int",
+        "uint64",
+        "0-d array",
+        "array of one",
+        "list of one",
+        "tuple of one",
+        "column of one",
+        "another order of bytes",
+    ],
 )
 def test_a_query_may_come_in_any_container(build, shaped):
     values, asked = questions(clustered, 40, 1)
@@ -597,6 +626,7 @@ def test_a_whole_number_is_no_query_among_wider_fingerprints(build):
         (np.array([7.0]), "must be uint64, not float64"),
         (7.0, "must be a whole number of 64 bits, not 7.0: a float holds only 53 of the 64 bits"),
         (np.array(7.0), "must be a whole number of 64 bits, .*: a float holds only 53"),
+        (True, "must be a whole number of 64 bits, not True"),
         (-1, "must be a whole number of 64 bits, not -1"),
         (2**64, "must be a whole number of 64 bits, not 18446744073709551616"),
         ("ff", "must be a whole number of 64 bits, not 'ff'"),
@@ -608,6 +638,17 @@ def test_what_is_no_query_is_refused(build, query, sentence):
     structure = build(make(spread, 40))
     for ask in (structure.within, structure.cost, structure.nearest):
         with refused(sentence):
+            ask(query, 1)
+
+
+@each_structure
+@pytest.mark.parametrize("query", [7, np.uint64(7), np.array(7, dtype=np.uint64)])
+def test_one_query_where_several_are_expected_is_refused(build, query):
+    structure = build(make(spread, 40))
+    for ask in (structure.within_many, structure.nearest_many):
+        with refused(
+            "^(one query where several are expected|fingerprints must be uint64, not int64)"
+        ):
             ask(query, 1)
 
 

@@ -6,14 +6,17 @@ The modules stand on floors and import only from those below:
 floor module                          owns
 ===== =============================== =================================================
 3     ``__main__``                    the command line
-3     ``plots``, ``checks``,          pictures with alt text; feedback on exercises;
-      ``results``                     the numbers of a run beside those we keep
-2     ``shelf``, ``evaluation``       the article's index; recall and false matches
+3     ``plots``, ``explore``,         pictures with alt text; pages with controls;
+      ``checks``, ``results``         feedback on exercises; a run's numbers beside ours
+2     ``shelf``, ``bank``,            the article's index; the gate's memory;
+      ``library``, ``evaluation``     copies in a photo library; recall and false matches
 1     ``search``, ``pairs``           near a query; near each other, and groups
 1     ``datasets``                    get images
-0     ``near_duplicates``,            make copies with known truth;
-      ``fingerprints``, ``hamming``   pixels to bits; distances between bits
--1    ``images``, ``pixels``          open one picture honestly; a second look at two
+0     ``near_duplicates``, ``mess``   make copies with known truth
+0     ``fingerprints``, ``hamming``   pixels to bits; distances between bits
+0     ``quarantine``                  files moved so that none is lost
+-1    ``images``, ``changes``,        open one picture honestly; what happens to pictures;
+      ``pixels``                      a second look at two
 -1    ``atomic``, ``parallel``        files that are whole or absent; work shared out
 ===== =============================== =================================================
 """
