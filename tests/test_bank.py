@@ -213,7 +213,9 @@ def test_of_equal_pictures_one_may_be_withdrawn(opened):
 )
 def test_radii_that_are_none_are_refused(block, review, opened):
     for ask in (opened.ask, lambda query, **radii: opened.ask_many([query], **radii)):
-        with pytest.raises(Problem, match="whole number of bits from 0 to 64|give the smaller one"):
+        with pytest.raises(
+            Problem, match=r"whole number of bits from 0 to 64|give the smaller one"
+        ):
             ask(np.uint64(KEY), block=block, review=review)
 
 
@@ -230,15 +232,16 @@ def test_the_index_is_built_anew_only_when_the_tail_has_grown(path, monkeypatch)
     values = np.random.default_rng(3).integers(0, 2**64, 1_000, dtype=np.uint64)
     with Bank(path) as opened:
         opened.flag_many(values, "a list", anyway=True)
+        opened.ask(np.uint64(KEY))
         for step in range(250):
             opened.flag(np.uint64(flipped(random.Random(step), KEY, 20)), "one more")
             opened.ask(np.uint64(KEY))
-    assert built[0] == 1_000
-    assert [size // 50 for size in built[1:]] == [22, 24], "each time a tenth more"
+    assert built == [1_000, 1_101, 1_212], "each time a tenth more"
 
 
 def test_an_answer_reads_only_what_is_new(opened):
-    opened.flag_many(np.arange(10**6, 10**6 + 300, dtype=np.uint64) << np.uint64(20), "a list")
+    values = np.random.default_rng(1).integers(0, 2**64, 300, dtype=np.uint64)
+    opened.flag_many(values, "a list", anyway=True)
     opened.ask(np.uint64(KEY))
     opened.flag(np.uint64(KEY), "one more")
     statements = []
@@ -328,7 +331,7 @@ def test_ask_many_takes_an_array_and_the_radii(opened):
 
 
 def test_of_an_animation_the_first_frame_is_looked_at(opened, photograph, tmp_path):
-    frames = [photograph(seed).quantize() for seed in (1, 2)]
+    frames = [photograph(seed).convert("L") for seed in (1, 2)]
     frames[0].save(tmp_path / "two.gif", save_all=True, append_images=frames[1:])
     opened.flag(photograph(1), "the first frame")
     assert opened.ask(tmp_path / "two.gif").verdict == "block"
@@ -382,9 +385,12 @@ def test_the_bits_at_which_a_fingerprint_begins_to_say_something():
 
 
 def test_no_plain_picture_is_held_back_because_of_what_may_be_flagged(opened):
-    """The smallest number of bits that is taken is out of reach of the default radii."""
-    opened.flag(np.uint64(2 ** (bank.NOTHING + 1) - 1), "banned")
-    opened.flag(np.uint64(2**64 - 2 ** (bank.NOTHING + 1)), "banned")
+    """What is taken is just out of reach of the default radii, and what is within their reach is not taken."""
+    for value in (2**bank.REVIEW - 1, 2**64 - 2**bank.REVIEW):
+        with pytest.raises(Problem, match="says nothing"):
+            opened.flag(np.uint64(value), "banned")
+    opened.flag(np.uint64(2 ** (bank.REVIEW + 1) - 1), "banned")
+    opened.flag(np.uint64(2**64 - 2 ** (bank.REVIEW + 1)), "banned")
     for picture in plain_pictures().values():
         assert opened.ask(picture).verdict == "allow"
 
@@ -455,7 +461,7 @@ def test_any_text_comes_back_as_it_was_also_by_csv(text, opened, tmp_path):
         (None, "is text, not NoneType"),
         (b"why", "is text, not bytes"),
     ],
-    ids=str,
+    ids=["empty", "blank", "file name", "surrogate", "zero", "long", "none", "bytes"],
 )
 def test_a_reason_that_is_none_is_one_sentence(text, sentence, opened):
     opened.flag(np.uint64(KEY), "banned")
@@ -464,7 +470,7 @@ def test_a_reason_that_is_none_is_one_sentence(text, sentence, opened):
         lambda: opened.flag_many(np.array([KEY], dtype=np.uint64), text),
         lambda: opened.unflag(1, text),
     ]
-    if "empty" not in sentence and text is not None and text != b"why":
+    if "empty" not in sentence:
         uses.append(lambda: opened.flag(np.uint64(KEY), "banned", text))
     for use in uses:
         with pytest.raises(Problem, match=sentence) as problem:
@@ -551,7 +557,6 @@ def test_the_log_is_only_added_to(opened):
         for statement in (
             "UPDATE events SET reason = 'another'",
             "DELETE FROM events",
-            "INSERT OR REPLACE INTO events SELECT 1, time, action, 1, fingerprint, 'new', source FROM events WHERE id = 1",
             "INSERT INTO events SELECT 3, time, action, 1, fingerprint, reason, source FROM events WHERE id = 2",
             "INSERT INTO events SELECT 3, time, action, 1, fingerprint, reason, source FROM events WHERE id = 1",
             "INSERT INTO events SELECT 3, time, action, 3, 'no digits', reason, source FROM events WHERE id = 1",
@@ -567,13 +572,22 @@ def test_what_a_flag_costs_is_paid(opened):
     """The file, the journal and their folder are on the disk before a flag returns."""
     settings = {
         name: opened._connection.execute(f"PRAGMA {name}").fetchone()[0]
-        for name in ("journal_mode", "synchronous")
+        for name in ("journal_mode", "synchronous", "fullfsync")
     }
-    assert settings == {"journal_mode": "delete", "synchronous": 3}  # 3 is EXTRA
+    assert settings == {"journal_mode": "delete", "synchronous": 3, "fullfsync": 1}  # 3 is EXTRA
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="strace is Linux's")
-@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
+def strace_works():
+    try:
+        return (
+            subprocess.run(["strace", "-o", os.devnull, "true"], capture_output=True).returncode
+            == 0
+        )
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not strace_works(), reason="needs strace")
 def test_the_disk_has_it_before_flag_returns(path, tmp_path):
     code = (
         "import sys, numpy as np; from helpers.bank import Bank\n"
@@ -673,7 +687,7 @@ def work(path, folder, name, rounds):
                 try:
                     opened.unflag(entry, name)
                 except Problem as problem:
-                    assert "has no entry" in str(problem) or "already" in str(problem)  # noqa: PT017
+                    assert "has no entry" in str(problem) or "already" in str(problem)
                 else:
                     note(file, "unflag", entry)
             else:
@@ -753,14 +767,15 @@ def test_four_processes_at_once_two_of_which_are_killed(path, tmp_path):
 
 def flag_lists(path, folder, size):
     with Bank(path) as opened, (folder / "lists").open("w") as file:
+        first = len(opened)  # so that no two runs give the same reasons
         for seed in itertools.count():
             values = np.random.default_rng(seed).integers(2**40, 2**63, size, dtype=np.uint64)
-            note(file, opened.flag_many(values, f"list {seed}", anyway=True).start)
+            numbers = opened.flag_many(values, f"{first} {seed}", anyway=True)
+            note(file, numbers.start, f"{first} {seed}")
 
 
-@pytest.mark.parametrize("size", [1, 400, 20_000])
+@pytest.mark.parametrize("size", [1, 400, 5_000])
 def test_killed_at_ten_random_moments(size, path, tmp_path):
-    """A list is there as a whole or not at all; one that was acknowledged is there."""
     rng, acknowledged, killed_at_work = random.Random(size), 0, 0
     for _ in range(10):
         (tmp_path / "lists").unlink(missing_ok=True)
@@ -772,12 +787,13 @@ def test_killed_at_ten_random_moments(size, path, tmp_path):
         process.join()
         killed_at_work += path.with_name(f"{path.name}-journal").exists()
         with Bank(path) as opened:
-            assert len(opened) % size == 0
-            for (first,) in notes(tmp_path / "lists"):
-                acknowledged += 1
-                entries = opened.entries()
-                assert {first, first + size - 1} <= set(entries["entry"])
-                assert entries.loc[entries["entry"] == first, "reason"].str.startswith("list").all()
+            assert len(opened) % size == 0, "a list is there as a whole or not at all"
+        log = log_of(path)
+        for first, reason in notes(tmp_path / "lists"):
+            acknowledged += 1
+            assert [line[0] for line in log[first - 1 : first + size - 1] if line[4] == reason] == [
+                *range(first, first + size)
+            ]
         assert is_whole(path)
     assert acknowledged + killed_at_work > 5
 
@@ -912,7 +928,7 @@ import numpy as np
 from helpers import Problem
 from helpers.bank import Bank
 with Bank(sys.argv[1]) as opened:
-    opened.flag(np.uint64(2**40), "before")
+    opened.flag(np.uint64(2**40), "before", anyway=True)
     size = opened.path.stat().st_size
     resource.setrlimit(resource.RLIMIT_FSIZE, (size + 8_192, size + 8_192))
     try:
@@ -927,8 +943,7 @@ with Bank(sys.argv[1]) as opened:
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
 def test_a_file_that_may_not_grow_keeps_all_that_was_acknowledged(path):
     """The operating system refuses to write, here in the middle of a page."""
-    FILLED = FILL.replace('"before")', '"before", anyway=True)')
-    done = subprocess.run([sys.executable, "-c", FILLED, path], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", FILL, path], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     numbers, sentence = done.stdout.splitlines()
     entry, in_force, verdict = numbers.split()
@@ -1103,11 +1118,13 @@ def test_permission(path):
             assert opened.ask(np.uint64(KEY)).verdict == "block"
             with pytest.raises(Problem, match="could not be written"):
                 opened.flag(np.uint64(KEY), "banned")
-        with pytest.raises(Problem, match="may not be opened .*; ask for permission"):
+        with pytest.raises(Problem, match=r"may not be opened .*; ask for permission"):
             Bank(path.with_name("new.bank"))
-        path.chmod(0)
-        with pytest.raises(Problem, match="may not be opened .*; ask for permission"):
-            Bank(path)
+        for place in (path, path.parent):
+            place.chmod(0)
+            for make in (True, False):
+                with pytest.raises(Problem, match=r"may not be opened .*; ask for permission"):
+                    Bank(path, make=make)
     finally:
         path.parent.chmod(0o700)
 
@@ -1116,7 +1133,7 @@ def test_a_bank_that_may_only_be_read_answers(path):
     with Bank(path) as opened:
         opened.flag(np.uint64(KEY), "banned")
         opened._connection.execute("PRAGMA query_only = ON")
-        with pytest.raises(Problem, match="could not be written .*readonly"):
+        with pytest.raises(Problem, match=r"could not be written .*readonly"):
             opened.flag(np.uint64(KEY), "banned")
         assert opened.ask(np.uint64(KEY)).entry == 1
 
@@ -1192,13 +1209,17 @@ def test_a_bank_that_another_program_changed_is_one_sentence(statement, sentence
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not let go of an open file")
-@pytest.mark.parametrize("how", ["removed", "replaced", "overwritten"])
+@pytest.mark.parametrize("how", ["removed", "replaced", "cut short", "overwritten"])
 def test_a_bank_whose_file_is_another_now_is_one_sentence(how, path):
     with Bank(path) as opened:
         opened.flag(np.uint64(KEY), "in the copy")
         shutil.copy(path, path.with_name("copy"))
         opened.flag(np.uint64(~KEY & 2**64 - 1), "not in the copy")
         opened.ask(np.uint64(KEY))
+        if how == "overwritten":
+            with Bank(path.with_name("copy")) as other:
+                other.flag(np.uint64(KEY), "only in the copy")
+                other.flag(np.uint64(KEY), "that too")
         if how == "removed":
             path.unlink()
         elif how == "replaced":
@@ -1207,7 +1228,7 @@ def test_a_bank_whose_file_is_another_now_is_one_sentence(how, path):
             shutil.copyfile(path.with_name("copy"), path)
         with pytest.raises(Problem, match="another file has taken its place"):
             opened.ask(np.uint64(KEY))
-        if how != "overwritten":
+        if how in ("removed", "replaced"):
             with pytest.raises(Problem, match="another file has taken its place"):
                 opened.flag(np.uint64(KEY), "lost otherwise")
 
@@ -1293,19 +1314,24 @@ def write_rows(file, *rows, end="\n", encoding="utf-8"):
     return file
 
 
+GOOD = f"{KEY:016x},banned,a letter,{TIME}"
+
+
 def test_rows_that_are_the_same_are_taken_once(opened, tmp_path):
-    row = f"{KEY:016x},banned,a letter,{TIME}"
     others = [
         f"{KEY + 1:016x},banned,a letter,{TIME}",
         f"{KEY:016x},banned twice,a letter,{TIME}",
         f"{KEY:016x},banned,another letter,{TIME}",
         f"{KEY:016x},banned,a letter,{TIME.replace('2024', '2025')}",
     ]
-    same = [row.upper().replace("BANNED,A LETTER", "banned,a letter")]
+    same = [GOOD.upper().replace("BANNED,A LETTER", "banned,a letter")]
     same += [f"{KEY:016x},banned,a letter,2024-05-03T14:00:00+02:00"]
-    file = write_rows(tmp_path / "banned.csv", row, *others, *same, row)
+    file = write_rows(tmp_path / "banned.csv", GOOD, *others, *same, GOOD)
     assert opened.read_csv(file) == 5
     assert opened.read_csv(file) == 0
+    later = GOOD.replace("2024", "2026")
+    assert opened.read_csv(write_rows(tmp_path / "later.csv", later, later)) == 1
+    opened.unflag(6, "to compare the others")
     assert opened.entries()["time"].tolist() == [TIME] * 4 + [TIME.replace("2024", "2025")]
     assert opened.ask(np.uint64(KEY))[3:] == ("banned", "a letter", TIME)
 
@@ -1327,7 +1353,12 @@ def test_line_ends_and_marks_of_other_systems(end, encoding, opened, tmp_path):
     assert opened.ask(np.uint64(KEY)).reason == "two\nlines, ä"
 
 
-GOOD = f"{KEY:016x},banned,a letter,{TIME}"
+def test_a_text_that_only_begins_with_a_mark_keeps_it(opened, tmp_path):
+    file = write_rows(tmp_path / "banned.csv", f"{KEY:016x},'tis banned,'=1,{TIME}")
+    opened.read_csv(file)
+    assert opened.ask(np.uint64(KEY))[3:5] == ("'tis banned", "=1")
+
+
 BROKEN = {
     "few": (f"{KEY:016x},banned,{TIME}", "has 3 values, not 4"),
     "many": (f"{KEY:016x},banned, and more,a letter,{TIME}", "has 5 values, not 4"),
@@ -1335,7 +1366,7 @@ BROKEN = {
     "short": (f"{KEY:015x}"[:15] + f",banned,,{TIME}", "is not a fingerprint"),
     "long": (f"{KEY:017x},banned,,{TIME}", "is not a fingerprint"),
     "digits": (f"{'g' * 16},banned,,{TIME}", "is not a fingerprint; it takes 16 hex digits"),
-    "wide digits": (f"{'３' * 16},banned,,{TIME}", "is not a fingerprint"),
+    "wide digits": ("\uff13" * 16 + f",banned,,{TIME}", "is not a fingerprint"),
     "blank": (f" {KEY:015x},banned,,{TIME}", "is not a fingerprint"),
     "nothing": (f"{0:016x},banned,,{TIME}", "says nothing"),
     "reason": (f"{KEY:016x},,a letter,{TIME}", "the reason is empty"),
@@ -1569,7 +1600,7 @@ def test_a_command_that_is_not_understood_ends_with_2(command, capsys):
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
 def test_names_of_files_may_be_anything(banned, photographs, tmp_path):
     """In a process of its own, which prints them."""
-    names = [b"no text \xff.jpg", "a\nblock  0  1  b.jpg".encode(), "猫 \x1b[2J.jpg".encode()]
+    names = [b"no text \xff.jpg", b"a\nblock  0  1  b.jpg", "猫 \x1b[2J.jpg".encode()]
     for name in names:
         shutil.copy(photographs / "cats" / "image_0001.jpg", os.fsencode(tmp_path) + b"/" + name)
 
@@ -1583,13 +1614,11 @@ def test_names_of_files_may_be_anything(banned, photographs, tmp_path):
 
     done = gate("ask", "--bank", banned, *names)
     assert done.returncode == 1
-    assert [line[:26] for line in done.stdout.splitlines()] == [
-        b"block       0       1  no ",
-        b"block       0       1  a\\n",
-        b"block       0       1  \\u73",
-    ][: len(names)] or done.stdout.splitlines()
-    assert len(done.stdout.splitlines()) == 3
-    assert b"\x1b" not in done.stdout
+    assert done.stdout.splitlines() == [
+        b"block       0       1  no text \\udcff.jpg",
+        b"block       0       1  a\\nblock  0  1  b.jpg",
+        b"block       0       1  \\u732b \\x1b[2J.jpg",
+    ]
     done = gate("flag", "--bank", banned, "--reason", "x", names[0])
     assert done.returncode == 2
     assert b"is not valid text" in done.stderr
@@ -1601,7 +1630,7 @@ def test_names_of_files_may_be_anything(banned, photographs, tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes end otherwise there")
 def test_what_nobody_reads_is_held_back_all_the_same(banned, photographs):
-    files = [photographs / "cats" / "image_0001.jpg"] * 2_000
+    files = [photographs / "cats" / "image_0001.jpg"] * 30
     done = subprocess.Popen(
         [sys.executable, "-m", "helpers", "gate", "ask", "--bank", banned, *files],
         stdout=subprocess.PIPE,

@@ -11,6 +11,73 @@ from helpers import checks
 
 # exercise -> a right answer, a wrong one as a learner might write it, and the input that shows it
 EXERCISES = {
+    "ranked": (
+        lambda names, distances, radius: [
+            name for bits, name in sorted(zip(distances, names, strict=True)) if bits <= radius
+        ],
+        lambda names, distances, radius: [
+            name for bits, name in zip(distances, names, strict=True) if bits <= radius
+        ],
+        "(['b.jpg', 'a.jpg'], [3, 3], 5) gives ['b.jpg', 'a.jpg']; it should give ['a.jpg', 'b.jpg']",
+    ),
+    "differing_bits": (
+        lambda a, b: np.array([digit == "1" for digit in f"{a ^ b:064b}"]).reshape(8, 8),
+        lambda a, b: np.array([(a ^ b) >> n & 1 for n in range(64)]).reshape(8, 8),
+        "(11, 2) in row 0 gives [1, 0, 0, 1, 0, 0, 0, 0]; it should give [0, 0, 0, 0, 0, 0, 0, 0]",
+    ),
+    "most_flips": (
+        lambda before, after: max(after, key=lambda name: (before ^ after[name]).bit_count()),
+        lambda before, after: max(after, key=lambda name: abs(before - after[name])),
+        "{'first': 9223372036854775808, 'second': 3}) gives 'first'; it should give 'second'",
+    ),
+    "verdict": (
+        lambda distance, block, review: (
+            "allow"
+            if distance is None or distance > review
+            else "block"
+            if distance <= block
+            else "review"
+        ),
+        lambda distance, block, review: (
+            "block" if distance < block else "review" if distance < review else "allow"
+        ),
+        "(2, 2, 8) gives 'review'; it should give 'block'",
+    ),
+    "share_stopped": (
+        lambda stopped, often: sum(stopped[c] * often[c] for c in often) / sum(often.values()),
+        lambda stopped, often: sum(stopped.values()) / len(stopped),
+        "gives 0.5; it should give 0.75",
+    ),
+    "share_honest": (
+        lambda uploads, banned, found, mistaken: (
+            (1 - banned) * mistaken / ((1 - banned) * mistaken + banned * found)
+            if mistaken or found
+            else 0.0
+        ),
+        lambda uploads, banned, found, mistaken: mistaken,
+        "(1000, 0.3, 0.8, 0.01) gives 0.01; it should give 0.0283",
+    ),
+    "same_content": (
+        lambda files: sorted(
+            group
+            for group in ([n for n in sorted(files) if files[n] == c] for c in {*files.values()})
+            if len(group) > 1
+        ),
+        lambda files: [[name] for name in files],
+        "gives [['b'], ['a'], ['c']]; it should give [['a', 'b']]",
+    ),
+    "best_of": (
+        lambda files: min(files, key=lambda f: (-f["pixels"], f["step"], f["modified"], f["name"]))[
+            "name"
+        ],
+        lambda files: max(files, key=lambda f: f["step"])["name"],
+        "gives 'a'; it should give 'b'",
+    ),
+    "may_go": (
+        lambda planned, now, kept_planned, kept_now: now == planned and kept_now == kept_planned,
+        lambda planned, now, kept_planned, kept_now: now == planned,
+        "('a', 'a', 'b', 'c') gives True; it should give False",
+    ),
     "new_size": (
         lambda width, height, factor: (round(width * factor), round(height * factor)),
         lambda width, height, factor: (int(width * factor), int(height * factor)),

@@ -134,7 +134,7 @@ def test_comparing_one_by_one_finds_each_pair_once(kind, words):
 @pytest.mark.parametrize("kind", [spread, clustered, lopsided])
 def test_joining_on_any_number_of_blocks_finds_each_pair_once(kind, words, k):
     values, every = distinct(kind, words)
-    for radius in {1: (0, 1, 2, 3, 7, 20, 63), 2: (0, 1, 2, 4, 8), 3: (0, 1, 2, 4)}[k]:
+    for radius in {1: (0, 1, 2, 3, 7, 20, 40), 2: (0, 1, 2, 4, 7), 3: (0, 1, 2, 4)}[k]:
         assert found_by(pairs._join_blocks, values, radius, k) == within(every, radius), radius
 
 
@@ -151,11 +151,11 @@ def test_joining_finds_a_pair_once_wherever_it_differs(words, k):
 @pytest.mark.parametrize("k", [1, 2, 3])
 @pytest.mark.parametrize("words", [2, 4])
 def test_joining_finds_a_pair_once_that_differs_in_the_first_bits_of_its_words(words, k):
-    bits = [64 * word + bit for word in range(words) for bit in (63, 62, 61)]
+    bits = [64 * word + bit for word in range(words) for bit in (63, 62)]
     for one, other in combinations(bits, 2):
         flips = integer_as_words(2**one + 2**other, words)
         values = np.stack([np.zeros(words, np.uint64), flips], axis=1)
-        for radius in (2, 3, 4):
+        for radius in (2, 4):
             assert found_by(pairs._join_blocks, values, radius, k) == [(2, 0, 1)], (one, other)
 
 

@@ -87,15 +87,18 @@ def search(arguments: argparse.Namespace) -> None:
 
 
 def clean(arguments: argparse.Namespace) -> None:
-    """Find the copies in a photo library; with --apply move them into a quarantine folder, with --undo put them back."""
-    from helpers import library, quarantine  # with what they need they take a while to import
+    """Find the copies in a photo library, and propose which of them may go.
+
+    Nothing is touched, unless --apply moves them into a quarantine folder, or --undo puts them back.
+    """
+    from helpers import library, quarantine  # they take a second to import
 
     folder = Path(arguments.folder)
     place = Path(arguments.quarantine or quarantine.default_quarantine(folder))
     if arguments.undo:
-        done = quarantine.undo(place)
-        print(f"{(done['outcome'] == 'put back').sum()} files are back in {folder}.")
-        _left_alone(done)
+        done = quarantine.undo(place, folder)
+        print(f"Put back: {(done['outcome'] == 'put back').sum()} files")
+        _print_some("Left alone", done[done["outcome"] == "left alone"], "reason")
         return
     if arguments.apply and arguments.plan:
         plan = library.read_plan(arguments.plan)
@@ -104,10 +107,9 @@ def clean(arguments: argparse.Namespace) -> None:
             raise Problem(
                 f"{arguments.plan}: is there already; add --apply to carry it out, or name another file"
             )
-        table = library.scan(folder, workers=arguments.workers)
-        for row in table[table["problem"] != ""].itertuples():
-            print(f"Not compared: {row.path}: {row.problem}")
         radius = library.RADIUS if arguments.radius is None else arguments.radius
+        table = library.scan(folder, workers=arguments.workers)
+        _print_some("No picture", table[table["problem"] != ""], "problem")
         plan = library.propose(table, folder, radius, workers=arguments.workers)
         if arguments.plan:
             library.write_plan(arguments.plan, plan)
@@ -118,13 +120,17 @@ def clean(arguments: argparse.Namespace) -> None:
         print(f"The pictures are in {arguments.sheet}.")
     if arguments.apply:
         done = quarantine.apply(folder, plan, place)
-        print(f"{(done['outcome'] == 'moved').sum()} files are in {place}; --undo puts them back.")
-        _left_alone(done)
+        print(
+            f"Moved to {place}: {(done['outcome'] == 'moved').sum()} files; --undo puts them back"
+        )
+        _print_some("Left alone", done[done["outcome"] == "left alone"], "reason")
 
 
-def _left_alone(done: pd.DataFrame) -> None:
-    for row in done[done["outcome"] == "left alone"].itertuples():
-        print(f"Left alone: {row.path}: {row.reason}")
+def _print_some(what: str, rows: pd.DataFrame, why: str, most: int = 5) -> None:
+    for row in rows.head(most).to_dict("records"):
+        print(f"{what}: {_one_line(row['path'])}: {_one_line(row[why])}")
+    if len(rows) > most:
+        print(f"{what}: {len(rows) - most} more")
 
 
 def gate_ask(arguments: argparse.Namespace) -> int:
@@ -289,29 +295,26 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--save-grid", metavar="PNG", help="draw the query and its matches")
     _add_reading(command)
 
-    command = commands.add_parser("clean", help=clean.__doc__, description=clean.__doc__)
+    command = commands.add_parser("clean", help="clean a photo library", description=clean.__doc__)
     command.set_defaults(run=clean)
-    command.add_argument(
-        "folder",
-        metavar="FOLDER",
-        help="the photo library; nothing in it is changed unless --apply or --undo is given",
-    )
+    command.add_argument("folder", metavar="FOLDER", help="the photo library")
     command.add_argument(
         "--radius",
         type=int,
         metavar="N",
-        help="bits by which copies may differ, before their pixels are compared (10)",
+        help="bits by which copies may differ, before their pixels are compared (8)",
     )
     command.add_argument(
-        "--plan", metavar="FILE", help="write the plan as CSV; with --apply, carry out this one"
+        "--plan", metavar="FILE", help="write the plan as CSV; with --apply, carry this one out"
     )
-    command.add_argument("--sheet", metavar="FILE", help="write a page with the pictures, as HTML")
+    command.add_argument("--sheet", metavar="FILE", help="write a page of small pictures, as HTML")
     command.add_argument(
-        "--quarantine", metavar="DIR", help="where copies are moved (FOLDER-quarantine)"
+        "--quarantine", metavar="DIR", help="where the copies go (FOLDER-quarantine)"
     )
-    command.add_argument("--apply", action="store_true", help="move the copies")
-    command.add_argument("--undo", action="store_true", help="put back what was moved")
     command.add_argument("--workers", type=int, metavar="N", help="processes (all processors)")
+    whether = command.add_mutually_exclusive_group()
+    whether.add_argument("--apply", action="store_true", help="move the copies")
+    whether.add_argument("--undo", action="store_true", help="put back what was moved")
 
     summary = "keep banned pictures out: ask, flag, unflag, list, export, import"
     command = commands.add_parser("gate", help=summary, description=summary)

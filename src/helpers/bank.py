@@ -25,7 +25,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -57,6 +57,7 @@ _PATIENCE = 60  # seconds to wait while other processes write
 _TAIL = 20_000  # entries that are scanned one by one before they join the index
 _LONGEST = 10_000  # letters of a reason or a source
 _FORMULA = tuple("=+-@\t\r\n'")  # how a formula begins in a spreadsheet; and the mark against it
+_NO_BANK = "{}: is not a bank; check the spelling, or choose a new name"
 _REPLACED = "{}: another file has taken its place, or it has gone; open the bank anew"
 
 _SETTINGS = "CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL)"
@@ -122,6 +123,12 @@ class Bank:
         ``rotate``, ``background``, ``fast``: how picture files are read (see `helpers.images.open_image`). A bank keeps what it
         was made with; leave them out to read as it does.
 
+    Attributes
+    ----------
+    path : Path
+    settings : dict
+        What made the bank: ``format``, ``algorithm``, ``hash_size``, ``reading`` and ``versions``.
+
     Raises
     ------
     Problem
@@ -146,8 +153,14 @@ class Bank:
         self._seen = None, _no_entries(), _no_entries()
         made = _made_here(reading)
         missing = f"{path}: no such bank; check the spelling, or flag a picture first"
-        if not make and not self._place.exists():
-            raise Problem(missing)
+        try:
+            if self._place.stat().st_size == 1:  # which SQLite would take for an empty file
+                raise Problem(_NO_BANK.format(path))
+        except FileNotFoundError as error:
+            if not make:
+                raise Problem(missing) from error
+        except OSError:
+            pass  # SQLite will say so too
         with self._translated():
             self._connection = sqlite3.connect(
                 self._place, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
@@ -155,6 +168,7 @@ class Bank:
         try:
             with self._translated():
                 self._connection.execute("PRAGMA synchronous = EXTRA")
+                self._connection.execute("PRAGMA fullfsync = ON")  # macOS needs to be told twice
                 if not self._schema() and make:
                     self._make(made)
                 if not self._schema():
@@ -394,7 +408,7 @@ class Bank:
         self,
         fingerprints: object,
         reason: str,
-        source: str | Sequence[str] = "",
+        source: str | list[str] = "",
         *,
         anyway: bool = False,
     ) -> range:
@@ -404,7 +418,7 @@ class Bank:
         ----------
         fingerprints : array-like of uint64, shape (n,)
         reason : str
-        source : str or sequence of str
+        source : str or list of str
             One for all, or one for each.
         anyway : bool
             See `flag`.
@@ -430,7 +444,8 @@ class Bank:
                 f"fingerprints of shape {values.shape}: a bank takes {BITS} bits each, shape (n,)"
             )
         _check_text("reason", reason)
-        sources = [source] * len(values) if isinstance(source, str) else list(source)
+        many = isinstance(source, (list, tuple, np.ndarray, pd.Series))
+        sources = list(source) if many else [source] * len(values)
         if len(sources) != len(values):
             raise Problem(
                 f"{len(sources)} sources for {len(values)} fingerprints; give one, or one for each"
@@ -515,8 +530,9 @@ class Bank:
         >>> bank.write_csv("banned.csv")  # doctest: +SKIP
         2
         """
-        if Path(path).exists() and self._place.samefile(path):
-            raise Problem(f"{path}: is the bank itself; choose another name for the CSV file")
+        with suppress(OSError):  # where there is no such file yet
+            if self._place.samefile(path):
+                raise Problem(f"{path}: is the bank itself; choose another name for the CSV file")
         table = self.entries()
         text = StringIO()
         writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
@@ -524,8 +540,11 @@ class Bank:
         for row in table.itertuples():
             digits = fingerprints.to_hex(row.fingerprint)
             writer.writerow([digits, _plain(row.reason), _plain(row.source), row.time])
-        with exclusive(path):
-            write_text(path, text.getvalue())
+        try:
+            with exclusive(path):
+                write_text(path, text.getvalue())
+        except OSError as error:
+            raise write_problem(path, error) from error
         return len(table)
 
     def read_csv(self, path: str | Path, *, anyway: bool = False) -> int:
@@ -604,23 +623,26 @@ class Bank:
             yield
         except sqlite3.Error as error:
             raise self._problem(error) from error
+        except UnicodeDecodeError as error:  # SQLite complains of what it found, in its words
+            raise self._damaged("its tables are described in no valid text") from error
 
     def _problem(self, error: sqlite3.Error) -> Problem:
         """SQLite's error in one sentence."""
         kind = getattr(error, "sqlite_errorname", "").split("_")[1:2]
         why = " ".join(str(error).split())
         if kind == ["CANTOPEN"]:
-            if self._place.is_dir():
-                return Problem(f"{self.path}: is a folder, not a bank; name a file in it")
-            if not self._place.parent.is_dir():
-                return Problem(f"{self.path}: there is no folder for it; make that first")
+            with suppress(OSError):  # where the folder may not be entered
+                if self._place.is_dir():
+                    return Problem(f"{self.path}: is a folder, not a bank; name a file in it")
+                if not self._place.parent.is_dir():
+                    return Problem(f"{self.path}: there is no folder for it; make that first")
             return Problem(f"{self.path}: may not be opened ({why}); ask for permission")
         if kind in (["FULL"], ["IOERR"], ["READONLY"]):
             return write_problem(self.path, OSError(why))
         if kind == ["BUSY"]:
             return Problem(f"{self.path}: other processes keep it busy ({why}); try again later")
         if kind == ["NOTADB"]:
-            return Problem(f"{self.path}: is not a bank; check the spelling, or choose a new name")
+            return Problem(_NO_BANK.format(self.path))
         return self._damaged(why)
 
     def _damaged(self, why: str) -> Problem:

@@ -42,7 +42,12 @@ def _equal(got: object, expected: object) -> bool:
     try:
         if isinstance(expected, float):
             return bool(np.isclose(got, expected))
-        return bool(np.array_equal(np.asarray(got), np.asarray(expected)))
+        if isinstance(expected, list):
+            return list(got) == expected
+        got, expected = np.asarray(got), np.asarray(expected)
+        if expected.dtype == np.uint64:  # NumPy would compare a float with it as floats
+            got, expected = got.astype(object), expected.astype(object)
+        return bool(np.array_equal(got, expected))
     except (TypeError, ValueError):
         return False
 
@@ -60,7 +65,8 @@ def _shown(value: object) -> str:
         text = str((value.astype(int) if value.dtype == bool else value).tolist())
     else:
         value = value.item() if isinstance(value, np.generic) else value
-        text = repr(value.name if isinstance(value, Path) else value)
+        name = isinstance(value, Path) or callable(value)
+        text = repr(getattr(value, "name", None) or value.__name__) if name else repr(value)
     return text if len(text) <= 160 else text[:157] + "..."
 
 
@@ -239,8 +245,12 @@ def wrong_queries(attempt: Callable) -> None:
     def another_row(query: np.uint64) -> np.ndarray:
         return oracle(query) + (query == queries[1])
 
+    def adds_one(query: np.uint64) -> np.ndarray:
+        return np.append(oracle(query), 5) if query == queries[2] else oracle(query)
+
     cases = [(strict, oracle, queries), (oracle, oracle, queries), (misses_one, oracle, queries)]
-    cases += [(another_row, oracle, queries), (oracle, oracle, queries[:0])]
+    cases += [(another_row, oracle, queries), (adds_one, oracle, queries)]
+    cases += [(oracle, oracle, queries[:0])]
 
     def truth(search: Callable, oracle: Callable, queries: np.ndarray) -> list[int]:
         return [

@@ -1,10 +1,8 @@
-"""Search by picture, and a microscope for dHash: two pages of controls in JupyterLab.
+"""Search by picture, and a microscope for dHash: two pages with controls, for JupyterLab.
 
-What a page shows is computed without controls: `index`, `find` and `differences` for the search; `changed` and `look` for the
-microscope. The pages, `search_page` and `microscope`, carry values from controls to these and HTML back. Where nobody can use
-controls, since a program runs the notebook, a page shows a figure of itself and a sentence.
-
-A change of a page's setting in Python, ``page.radius.value = 3``, does what a hand would do.
+A page is two things. Its state, and what it shows of it (``sentence``, ``html()``, ``figure()``), know no controls. The controls are made
+when the page is first shown to a person; ``page.controls.radius.value = 3`` does what a hand would do. Where nobody can use controls,
+since a program runs the notebook, the page shows a figure of itself and a sentence instead.
 """
 
 from __future__ import annotations
@@ -16,10 +14,10 @@ import tempfile
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -34,18 +32,21 @@ from helpers import Problem, datasets, fingerprints, hamming, plots
 from helpers.images import find_images, open_image, open_with_size
 from helpers.search import LinearScan
 
-#: What reaches a notebook through its websocket, as Jupyter Server sets it; a larger upload is lost without a word.
+#: What Jupyter Server lets through its websocket, unless it is told otherwise. A larger upload is lost without a word.
 UPLOAD_MEGABYTES = 10
-_SIDE = 800  # pixels of the copy that is worked on and shown; fingerprints are those of the whole picture
+_SIDE = 800  # pixels of the copy that is shown and worked on
 _THUMBNAIL = 100
 _CHUNK = 512  # pictures between two words of progress
-_NAMES = 2000  # of one folder that are offered for choice
-_OWN = "a folder of mine"
+_NAMES = 10_000  # that are offered for choice; any other can be typed
+_LABEL = "190px"
 _STYLE = """<style>
 .explore {line-height: 1.4}
 .explore ol, .explore .row {display: flex; flex-wrap: wrap; gap: 14px; margin: 0; padding: 0; list-style: none}
 .explore li, .explore .card {box-sizing: content-box; border: 1px solid #888; border-radius: 4px; padding: 8px; width: 208px}
+.explore .card {width: auto; margin-bottom: 14px}
 .explore .pair {display: flex; gap: 8px; align-items: flex-start}
+.explore .card .pair {flex-wrap: wrap}
+.explore .card p {flex: 1 1 260px}
 .explore img {object-fit: contain}
 .explore p {margin: 4px 0; overflow-wrap: anywhere}
 .explore .problem {border-left: 5px solid #D55E00; padding: 4px 10px}
@@ -54,7 +55,7 @@ _STYLE = """<style>
 </style>"""
 
 
-# What can be searched, and with what
+# Pictures
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,34 +86,6 @@ class Pictures:
     def scan(self) -> LinearScan:
         """What searches them. Up to some 100,000 pictures nothing is faster: see chapter 5."""
         return LinearScan(self.fingerprints)
-
-
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """A picture to search with, or to look at.
-
-    Attributes
-    ----------
-    name : str
-        As it is shown.
-    image : PIL.Image.Image
-        In RGB, at most 800 pixels wide and high.
-    size : (int, int)
-        Width and height of the file's picture.
-    fingerprint : uint64
-        Of the file's picture.
-    note : str
-        A sentence, or empty.
-    path : str
-        In the dataset that it was chosen from, or empty.
-    """
-
-    name: str
-    image: Image.Image
-    size: tuple[int, int]
-    fingerprint: np.uint64
-    note: str = ""
-    path: str = ""
 
 
 def index(
@@ -147,10 +120,8 @@ def index(
     if isinstance(dataset, datasets.Dataset):
         name, root, paths = dataset.name, dataset.root, dataset.images
     else:
-        if not str(dataset).strip():
-            raise Problem("no folder is named; type the path of a folder of pictures")
-        root = Path(str(dataset).strip()).expanduser()
-        name, paths = root.name or str(root), find_images(root)
+        root = Path(dataset).expanduser()
+        name, paths = root.resolve().name or str(root), find_images(root)
     if report is None:
         table = fingerprints.of_folder(root, paths)
     else:
@@ -165,24 +136,49 @@ def index(
         raise Problem(f"{root}: holds no picture that can be read; choose another folder")
     left_out = ""
     if len(bad):
-        first = bad.iloc[0]
-        left_out = f"{len(bad)} of {len(table)} files are left out. The first: {first.path}: {first.problem}"
+        first = f"{bad.iloc[0].path}: {bad.iloc[0].problem}"
+        left_out = f"{len(bad)} of {len(table)} files could not be read, the first: {first}."
     values = hamming.as_fingerprints(good["fingerprint"])
     return Pictures(name, root, good["path"].tolist(), values, left_out)
 
 
 @contextmanager
 def _without_bar() -> Iterator[None]:
-    """A bar would be drawn nowhere: what a control starts has no cell below which it could stand."""
-    before = os.environ.get("TQDM_DISABLE")
+    """What a control starts has no cell below which a bar could stand."""
+    before = os.environ.get("TQDM_DISABLE", "")
     os.environ["TQDM_DISABLE"] = "1"
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["TQDM_DISABLE"]
-        else:
-            os.environ["TQDM_DISABLE"] = before
+        os.environ["TQDM_DISABLE"] = before  # an empty text counts as not set
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture to search with, or to look at.
+
+    Attributes
+    ----------
+    name : str
+        As it is shown.
+    image : PIL.Image.Image
+        In RGB, reduced to at most 800 pixels in width and height.
+    size : (int, int)
+        Width and height of the whole picture.
+    fingerprint : uint64
+        Of the whole picture.
+    note : str
+        A sentence, or empty.
+    path : str
+        In the dataset that it was chosen from, or empty.
+    """
+
+    name: str
+    image: Image.Image
+    size: tuple[int, int]
+    fingerprint: np.uint64
+    note: str = ""
+    path: str = ""
 
 
 def read_picture(path: str | Path, name: str | None = None) -> Picture:
@@ -209,41 +205,47 @@ def read_picture(path: str | Path, name: str | None = None) -> Picture:
     >>> read_picture("data/sample/cat/whole.jpg").size  # doctest: +SKIP
     (451, 300)
     """
-    path = Path(path)
-    name = name or path.name
+    path = Path(path).expanduser()
     try:
         image, size = open_with_size(path)
     except Problem as problem:
-        raise Problem(f"{name}: {str(problem).removeprefix(f'{path}: ')}") from problem
+        raise Problem(f"{name or path}: {str(problem).removeprefix(f'{path}: ')}") from problem
     note = "Of an animation the first frame is taken." if _is_animation(path) else ""
     value = fingerprints.of_image(image)
-    return Picture(name, _reduced(image), size, value, note)
+    return Picture(name or path.name, _reduced(image), size, value, note)
 
 
 def read_upload(name: str, content: bytes) -> Picture:
     """A picture from the bytes of an upload: see `read_picture`."""
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "upload")  # never under a name that a stranger chose
+        file = Path(folder, "upload")  # never under a name that somebody else chose
         file.write_bytes(content)
         return read_picture(file, name)
 
 
 def _is_animation(path: Path) -> bool:
-    try:
-        with Image.open(path, formats=["GIF", "PNG", "WEBP"]) as image:
-            return image.is_animated
-    except (OSError, AttributeError):
-        return False
+    with suppress(OSError), Image.open(path, formats=["GIF", "PNG", "WEBP"]) as image:
+        return image.is_animated
+    return False
 
 
 def _reduced(image: Image.Image) -> Image.Image:
-    """The picture in RGB, of a size to work with."""
     image = image if image.mode in ("L", "RGB") else image.convert("RGB")
     image.thumbnail((_SIDE, _SIDE))  # in place: a copy of 50 million pixels takes its time
     return image.convert("RGB")
 
 
-# The search
+def _open_small(path: Path) -> Image.Image:
+    """For a thumbnail: a JPEG is decoded at a fraction of its size, which no eye can tell."""
+    with suppress(Exception), Image.open(path, formats=["JPEG"]) as image:
+        if image.mode == "RGB" and image.getexif().get(0x0112, 1) == 1:
+            image.draft("RGB", (2 * _THUMBNAIL, 2 * _THUMBNAIL))
+            image.load()
+            return image
+    return open_image(path)
+
+
+# Bits
 
 
 def bits(fingerprint: np.uint64) -> np.ndarray:
@@ -265,6 +267,39 @@ def bits(fingerprint: np.uint64) -> np.ndarray:
     """
     one = np.array([fingerprint], dtype=np.uint64).astype(">u8")
     return np.unpackbits(one.view(np.uint8)).reshape(8, 8).astype(bool)
+
+
+def differences(differ: np.ndarray) -> str:
+    """Which bits differ, in words: what the crosses on a grid say.
+
+    Parameters
+    ----------
+    differ : ndarray of bool, shape (8, 8)
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> differences(bits(0b101))
+    '2 bits differ: row 8, columns 6, 8'
+    """
+    rows = []
+    for row, places in enumerate(differ, start=1):
+        columns = [str(column) for column, differs in enumerate(places, start=1) if differs]
+        if columns:
+            rows.append(f"row {row}, column{'s' * (len(columns) > 1)} {', '.join(columns)}")
+    return ": ".join(filter(None, [_how_many(differ), "; ".join(rows)]))
+
+
+def _how_many(differ: np.ndarray) -> str:
+    number = int(differ.sum())
+    return f"{_bits(number)} {'differs' if number == 1 else 'differ'}"
+
+
+def _bits(number: int) -> str:
+    return "no bits" if number == 0 else "1 bit" if number == 1 else f"{number} bits"
 
 
 def find(pictures: Pictures, fingerprint: np.uint64, radius: int) -> pd.DataFrame:
@@ -299,75 +334,13 @@ def find(pictures: Pictures, fingerprint: np.uint64, radius: int) -> pd.DataFram
     scan, start = pictures.scan, time.perf_counter()
     rows, distances = scan.within(fingerprint, radius)
     seconds = time.perf_counter() - start
-    differ = pictures.fingerprints[rows] ^ np.uint64(fingerprint)
-    paths = [pictures.paths[row] for row in rows]
-    matches = pd.DataFrame({"path": paths, "distance": distances, "differ": differ})
+    matches = pd.DataFrame({"path": [pictures.paths[row] for row in rows], "distance": distances})
+    matches["differ"] = pictures.fingerprints[rows] ^ np.uint64(fingerprint)
     matches.attrs["seconds"] = seconds
     return matches
 
 
-def differences(differ: np.ndarray) -> str:
-    """Which bits differ, in words: what the crosses on a grid say.
-
-    Parameters
-    ----------
-    differ : ndarray of bool, shape (8, 8)
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> differences(bits(0b101))
-    '2 bits differ: row 8, columns 6, 8'
-    """
-    rows = []
-    for row, places in enumerate(differ, start=1):
-        columns = [str(column) for column, differs in enumerate(places, start=1) if differs]
-        if columns:
-            rows.append(f"row {row}, column{'s' * (len(columns) > 1)} {', '.join(columns)}")
-    where = f": {'; '.join(rows)}" if rows else ""
-    return f"{_count(differ)}{where}"
-
-
-def _count(differ: np.ndarray) -> str:
-    number = int(differ.sum())
-    return f"{_bits(number)} {'differs' if number == 1 else 'differ'}"
-
-
-def _bits(number: int) -> str:
-    return "no bits" if number == 0 else "1 bit" if number == 1 else f"{number} bits"
-
-
-def found_in_words(pictures: Pictures, query: Picture, matches: pd.DataFrame, radius: int) -> str:
-    """What a search found, in one sentence.
-
-    Parameters
-    ----------
-    pictures : Pictures
-    query : Picture
-    matches : DataFrame
-        From `find`.
-    radius : int
-
-    Returns
-    -------
-    str
-        With the distance of the nearest picture, where nothing was found.
-    """
-    number, among = len(matches), f"of {len(pictures):,} pictures of {pictures.name}"
-    within = f"within {_bits(radius)} of {query.name}" if radius else f"equal to {query.name}"
-    if not number:
-        nearest = int(hamming.distances(query.fingerprint, pictures.fingerprints).min())
-        return f"None {among} is {within}; the nearest is {_bits(nearest)} away."
-    itself = ""
-    if query.path and (matches["path"] == query.path).any():
-        itself = ", the query itself," if number == 1 else ", the query itself among them,"
-    return f"{number:,} {among}{itself} {'is' if number == 1 else 'are'} {within}."
-
-
-# The microscope
+# What the microscope does and looks at
 
 
 @dataclass(frozen=True)
@@ -383,7 +356,7 @@ class Change:
     brightness : int
         Per cent: 100 leaves it.
     quality : int
-        Of the JPEG as which it is saved and opened again; 100: it is not saved again.
+        Of the JPEG as which it is saved and opened again; 100: it is not saved.
     """
 
     crop: int = 0
@@ -392,7 +365,7 @@ class Change:
     quality: int = 100
 
 
-#: The lowest and highest value of each change, and its name on the page.
+#: The lowest and highest value of each change, and its label on the page.
 LIMITS = {
     "crop": (0, 40, "Cut off each side, %"),
     "turn": (-45, 45, "Turn, degrees"),
@@ -429,9 +402,8 @@ def changed(image: Image.Image, change: Change) -> Image.Image:
             raise Problem(f"{name}={getattr(change, name)}: it is a number from {low} to {high}")
     image = image.convert("RGB")
     if change.crop:
-        share, (width, height) = change.crop / 100, image.size
-        left, top = int(width * share), int(height * share)
-        image = image.crop((left, top, width - left, height - top))
+        left, top = (side * change.crop // 100 for side in image.size)
+        image = image.crop((left, top, image.width - left, image.height - top))
     if change.turn:
         image = image.rotate(change.turn, Image.Resampling.BICUBIC)
     if change.brightness != 100:
@@ -454,7 +426,7 @@ class Steps:
     ----------
     grey : PIL.Image.Image
     pixels : ndarray of int, shape (8, 9)
-        Rows of nine grey values.
+        Eight rows of nine grey values.
     right_minus_left : ndarray of int, shape (8, 8)
         What is compared.
     bits : ndarray of bool, shape (8, 8)
@@ -468,8 +440,7 @@ class Steps:
     def __init__(self, image: Image.Image) -> None:
         self.image = image
         self.grey = image.convert("L")
-        small = self.grey.resize((9, 8), Image.Resampling.LANCZOS)
-        self.pixels = np.asarray(small).astype(int)
+        self.pixels = np.asarray(self.grey.resize((9, 8), Image.Resampling.LANCZOS)).astype(int)
         self.right_minus_left = self.pixels[:, 1:] - self.pixels[:, :-1]
         self.bits = self.right_minus_left > 0
 
@@ -482,188 +453,71 @@ class Steps:
         return near.reshape(8, 8)
 
 
-def flips_in_words(before: Steps, after: Steps) -> str:
-    """How many bits a change flipped, in one sentence.
-
-    Parameters
-    ----------
-    before, after : Steps
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> dark = Steps(Image.new("L", (90, 80)))
-    >>> flips_in_words(dark, dark)
-    'None of the 64 bits differs from the unchanged picture.'
-    """
-    flips = before.bits != after.bits
-    number, ties = int(flips.sum()), int((flips & before.near_ties).sum())
-    if not number:
-        return "None of the 64 bits differs from the unchanged picture."
-    among = f"{ties} of them {'was' if ties == 1 else 'were'} among its 32 near-ties"
-    verb = "differs" if number == 1 else "differ"
-    return f"{number} of 64 bits {verb} from the unchanged picture; {among}."
+# HTML
 
 
-# As HTML
-
-
-def data_uri(image: Image.Image, side: int) -> str:
-    """A picture as text that a page can show, at most so many pixels wide and high."""
-    small = image.copy()
+def _img(image: Image.Image | None, alt: str, side: int) -> str:
+    if image is None:
+        return f'<span style="width:{side}px">cannot be read</span>'
+    small, content = image.copy(), io.BytesIO()
     small.thumbnail((side, side))
-    content = io.BytesIO()
     small.convert("RGB").save(content, "JPEG", quality=85)
-    return "data:image/jpeg;base64," + b64encode(content.getvalue()).decode()
+    uri = f"data:image/jpeg;base64,{b64encode(content.getvalue()).decode()}"
+    return f'<img src="{uri}" alt="{alt}" style="width:{side}px;max-height:{side}px">'
 
 
-def _img(uri: str, alt: str, side: int) -> str:
+def _svg(content: str, label: str, view: str, width: int, height: int) -> str:
     return (
-        f'<img src="{uri}" alt="{html.escape(alt)}" style="width:{side}px;max-height:{side}px">'
-        if uri
-        else f'<span style="width:{side}px">this picture cannot be read</span>'
+        f'<svg role="img" aria-label="{label}" viewBox="{view}" width="{width}" height="{height}" '
+        f'style="flex:none" font-size="11" font-family="sans-serif" text-anchor="middle">{content}</svg>'
     )
 
 
-def bits_svg(shown: np.ndarray, differ: np.ndarray | None = None, *, side: int = _THUMBNAIL) -> str:
-    """Bits as squares, 1 white and 0 black; those that differ have a cross.
-
-    Parameters
-    ----------
-    shown : ndarray of bool, shape (8, 8)
-    differ : ndarray of bool, shape (8, 8), optional
-    side : int
-        Pixels.
-
-    Returns
-    -------
-    str
-        SVG, with a label for those who cannot see it.
-    """
-    label = "The bits of the picture" if differ is None else differences(differ)
+def _grid(shown: np.ndarray, differ: np.ndarray | None, side: int) -> str:
+    """Bits as squares, 1 white and 0 black, with a cross on those that differ: `helpers.plots.draw_bits`, but quick."""
+    marked = np.argwhere(differ) if differ is not None else []
     black = "".join(f"M{column} {row}h1v1h-1z" for row, column in np.argwhere(~shown))
     lines = "".join(f"M{n} 0v8M0 {n}h8" for n in range(9))
-    crosses = "".join(
-        f"M{column + 0.2:.1f} {row + 0.2:.1f}l.6 .6m0-.6l-.6 .6"
-        for row, column in np.argwhere(differ if differ is not None else np.zeros((8, 8)))
-    )
-    return (
-        f'<svg role="img" aria-label="{label}" width="{side}" height="{side}" viewBox="-.05 -.05 8.1 8.1" style="flex:none">'
-        f'<path d="M0 0h8v8h-8z" fill="#fff"/><path d="{black}" fill="#000"/>'
+    crosses = "".join(f"M{column}.2 {row}.2l.6 .6m0-.6l-.6 .6" for row, column in marked)
+    content = (
+        f'<path d="M0 0h8v8h-8z" fill="#fff"/><path d="{black}"/>'
         f'<path d="{lines}" stroke="{plots.GREY}" stroke-width=".05"/>'
-        f'<path d="{crosses}" stroke="{plots.ORANGE}" stroke-width=".2" fill="none"/></svg>'
+        f'<path d="{crosses}" stroke="{plots.ORANGE}" stroke-width=".2"/>'
     )
+    label = "The bits of the picture" if differ is None else differences(differ)
+    return _svg(content, label, "-.05 -.05 8.1 8.1", side, side)
+
+
+def _numbers(values: np.ndarray, label: str, framed: np.ndarray | None = None) -> str:
+    """Grey values on squares of their grey; or, with frames around some, differences on white."""
+    cells, (rows, columns) = [], values.shape
+    for (row, column), value in np.ndenumerate(values):
+        grey = 255 if framed is not None else int(value)
+        ink = "#000" if grey > 127 else "#fff"
+        text = str(value) if framed is None else _signed(value)
+        x, y = 26 * column, 26 * row
+        cells.append(
+            f'<rect x="{x}" y="{y}" width="26" height="26" fill="rgb({grey},{grey},{grey})"/>'
+            f'<text x="{x + 13}" y="{y + 17}" fill="{ink}">{text}</text>'
+        )
+        if framed is not None and framed[row, column]:
+            cells.append(
+                f'<path d="M{x + 2} {y + 2}h22v22h-22z" fill="none" stroke="{plots.ORANGE}" stroke-width="2.5"/>'
+            )
+    width, height = 26 * columns, 26 * rows
+    edge = f'<rect width="{width}" height="{height}" fill="none" stroke="{plots.GREY}"/>'
+    view = f"-1 -1 {width + 2} {height + 2}"
+    return _svg("".join(cells) + edge, label, view, width + 2, height + 2)
 
 
 def _signed(value: int) -> str:
     return f"{value:+d}" if value else "0"
 
 
-def _numbers_svg(values: np.ndarray, label: str, framed: np.ndarray | None = None) -> str:
-    """Numbers in squares: grey values in their own grey; or, if some are to be framed, signed numbers on white."""
-    rows, columns = values.shape
-    cells, frames = [], []
-    for (row, column), value in np.ndenumerate(values):
-        fill = int(value) if framed is None else 255
-        ink = "#000" if fill > 127 else "#fff"
-        text = str(value) if framed is None else _signed(value)
-        cells.append(
-            f'<rect x="{column * 26}" y="{row * 26}" width="26" height="26" fill="rgb({fill},{fill},{fill})"/>'
-            f'<text x="{column * 26 + 13}" y="{row * 26 + 17}" fill="{ink}">{text}</text>'
-        )
-        if framed is not None and framed[row, column]:
-            frames.append(f"M{column * 26 + 2} {row * 26 + 2}h22v22h-22z")
-    return (
-        f'<svg role="img" aria-label="{label}" width="{26 * columns + 2}" height="{26 * rows + 2}" '
-        f'viewBox="-1 -1 {26 * columns + 2} {26 * rows + 2}" font-size="11" font-family="sans-serif" text-anchor="middle">'
-        f'{"".join(cells)}<path d="{"".join(frames)}" fill="none" stroke="{plots.ORANGE}" stroke-width="2.5"/>'
-        f'<rect width="{26 * columns}" height="{26 * rows}" fill="none" stroke="{plots.GREY}"/></svg>'
-    )
-
-
-def matches_html(
-    query: Picture,
-    matches: pd.DataFrame,
-    thumbnails: Callable[[str], str],
-    *,
-    most: int = 12,
-) -> str:
-    """A query and its matches, each with its bits.
-
-    Parameters
-    ----------
-    query : Picture
-    matches : DataFrame
-        From `find`.
-    thumbnails : callable
-        From a path to a data URI, or to an empty text for a file that cannot be read.
-    most : int
-        Matches to show; a sentence tells of the others.
-
-    Returns
-    -------
-    str
-        Names in it are escaped.
-    """
-    cards = []
-    for number, match in enumerate(matches.head(most).itertuples(), start=1):
-        differ = bits(match.differ)
-        itself = " (the query itself)" if match.path == query.path else ""
-        cards.append(
-            f'<li><div class="pair">{_img(thumbnails(match.path), f"match {number}", _THUMBNAIL)}'
-            f"{bits_svg(bits(query.fingerprint) ^ differ, differ)}</div>"
-            f"<p><b>{number}. {_count(differ)}</b><br>{html.escape(match.path)}{itself}</p></li>"
-        )
-    rest = len(matches) - most
-    more = f"<p>The {most} nearest are shown, {rest:,} more are not.</p>" if rest > 0 else ""
-    width, height = query.size
-    return (
-        f'{_STYLE}<div class="explore"><div class="card" style="margin-bottom:14px;width:auto">'
-        f'<div class="pair">{_img(data_uri(query.image, 180), "the query", 180)}{bits_svg(bits(query.fingerprint), side=140)}'
-        f"<p><b>The query</b><br>{html.escape(query.name)}<br>{width:,} x {height:,} pixels<br>"
-        f"<code>{fingerprints.to_hex(query.fingerprint)}</code><br>White: 1, brighter than to its left. Black: 0.<br>"
-        f"On a match: a cross where its bit differs from the query's.</p>"
-        f"</div></div><ol>{''.join(cards)}</ol>{more}</div>"
-    )
-
-
-def steps_html(before: Steps, after: Steps) -> str:
-    """The steps of dHash on a changed picture, with crosses on the bits that flipped.
-
-    Parameters
-    ----------
-    before, after : Steps
-
-    Returns
-    -------
-    str
-    """
-    flips = before.bits != after.bits
-    shown = [("the picture, changed", after.image), ("1. grey", after.grey)]
-    pictures = "".join(
-        _figure(title, _img(data_uri(image, 180), title, 180)) for title, image in shown
-    )
-    steps = [
-        ("2. nine by eight pixels", _numbers_svg(after.pixels, "9 by 8 grey values")),
-        (
-            "3. each minus its left neighbour",
-            _numbers_svg(after.right_minus_left, "8 by 8 differences of neighbours", flips),
-        ),
-        ("4. bits: white if above 0", bits_svg(after.bits, flips, side=210)),
-    ]
-    figures = "".join(_figure(title, content) for title, content in steps)
-    where = differences(flips)
-    return (
-        f'{_STYLE}<div class="explore"><div class="row"><div>{pictures}</div>{figures}</div>'
-        f"<p>{where[0].upper()}{where[1:]}. Bits that differ have a frame in step 3 and a cross in step 4.</p></div>"
-    )
-
-
-def _figure(title: str, content: str) -> str:
-    return f"<figure><figcaption>{title}</figcaption>{content}</figure>"
+def _short(name: str) -> str:
+    """A name that fits above a panel: folder and file, each on its line."""
+    parts = [part for part in name.rpartition("/")[::2] if part]
+    return "\n".join(p if len(p) <= 30 else f"{p[:14]}...{p[-13:]}" for p in parts)
 
 
 # The pages
@@ -704,12 +558,14 @@ def search_page(
 
     Examples
     --------
-    >>> search_page("sample", query="cat/whole.jpg", radius=2)  # doctest: +SKIP
+    >>> search_page("sample", query="cat/whole.jpg", radius=2)
+    Search by picture. 1 of 101 pictures of sample, the query itself, is within 2 bits of cat/whole.jpg.
     """
     pictures = dataset if isinstance(dataset, Pictures) else index(dataset)
     largest = max(hamming.check_radius(largest), hamming.check_radius(radius))
-    first = pictures.paths[0] if query is None else query
-    return SearchPage(pictures, _picture_of(pictures, first), radius, largest, most)
+    return SearchPage(
+        pictures, _choose(pictures, query or pictures.paths[0]), radius, largest, most
+    )
 
 
 def microscope(
@@ -736,43 +592,26 @@ def microscope(
 
     Examples
     --------
-    >>> microscope("photo.jpg", Change(crop=10))  # doctest: +SKIP
+    >>> microscope(Image.linear_gradient("L"), Change(crop=10))
+    A microscope for dHash. The picture: none of the 64 bits differs from the unchanged picture.
     """
-    if isinstance(image, (str, Path)):
-        image = read_picture(image)
-    elif isinstance(image, Image.Image):
-        value, small = fingerprints.of_image(image), _reduced(image.copy())
-        image = Picture("the picture", small, image.size, value)
-    return Microscope(image, change or Change())
+    if isinstance(image, Image.Image):
+        small = _reduced(image.copy())
+        image = Picture("The picture", small, image.size, fingerprints.of_image(image))
+    return Microscope(
+        image if isinstance(image, Picture) else read_picture(image), change or Change()
+    )
 
 
-def _picture_of(pictures: Pictures, path: str | Path) -> Picture:
-    """A picture of the dataset by its path there, or of the computer."""
-    if str(path) in set(pictures.paths):
-        return replace(read_picture(pictures.root / path, str(path)), path=str(path))
-    return _from_computer(path)
-
-
-def _from_computer(path: str | Path) -> Picture:
-    file = Path(path).expanduser()
-    return replace(read_picture(file, str(path)), name=file.name)
-
-
-def _open_small(path: Path) -> Image.Image:
-    """For a thumbnail. A JPEG is decoded at a fraction of its size, as no eye can tell."""
-    try:
-        with Image.open(path, formats=["JPEG"]) as image:
-            if image.mode == "RGB" and image.getexif().get(0x0112, 1) == 1:
-                image.draft("RGB", (2 * _THUMBNAIL, 2 * _THUMBNAIL))
-                image.load()
-                return image
-    except Exception:  # whatever is the matter, the next line finds it out
-        pass
-    return open_image(path)
+def _choose(pictures: Pictures, path: str | Path) -> Picture:
+    """A picture of the dataset, or else of the computer."""
+    if str(path) not in set(pictures.paths):
+        return read_picture(path)
+    return replace(read_picture(pictures.root / path, str(path)), path=str(path))
 
 
 def _someone_is_there() -> bool:
-    """Whether a person ran this cell. A program that runs notebooks says that it cannot be asked anything."""
+    """Whether a person ran this cell: a program that runs notebooks says that it cannot be asked anything."""
     kernel = getattr(get_ipython(), "kernel", None)
     request = kernel.get_parent("shell") if hasattr(kernel, "get_parent") else {}
     return bool(request.get("content", {}).get("allow_stdin"))
@@ -789,25 +628,40 @@ def _widgets() -> ModuleType:
     return ipywidgets
 
 
-def _short(name: str) -> str:
-    """A name that fits above a panel, folder and file on two lines."""
-    parts = name.rpartition("/")[::2]
-    return "\n".join(
-        part if len(part) <= 30 else f"{part[:14]}...{part[-13:]}" for part in parts if part
-    )
-
-
-def _row(widgets: ModuleType, *controls: object) -> object:
+def _row(*controls: object) -> object:
     """Side by side; below one another where the window is narrow."""
-    row = widgets.HBox(controls)
+    row = _widgets().HBox(controls)
     row.layout.flex_flow = "row wrap"
     return row
 
 
 class _Page:
-    """What both pages share: controls that are made when they are first needed, uploads, and a place for sentences."""
+    """What both pages share: showing, hearing, uploads. A page has ``_what``, and the methods below that raise."""
 
-    _what = "A page."
+    _what: str
+
+    @property
+    def sentence(self) -> str:
+        raise NotImplementedError
+
+    @property
+    def remarks(self) -> list[str]:
+        raise NotImplementedError
+
+    def html(self) -> str:
+        raise NotImplementedError
+
+    def figure(self) -> tuple[Figure, str]:
+        raise NotImplementedError
+
+    def _make(self, controls: SimpleNamespace) -> list:
+        raise NotImplementedError
+
+    def _open(self, path: str) -> Picture:
+        raise NotImplementedError
+
+    def _take(self, picture: Picture) -> None:
+        raise NotImplementedError
 
     def __init__(self) -> None:
         self._controls: SimpleNamespace | None = None
@@ -817,103 +671,81 @@ class _Page:
     def __repr__(self) -> str:
         return f"{self._what} {self.sentence}"
 
-    # each page has these
-
-    @property
-    def sentence(self) -> str:
-        raise NotImplementedError
-
-    def figure(self) -> tuple[Figure, str]:
-        raise NotImplementedError
-
-    def html(self) -> str:
-        raise NotImplementedError
-
-    def _take(self, picture: Picture) -> None:
-        raise NotImplementedError
-
-    def _open(self, path: str) -> Picture:
-        return _from_computer(path)
-
-    def _make(self, widgets: ModuleType, controls: SimpleNamespace) -> list:
-        raise NotImplementedError
-
     # showing
 
     @property
     def controls(self) -> SimpleNamespace:
-        """The controls by name; they are made now, if they are not there yet."""
+        """The controls by name, and all of them together as ``controls.page``; they are made now, if they are not there yet."""
         if self._controls is None:
             widgets = _widgets()
-            controls = SimpleNamespace()
-            controls.status = widgets.HTML()
-            controls.results = widgets.HTML()
-            self._controls = controls
-            rows = [*self._make(widgets, controls), controls.status, controls.results]
-            controls.page = widgets.VBox(rows)
+            self._controls = SimpleNamespace(status=widgets.HTML(), results=widgets.HTML())
+            rows = self._make(self._controls)
+            rows += [self._controls.status, self._controls.results]
+            self._controls.page = widgets.VBox(rows)
             self._render()
         return self._controls
 
     def _ipython_display_(self) -> None:
         figure, alt = self.figure()
-        if _someone_is_there():
-            try:
-                model = self.controls.page.model_id
-            except Problem as problem:
-                print(problem)
-            else:
-                drawn, small = io.BytesIO(), io.BytesIO()
-                plots.save(figure, drawn, format="png", dpi=80, bbox_inches="tight")
-                Image.open(drawn).convert("RGB").quantize(256).save(small, "PNG", optimize=True)
-                data = {
-                    "application/vnd.jupyter.widget-view+json": {
-                        "version_major": 2,
-                        "version_minor": 0,
-                        "model_id": model,
-                    },
-                    # for a copy of the notebook that is read where nothing can be dragged
-                    "image/png": b64encode(small.getvalue()).decode(),
-                    "text/plain": alt,
-                }
-                display(data, metadata={"image/png": {"alt": alt}}, raw=True)
-                return
-        plots.show(figure, alt)
-        print(f"{self._what} This is a picture of it; run the cell in JupyterLab to use it.")
+        if not _someone_is_there():
+            plots.show(figure, alt)
+            print(f"{self._what} This is a picture of it; run the cell in JupyterLab to use it.")
+            return
+        try:
+            model = self.controls.page.model_id
+        except Problem as problem:
+            plots.show(figure, alt)
+            print(f"{self._what} This is a picture of it: {problem}.")
+            return
+        drawn, small = io.BytesIO(), io.BytesIO()
+        plots.save(figure, drawn, format="png", dpi=80, bbox_inches="tight")
+        Image.open(drawn).convert("RGB").quantize(256).save(small, "PNG", optimize=True)
+        view = {"version_major": 2, "version_minor": 0, "model_id": model}
+        data = {
+            "application/vnd.jupyter.widget-view+json": view,
+            # for those who get a copy of the notebook
+            "image/png": b64encode(small.getvalue()).decode(),
+            "text/plain": alt,
+        }
+        display(data, metadata={"image/png": {"alt": alt}}, raw=True)
 
     def _render(self) -> None:
-        if self._controls is None:
-            return
-        told = f'<p role="status">{html.escape(self.sentence)}</p>'
-        if self._problem:
-            told = f'<p role="alert" class="problem"><b>Problem:</b> {html.escape(self._problem)}</p>{told}'
-        self._controls.status.value = f'{_STYLE}<div class="explore">{told}</div>'
-        self._controls.results.value = self.html()
-
-    def _report(self, sentence: str) -> None:
         if self._controls is not None:
-            told = f'<p role="status">{html.escape(sentence)}</p>'
-            self._controls.status.value = f'{_STYLE}<div class="explore">{told}</div>'
+            self._tell(self.sentence, self.remarks, self._problem)
+            self._controls.results.value = self.html()
+
+    def _tell(self, sentence: str, remarks: list[str] | None = None, problem: str = "") -> None:
+        told = f'<p role="status">{html.escape(sentence)}</p>'
+        if problem:
+            alert = f"<b>Problem:</b> {html.escape(problem)}"
+            told = f'<p role="alert" class="problem">{alert}</p>{told}'
+        if remarks:
+            told += f"<p><small>{html.escape(' '.join(remarks))}</small></p>"
+        self._controls.status.value = f'{_STYLE}<div class="explore">{told}</div>'
 
     # hearing
 
     def _on(self, control: object, act: Callable[[object], None]) -> None:
-        """Call `act` with each new value; what goes wrong becomes a sentence, and the page stays as it was."""
+        """Call `act` with each new value of a control."""
 
         def heard(event: dict) -> None:
-            if self._quiet:
-                return
-            self._problem = ""
-            try:
-                act(event["new"])
-            except Problem as problem:
-                self._problem = str(problem)
-            except KeyboardInterrupt:
-                self._problem = "interrupted; nothing has changed"
-            except Exception as error:  # else it would go to a log that nobody reads
-                self._problem = f"that did not work ({type(error).__name__}: {error})"
-            self._render()
+            if not self._quiet:
+                self._do(lambda: act(event["new"]))
 
         control.observe(heard, "value")
+
+    def _do(self, act: Callable[[], None]) -> None:
+        """What a control asks for. What goes wrong becomes a sentence, and the page goes on as it was."""
+        self._problem = ""
+        try:
+            act()
+        except Problem as problem:
+            self._problem = str(problem)
+        except KeyboardInterrupt:
+            self._problem = "interrupted; nothing has changed"
+        except Exception as error:  # else it would go to a log that nobody reads
+            self._problem = f"that did not work ({type(error).__name__}: {error})"
+        self._render()
 
     @contextmanager
     def _silence(self) -> Iterator[None]:
@@ -924,64 +756,63 @@ class _Page:
         finally:
             self._quiet = before
 
-    # controls
+    # controls that both have. Each has a label that is tied to it, for screen readers.
 
-    def _number(self, widgets: ModuleType, text: str, low: int, high: int, value: int) -> tuple:
-        """A number to type, with a label, and a slider that follows it. (A slider of ipywidgets has no name for screen readers.)"""
-        typed = widgets.BoundedIntText(
-            value, min=low, max=high, description=text, tooltip=f"{text}: {low} to {high}"
-        )
-        typed.style.description_width = "190px"
-        typed.layout.width = "270px"
-        slider = widgets.IntSlider(value, min=low, max=high, readout=False, tooltip=text)
+    def _text(self, control: object, label: str, example: str) -> object:
+        """A text that counts when Enter is pressed or the control is left."""
+        control.description, control.tooltip = label, label
+        control.placeholder, control.continuous_update = f"{example}, then Enter", False
+        control.style.description_width = _LABEL
+        control.layout = {"width": "560px", "max_width": "98%"}
+        return control
+
+    def _number(self, label: str, low: int, high: int, value: int) -> tuple:
+        """A number to type, and a slider that follows it, since a slider of ipywidgets has no name for screen readers."""
+        widgets = _widgets()
+        number = widgets.BoundedIntText(value, min=low, max=high, description=label)
+        number.style.description_width = _LABEL
+        number.layout.width = "270px"
+        slider = widgets.IntSlider(value, min=low, max=high, readout=False)
         slider.layout.width = "320px"
-        widgets.link((typed, "value"), (slider, "value"))
-        return typed, _row(widgets, typed, slider)
+        number.tooltip = slider.tooltip = f"{label}: {low} to {high}"
+        widgets.link((number, "value"), (slider, "value"))
+        return number, _row(number, slider)
 
-    def _own_picture(self, widgets: ModuleType, controls: SimpleNamespace) -> list:
-        """Ways to bring a picture: an upload, or a path."""
-        controls.uploads = widgets.HBox()
-        controls.path = widgets.Text(
-            description="or type its path",
-            placeholder="then press Enter",
-            continuous_update=False,
-            tooltip="Path of a picture",
-        )
-        controls.path.style.description_width = "initial"
-        controls.path.layout.width = "420px"
-        controls.renew = widgets.Button(description="Renew the upload button")
-        controls.renew.tooltip = "If an upload was too large"
-        controls.renew.layout = {"width": "auto", "flex": "none"}
-        controls.renew.on_click(lambda _: self._renew_upload(widgets, controls))
-        self._on(controls.path, self._take_path)
-        self._renew_upload(widgets, controls)
-        hint = widgets.HTML(
-            f"<small>Up to {UPLOAD_MEGABYTES} MB: Jupyter loses a larger upload without a word, and the button with it. "
-            "Then renew the button, and type the file's path.</small>"
-        )
-        return [_row(widgets, controls.uploads, controls.path, controls.renew), hint]
+    def _button(self, label: str, act: Callable[[], None]) -> object:
+        button = _widgets().Button(description=label, tooltip=label)
+        button.layout = {"width": "auto", "flex": "none"}
+        button.on_click(lambda _: self._do(act))
+        return button
 
-    def _renew_upload(self, widgets: ModuleType, controls: SimpleNamespace) -> None:
-        controls.upload = widgets.FileUpload(
-            description="Upload a picture", accept="image/*,.heic,.heif", tooltip="Upload a picture"
+    def _uploads(self, controls: SimpleNamespace) -> object:
+        hint = (
+            f"<small>Up to {UPLOAD_MEGABYTES} MB. Jupyter loses a larger one without a word, and the button "
+            "with it: renew it, and type the file's path.</small>"
         )
-        controls.upload.layout = {"width": "auto", "flex": "none"}
-        self._on(controls.upload, self._take_upload)
-        controls.uploads.children = [controls.upload]
+        controls.place = _widgets().HBox()
+        controls.renew = self._button("Renew the upload button", self._renew_upload)
+        self._renew_upload()
+        return _row(controls.place, controls.renew, _widgets().HTML(hint))
+
+    def _renew_upload(self) -> None:
+        label = "Upload a picture"
+        upload = _widgets().FileUpload(description=label, tooltip=label)
+        upload.accept = "image/*,.heic,.heif"
+        upload.layout = {"width": "auto", "flex": "none"}
+        self._on(upload, self._take_upload)
+        self._controls.upload, self._controls.place.children = upload, [upload]
 
     def _take_upload(self, files: tuple) -> None:
         if not files:
             return
         with self._silence():  # so that the same file can be brought again
             self._controls.upload.value = ()
-        self._report(f"Reading {files[0]['name']}.")
+        self._tell(f"Reading {files[0]['name']}.")
         self._take(read_upload(files[0]["name"], bytes(files[0]["content"])))
-        with self._silence():
-            self._controls.path.value = ""
 
     def _take_path(self, path: str) -> None:
-        if path.strip():
-            self._report(f"Reading {path.strip()}.")
+        if path.strip():  # else it was only cleared
+            self._tell(f"Reading {path.strip()}.")
             self._take(self._open(path.strip()))
 
 
@@ -1006,8 +837,7 @@ class SearchPage(_Page):
         self.pictures, self.query, self.radius = pictures, query, radius
         self.largest, self.most = largest, most
         self._known = {pictures.name: pictures}  # so that going back is quick
-        self._shown = pictures.name
-        self._uris: dict[str, str] = {}
+        self._images: dict[str, str] = {}
         self._search()
 
     def _search(self) -> None:
@@ -1016,186 +846,159 @@ class SearchPage(_Page):
     @property
     def sentence(self) -> str:
         """What was found."""
-        return found_in_words(self.pictures, self.query, self.matches, self.radius)
+        query, number = self.query, len(self.matches)
+        among = f"of {len(self.pictures):,} pictures of {self.pictures.name}"
+        within = f"within {_bits(self.radius)} of" if self.radius else "equal to"
+        if not number:
+            far = hamming.distances(query.fingerprint, self.pictures.fingerprints).min()
+            return f"None {among} is {within} {query.name}; the nearest is {_bits(far)} away."
+        itself = ""
+        if query.path:
+            itself = ", the query itself," if number == 1 else ", the query itself among them,"
+        return f"{number:,} {among}{itself} {'is' if number == 1 else 'are'} {within} {query.name}."
+
+    @property
+    def remarks(self) -> list[str]:
+        """What the search took, and what a person should know of the query and of the dataset."""
+        took = f"in {1000 * self.matches.attrs['seconds']:.2f} milliseconds."
+        compared = f"The search compared {len(self.pictures):,} fingerprints {took}"
+        return [compared, self.query.note, self.pictures.left_out]
+
+    def html(self) -> str:
+        """The query and its matches, each with its bits; names are escaped."""
+        cards, query_bits = [], bits(self.query.fingerprint)
+        for number, match in enumerate(self.matches.head(self.most).itertuples(), start=1):
+            differ = bits(match.differ)
+            itself = " (the query itself)" if match.path == self.query.path else ""
+            if match.path not in self._images:
+                image = self._thumbnail(match.path)
+                self._images[match.path] = _img(image, f"match {number}", _THUMBNAIL)
+            cards.append(
+                f'<li><div class="pair">{self._images[match.path]}{_grid(query_bits ^ differ, differ, _THUMBNAIL)}</div>'
+                f"<p><b>{number}. {_how_many(differ)}</b><br>{html.escape(match.path)}{itself}</p></li>"
+            )
+        more = len(self.matches) - self.most
+        rest = f"<p>The {self.most} nearest are shown, {more:,} more are not.</p>"
+        width, height = self.query.size
+        return (
+            f'<div class="explore"><div class="card"><div class="pair">{_img(self.query.image, "the query", 180)}'
+            f"{_grid(query_bits, None, 140)}<p><b>The query</b><br>{html.escape(self.query.name)}<br>"
+            f"{width:,} x {height:,} pixels<br><code>{fingerprints.to_hex(self.query.fingerprint)}</code><br>"
+            "White: 1, brighter than to its left. Black: 0.<br>On a match: a cross where its bit differs from the query's."
+            f"</p></div></div><ol>{''.join(cards)}</ol>{rest if more > 0 else ''}</div>"
+        )
 
     def figure(self) -> tuple[Figure, str]:
-        """The query and up to five matches with their bits, and the same in words."""
+        """The query and up to five matches, evenly spaced in the ranking, with their bits; and the same in words."""
         places = np.unique(np.linspace(0, len(self.matches) - 1, 5).astype(int))
         shown = self.matches.iloc[places[: len(self.matches)]]
-        columns = 1 + len(shown)
-        figure = Figure(figsize=(2 * columns, 4.4), layout="constrained")
-        panels = figure.subplots(2, columns, squeeze=False)
-        query_bits = bits(self.query.fingerprint)
-        drawn = [(self.query.image, f"the query\n{_short(self.query.name)}", query_bits, None)]
+        figure = Figure(figsize=(2 * (1 + len(shown)), 4.4), layout="constrained")
+        columns = figure.subplots(2, 1 + len(shown), squeeze=False).T
+        query_bits, title = bits(self.query.fingerprint), f"the query\n{_short(self.query.name)}"
+        _draw_column(*columns[0], self.query.image, title, query_bits)
         words = []
-        for match in shown.itertuples():
-            differ, number = bits(match.differ), match.Index + 1
-            try:
-                image = _open_small(self.pictures.root / match.path)
-            except Problem:
-                image = Image.new("RGB", (1, 1), "white")
-            title = f"{number}. {_count(differ)}\n{_short(match.path)}"
-            drawn.append((image, title, query_bits ^ differ, differ))
-            words.append(f"{number}. {match.path}, {differences(differ)}")
-        for (image, title, shown_bits, differ), (above, below) in zip(drawn, panels.T, strict=True):
-            above.imshow(np.asarray(image.convert("RGB")))
-            above.set_title(title, fontsize=8, parse_math=False)
-            above.axis("off")
-            plots.draw_bits(below, shown_bits, marked=differ)
+        for match, column in zip(shown.itertuples(), columns[1:], strict=True):
+            differ = bits(match.differ)
+            title = f"{match.Index + 1}. {_how_many(differ)}\n{_short(match.path)}"
+            _draw_column(*column, self._thumbnail(match.path), title, query_bits ^ differ, differ)
+            words.append(f"{match.Index + 1}. {match.path}, {differences(differ)}")
         among = f" Shown, with crosses on bits that differ: {'; '.join(words)}." if words else ""
         return figure, f"{self.sentence}{among}"
 
-    def html(self) -> str:
-        """The query and its matches."""
-        return matches_html(self.query, self.matches, self._thumbnail, most=self.most)
+    def _thumbnail(self, path: str) -> Image.Image | None:
+        with suppress(Problem):
+            return _open_small(self.pictures.root / path)
+        return None
 
-    def _thumbnail(self, path: str) -> str:
-        if path not in self._uris:
-            try:
-                self._uris[path] = data_uri(_open_small(self.pictures.root / path), _THUMBNAIL)
-            except Problem:
-                self._uris[path] = ""
-        return self._uris[path]
+    # Lists to choose from would be Dropdowns, but in JupyterLab these lose their keys to the notebook: "m" makes the cell a text.
 
-    def _render(self) -> None:
-        super()._render()
-        if self._controls is not None:
-            milliseconds = 1000 * self.matches.attrs["seconds"]
-            self._controls.clock.value = (
-                f"<small>The search compared {len(self.pictures):,} fingerprints "
-                f"in {milliseconds:.2f} milliseconds.</small>"
-            )
-
-    # controls
-
-    def _make(self, widgets: ModuleType, controls: SimpleNamespace) -> list:
-        def wide(control: object, width: str) -> object:
-            control.style.description_width = "initial"
-            control.layout.width = width
-            return control
-
-        stored = [
-            name
-            for name in ("sample", "caltech-101", "haystack-sample", "haystack-caltech-101")
-            if name == "sample" or (datasets.data_folder() / name).is_dir()
-        ]
-        choices = list(dict.fromkeys([self.pictures.name, *stored, _OWN]))
-        controls.dataset = wide(
-            widgets.Dropdown(
-                options=choices,
-                value=self.pictures.name,
-                description="Data set",
-                tooltip="Data set",
-            ),
-            "260px",
-        )
-        controls.folder = wide(
-            widgets.Text(
-                description="Folder of mine",
-                placeholder="its path, then press Enter",
-                continuous_update=False,
-                tooltip="Path of a folder of pictures",
-            ),
-            "420px",
-        )
-        controls.folder.layout.display = "none"
-        controls.category = wide(
-            widgets.Dropdown(description="Category", tooltip="Category"), "260px"
-        )
-        controls.picture = wide(widgets.Dropdown(description="Picture", tooltip="Picture"), "420px")
-        controls.radius, radius_row = self._number(
-            widgets, f"Radius in bits (0 to {self.largest})", 0, self.largest, self.radius
-        )
-        controls.clock = widgets.HTML()
-        own = self._own_picture(widgets, controls)
+    def _make(self, controls: SimpleNamespace) -> list:
+        stored = ["caltech-101", "haystack-sample", "haystack-caltech-101"]
+        stored = [name for name in stored if (datasets.data_folder() / name).is_dir()]
+        names = tuple(dict.fromkeys([self.pictures.name, "sample", *stored]))
+        controls.dataset = _widgets().Combobox(value=self.pictures.name, options=names)
+        controls.picture = _widgets().Combobox()
+        label = f"Radius in bits (0 to {self.largest})"
+        controls.radius, radius = self._number(label, 0, self.largest, self.radius)
+        controls.previous = self._button("Previous", lambda: self._step(-1))
+        controls.next = self._button("Next", lambda: self._step(1))
+        controls.any = self._button("Any", lambda: self._step(None))
         self._fill()
         self._on(controls.dataset, self._take_dataset)
-        self._on(controls.folder, self._take_folder)
-        self._on(controls.category, self._take_category)
-        self._on(controls.picture, self._take_chosen)
+        self._on(controls.picture, self._take_path)
         self._on(controls.radius, self._take_radius)
+        picture = self._text(controls.picture, "Picture, or a file", "part of a name, or a path")
         return [
-            _row(widgets, controls.dataset, controls.folder),
-            _row(widgets, controls.category, controls.picture),
-            *own,
-            radius_row,
-            controls.clock,
+            self._text(controls.dataset, "Data set, or a folder", "a name, or a path"),
+            _row(picture, controls.previous, controls.next, controls.any),
+            self._uploads(controls),
+            radius,
         ]
 
-    def _fill(self, category: str | None = None) -> None:
-        """The names to choose from; the query's is chosen, if it is one of them."""
-        folders: dict[str, list[str]] = {}
-        for path in self.pictures.paths:
-            folders.setdefault(PurePosixPath(path).parent.as_posix(), []).append(path)
-        if category is None and self.query.path:
-            category = PurePosixPath(self.query.path).parent.as_posix()
-        category = category or self._controls.category.value
-        if category not in folders:
-            category = next(iter(folders))
-        names = folders[category][:_NAMES]
+    def _fill(self) -> None:
         with self._silence():
-            self._controls.category.options = [
-                (f"{'(top folder)' if name == '.' else name} ({len(paths):,})", name)
-                for name, paths in folders.items()
-            ]
-            self._controls.category.value = category
-            self._controls.picture.options = [(PurePosixPath(path).name, path) for path in names]
-            self._controls.picture.value = self.query.path if self.query.path in names else None
-            if self.query.path:
-                self._controls.path.value = ""
+            self._controls.picture.options = tuple(self.pictures.paths[:_NAMES])
+            self._controls.picture.value = self.query.path
 
     def _take_dataset(self, name: str) -> None:
-        self._controls.folder.layout.display = "" if name == _OWN else "none"
-        if name == _OWN:
-            if self._controls.folder.value.strip():
-                self._take_folder(self._controls.folder.value)
+        name = name.strip()
+        if not name:  # cleared, to see all that are offered
             return
-        try:
-            if name not in self._known:
-                folder = datasets.data_folder() / name
-                source = folder if name.startswith("haystack-") else name
-                self._known[name] = index(source, self._report)
-        except BaseException:
-            with self._silence():
-                self._controls.dataset.value = self._shown
-            raise
-        self._show(self._known[name])
-        self._shown = name
-
-    def _take_folder(self, folder: str) -> None:
-        if folder.strip():
-            self._show(index(folder, self._report))
-            self._shown = _OWN
-
-    def _show(self, pictures: Pictures) -> None:
-        """Search other pictures. A query that was brought stays; so does one that is among these, too."""
+        if name in self._known:
+            pictures = self._known[name]
+        elif name in self._controls.dataset.options:
+            here = datasets.data_folder() / name
+            pictures = index(here if name.startswith("haystack") else name, self._tell)
+            self._known[name] = pictures
+        else:
+            pictures = index(name, self._tell)
         query = self.query
-        if query.path:
-            path = query.path if query.path in set(pictures.paths) else pictures.paths[0]
-            query = _picture_of(pictures, path)
-        self.pictures, self.query, self._uris = pictures, query, {}
-        self._search()
-        self._fill()
+        if query.path:  # one that was brought stays
+            known = query.path in set(pictures.paths)
+            query = _choose(pictures, query.path if known else pictures.paths[0])
+        self.pictures, self._images = pictures, {}
+        self._take(query)
 
-    def _take_category(self, category: str) -> None:
-        self._fill(category)
-        self._take_chosen(self._controls.picture.options[0][1])
+    def _open(self, path: str) -> Picture:
+        """A picture of the dataset, a file of the computer, or the first picture with this in its name."""
+        if path not in set(self.pictures.paths) and not Path(path).expanduser().exists():
+            alike = [name for name in self.pictures.paths if path.lower() in name.lower()]
+            if not alike:
+                where = f"no picture of {self.pictures.name} has this in its name"
+                raise Problem(f"{path}: {where}, and there is no such file; check the spelling")
+            path = alike[0]
+        return _choose(self.pictures, path)
 
-    def _take_chosen(self, path: str | None) -> None:
-        if path is not None:
-            self._take(_picture_of(self.pictures, path))
+    def _step(self, places: int | None) -> None:
+        """To the next picture, or to any."""
+        paths = self.pictures.paths
+        now = paths.index(self.query.path) if self.query.path else 0
+        place = np.random.default_rng().integers(len(paths)) if places is None else now + places
+        self._take(_choose(self.pictures, paths[place % len(paths)]))
 
     def _take_radius(self, radius: int) -> None:
         self.radius = radius
         self._search()
 
-    def _open(self, path: str) -> Picture:
-        return _picture_of(self.pictures, path)
-
     def _take(self, picture: Picture) -> None:
         self.query = picture
         self._search()
         self._fill()
+
+
+def _draw_column(
+    above: object,
+    below: object,
+    image: Image.Image | None,
+    title: str,
+    shown: np.ndarray,
+    differ: np.ndarray | None = None,
+) -> None:
+    if image is not None:
+        above.imshow(np.asarray(image.convert("RGB")))
+    above.set_title(title, fontsize=8, parse_math=False)
+    above.axis("off")
+    plots.draw_bits(below, shown, marked=differ)
 
 
 class Microscope(_Page):
@@ -1210,15 +1013,23 @@ class Microscope(_Page):
     """
 
     _what = "A microscope for dHash."
+    _titles = (
+        "the picture, changed",
+        "1. grey",
+        "2. nine by eight pixels",
+        "3. each minus its left neighbour",
+        "4. bits: white if above 0",
+        "the bits of the unchanged picture",
+    )
 
     def __init__(self, picture: Picture, change: Change) -> None:
         super().__init__()
-        self.picture, self.change = picture, change
-        self.before = Steps(picture.image)
-        self._look()
+        self.change = change
+        self._look_at(picture)
 
-    def _look(self) -> None:
-        self.after = Steps(changed(self.picture.image, self.change))
+    def _look_at(self, picture: Picture) -> None:
+        after = Steps(changed(picture.image, self.change))
+        self.picture, self.before, self.after = picture, Steps(picture.image), after
 
     @property
     def flips(self) -> np.ndarray:
@@ -1228,20 +1039,47 @@ class Microscope(_Page):
     @property
     def sentence(self) -> str:
         """How many bits differ."""
-        return f"{self.picture.name}: {flips_in_words(self.before, self.after)}"
+        number, ties = int(self.flips.sum()), int((self.flips & self.before.near_ties).sum())
+        if not number:
+            return f"{self.picture.name}: none of the 64 bits differs from the unchanged picture."
+        verb, were = "differs" if number == 1 else "differ", "was" if ties == 1 else "were"
+        return (
+            f"{self.picture.name}: {number} of 64 bits {verb} from the unchanged picture; "
+            f"{ties} of them {were} among its 32 near-ties."
+        )
+
+    @property
+    def remarks(self) -> list[str]:
+        """Where the bits differ, and what a person should know of the picture."""
+        where = differences(self.flips)
+        marks = "A bit that differs has a frame in step 3 and a cross in step 4."
+        return [f"{where[0].upper()}{where[1:]}. {marks}", self.picture.note]
+
+    def html(self) -> str:
+        """The steps on the changed picture."""
+        after, flips = self.after, self.flips
+        panels = [
+            _img(after.image, "the changed picture", 180),
+            _img(after.grey, "the same in grey", 180),
+            _numbers(after.pixels, "9 by 8 grey values"),
+            _numbers(after.right_minus_left, "8 by 8 differences of neighbours", flips),
+            _grid(after.bits, flips, 210),
+        ]
+        figures = [
+            f"<figure><figcaption>{title}</figcaption>{panel}</figure>"
+            for title, panel in zip(self._titles, panels, strict=False)
+        ]
+        return (
+            f'<div class="explore"><div class="row"><div>{figures[0]}{figures[1]}</div>'
+            f"{''.join(figures[2:])}</div></div>"
+        )
 
     def figure(self) -> tuple[Figure, str]:
-        """The steps, and the same in words."""
+        """The steps on the changed picture, and the same in words."""
         figure = Figure(figsize=(11, 7), layout="constrained")
         panels = figure.subplots(2, 3).flat
-        titles = [
-            "the picture, changed",
-            "1. grey",
-            "2. nine by eight pixels",
-            "3. each minus its left neighbour",
-            "4. bits: white if above 0",
-            "the bits of the unchanged picture",
-        ]
+        for panel, title in zip(panels, self._titles, strict=True):
+            panel.set_title(title, fontsize=10)
         panels[0].imshow(np.asarray(self.after.image))
         panels[1].imshow(np.asarray(self.after.grey), cmap="gray", vmin=0, vmax=255)
         plots.draw_pixels(panels[2], self.after.pixels)
@@ -1249,54 +1087,46 @@ class Microscope(_Page):
         for (row, column), value in np.ndenumerate(self.after.right_minus_left):
             panels[3].text(column, row, _signed(value), ha="center", va="center", fontsize=8)
             if self.flips[row, column]:
-                frame = {"xy": (column - 0.45, row - 0.45), "width": 0.9, "height": 0.9}
-                panels[3].add_patch(Rectangle(**frame, fill=False, lw=2, ec=plots.ORANGE))
+                corner = (column - 0.45, row - 0.45)
+                frame = Rectangle(corner, 0.9, 0.9, fill=False, lw=2, ec=plots.ORANGE)
+                panels[3].add_patch(frame)
         plots.draw_bits(panels[4], self.after.bits, marked=self.flips)
         plots.draw_bits(panels[5], self.before.bits)
-        for panel, title in zip(panels, titles, strict=True):
-            panel.set_title(title, fontsize=10)
+        for panel in panels:
             panel.set(xticks=[], yticks=[])
-        done = ", ".join(
+        done = [
             f"{LIMITS[field.name][2]}: {getattr(self.change, field.name)}"
             for field in fields(Change)
             if getattr(self.change, field.name) != field.default
-        )
-        flips = differences(self.flips)
-        return (
-            figure,
-            f"{self.sentence} The change: {done or 'none'}. In the steps of dHash, {flips}.",
-        )
+        ]
+        change = f"The change: {', '.join(done) or 'none'}."
+        return figure, f"{self.sentence} {change} In the steps of dHash, {differences(self.flips)}."
 
-    def html(self) -> str:
-        """The steps."""
-        return steps_html(self.before, self.after)
-
-    def _make(self, widgets: ModuleType, controls: SimpleNamespace) -> list:
-        own = self._own_picture(widgets, controls)
-        rows = []
-        for name, (low, high, text) in LIMITS.items():
-            typed, row = self._number(widgets, text, low, high, getattr(self.change, name))
-            setattr(controls, name, typed)
-            self._on(typed, self._take_change)
+    def _make(self, controls: SimpleNamespace) -> list:
+        controls.path = self._text(_widgets().Text(), "Picture: path of a file", "a path")
+        self._on(controls.path, self._take_path)
+        rows = [controls.path, self._uploads(controls)]
+        for name, (low, high, label) in LIMITS.items():
+            number, row = self._number(label, low, high, getattr(self.change, name))
+            setattr(controls, name, number)
+            self._on(number, self._take_change)
             rows.append(row)
-        controls.reset = widgets.Button(description="Undo all changes", tooltip="Undo all changes")
-        controls.reset.on_click(lambda _: self._undo())
-        return [*own, *rows, controls.reset]
+        controls.reset = self._button("Undo all changes", self._undo)
+        return [*rows, _row(controls.reset)]
 
     def _take_change(self, _: int) -> None:
         values = {name: getattr(self._controls, name).value for name in LIMITS}
         self.change = Change(**values)
-        self._look()
+        self._look_at(self.picture)
 
     def _undo(self) -> None:
         with self._silence():
             for field in fields(Change):
                 getattr(self._controls, field.name).value = field.default
         self._take_change(0)
-        self._problem = ""
-        self._render()
+
+    def _open(self, path: str) -> Picture:
+        return read_picture(path)
 
     def _take(self, picture: Picture) -> None:
-        self.picture = picture
-        self.before = Steps(picture.image)
-        self._look()
+        self._look_at(picture)

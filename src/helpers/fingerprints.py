@@ -105,9 +105,9 @@ def of_image(image: Image.Image, hash_size: int = 8) -> np.uint64 | np.ndarray:
     >>> of_image(Image.linear_gradient("L").rotate(90))
     np.uint64(18446744073709551615)
     """
-    if hash_size < 8 or hash_size % 8:
+    if not isinstance(hash_size, int) or hash_size < 8 or hash_size % 8:
         raise Problem(
-            f"hash_size {hash_size}: it is 8 (64 bits), 16 (256 bits) or another multiple of 8"
+            f"hash_size {hash_size!r}: it is 8 (64 bits), 16 (256 bits) or another multiple of 8"
         )
     words = np.packbits(imagehash.dhash(image, hash_size).hash).view(">u8").astype(np.uint64)
     return words[0] if len(words) == 1 else words

@@ -1,8 +1,10 @@
 """Clean a photo library: find the copies in it, and propose what may go.
 
-Three steps, each of which can be looked at before the next one: `scan` tells about every file, `propose` makes a plan
+Three steps, each of which can be looked at before the next one is taken: `scan` tells about every file, `propose` makes a plan
 from that, and `helpers.quarantine` moves what the plan names, and moves it back.
 """
+
+from __future__ import annotations
 
 import csv
 import hashlib
@@ -16,22 +18,25 @@ from base64 import b64encode
 from functools import lru_cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import numpy as np
-import pandas as pd
 from PIL import Image
 
-from helpers import Problem, __version__, datasets, fingerprints, pairs, pixels
+from helpers import Problem, __version__, fingerprints
 from helpers.atomic import exclusive, write_text
-from helpers.hamming import check_radius
 from helpers.images import find_images, open_image, open_with_size
 from helpers.parallel import share_out
 
+# What only the main process needs is imported where it is used: workers start in a quarter of the time.
+if TYPE_CHECKING:
+    import pandas as pd
+
 #: Bits by which the fingerprints of copies may differ, unless another radius is asked for.
-RADIUS = 10
-#: The most that two copies may differ in one place, in grey levels of 255: see `helpers.pixels.difference`.
+RADIUS = 8
+#: The most that copies may differ in one place, in levels of 255: see `helpers.pixels.difference`.
 COPY = 20.0
-#: Two pictures that correlate less than this are no look-alikes either, only near by chance.
+#: Near pictures that correlate less, as `helpers.pixels.correlation` has it, are near by chance.
 LOOK_ALIKE = 0.9
 
 #: The columns of the table that `scan` makes, with their types.
@@ -65,12 +70,14 @@ PLAN = {
     "sha256": "str",
     "reason": "str",
 }
+#: What a plan can say about a file.
 ACTIONS = ("keep", "move", "look")
 
-_AT_A_TIME = 4096  # files after which the cache is written
-_REMEMBERED = (
-    1000  # pictures of one group that are kept in memory, at the size at which they are compared
-)
+#: Why one file stays rather than another: the first of these in which they differ.
+_REASONS = ("larger", "less compressed", "older", "of a shorter path", "first by name")
+_FILES_AT_A_TIME = 4096  # after so many the cache is written
+_PICTURES_IN_MEMORY = 200  # of one group, at the size at which they are compared
+_THUMBNAIL = 160  # pixels on the longer side, on the contact sheet
 
 
 # Every file
@@ -79,31 +86,31 @@ _REMEMBERED = (
 def scan(
     folder: str | Path, cache: str | Path | None = None, workers: int | None = None
 ) -> pd.DataFrame:
-    """What a cleaner has to know about every image file below a folder. Nothing in it is changed.
+    """What there is to know about every image file below a folder. Nothing in the folder is changed.
 
     Parameters
     ----------
     folder : str or Path
-        The photo library. Hidden files are passed over; links are listed, but never followed.
+        The photo library. Hidden files are passed over; links are listed, but not followed.
     cache : str or Path, optional
-        A folder, outside the library, for what was found, so that the next scan reads only new and changed files (another size
-        or time). ``libraries`` in `helpers.datasets.data_folder` if left out.
+        A folder, outside the library, where what was found is remembered, so that the next scan reads only new and changed
+        files (of another size or time); ``libraries`` in `helpers.datasets.data_folder` if left out.
     workers : int, optional
         Processes; see `helpers.parallel.share_out`. The table does not depend on it.
 
     Returns
     -------
     DataFrame
-        A row a file, sorted by path: ``path`` (relative, with ``/``), ``bytes``, ``modified`` (nanoseconds since 1970), ``sha256``,
-        ``width`` and ``height`` (pixels, as shown), ``fingerprint`` (UInt64), ``flat`` (whether the fingerprint says nothing: see
-        `is_flat`), ``frames`` (more than 1: an animation, or pages), ``quantisation`` (the mean step of a JPEG's first
-        quantisation table: the larger, the more it was compressed; missing for other formats) and ``problem`` (why it
-        could not be read, or empty). A file that cannot be decoded has a ``sha256`` all the same, one that cannot be opened has none.
+        A row a file, sorted by path: ``path`` (relative, with ``/``), ``bytes``, ``modified`` (nanoseconds since 1970),
+        ``sha256``, ``width`` and ``height`` (pixels, as shown), ``fingerprint`` (UInt64), ``flat`` (see `is_flat`), ``frames``
+        (more than 1: an animation, or pages), ``quantisation`` (mean step of a JPEG's first quantisation table, the larger the more
+        compressed; missing for other formats) and ``problem``: empty, or why the picture could not be read. A file that cannot be
+        decoded has a ``sha256`` all the same; one that cannot be opened, or is a link, has none.
 
     Raises
     ------
     Problem
-        If there is no such folder, no image in it, or `cache` lies in it. One bad file raises nothing.
+        If there is no such folder, no image in it, or `cache` lies inside it. A bad file raises nothing.
 
     Examples
     --------
@@ -118,39 +125,59 @@ def scan(
         return _scan(folder, paths, cache_file, workers)
 
 
+def is_flat(picture: Image.Image) -> bool:
+    """Whether a fingerprint says nothing about a picture, because it compares greys that are all but equal.
+
+    Parameters
+    ----------
+    picture : PIL.Image.Image
+
+    Returns
+    -------
+    bool
+        Whether fewer than 8 of the 64 comparisons are of greys that differ by 2 levels of 255 or more. No picture of CALTECH-101
+        is flat; of the two that come next (fewer than 16) the fingerprints move by 13 bits when they are halved and saved at
+        quality 40, of all others by 8 bits at most.
+
+    Examples
+    --------
+    >>> is_flat(Image.new("RGB", (90, 80), "navy")), is_flat(Image.linear_gradient("L").rotate(90))
+    (True, False)
+    """
+    greys = np.asarray(picture.convert("L").resize((9, 8), Image.Resampling.LANCZOS), dtype=int)
+    return bool((np.abs(np.diff(greys, axis=1)) >= 2).sum() < 8)
+
+
 def _scan(
     folder: Path, paths: list[str], cache_file: Path | None, workers: int | None
 ) -> pd.DataFrame:
+    import pandas as pd
+
     known = _read_cache(cache_file) if cache_file else {}
-    rows, jobs = {}, []
+    rows, to_read = {}, []
     for path in paths:
-        row = _row_unread(folder, path)
+        row = _before_reading(folder, path)
+        old = known.get(path)
         if row["problem"]:
             rows[path] = row
-        elif (old := known.get(path)) and [old["bytes"], old["modified"]] == [
-            row["bytes"],
-            row["modified"],
-        ]:
+        elif old and all(old[name] == row[name] for name in ("bytes", "modified")):
             rows[path] = old
         else:
-            jobs.append(path)
-    for start in range(0, len(jobs), _AT_A_TIME):
-        some = jobs[start : start + _AT_A_TIME]
-        done = share_out(partial(_rows, folder), some, workers=workers, title="scanning")
-        rows |= {row["path"]: row for row in done}
+            to_read.append(path)
+    for start in range(0, len(to_read), _FILES_AT_A_TIME):
+        some = to_read[start : start + _FILES_AT_A_TIME]
+        read = share_out(partial(_rows, folder), some, workers=workers, title="scanning")
+        rows |= {row["path"]: row for row in read}
         if cache_file:
             _write_cache(cache_file, rows)
-    if cache_file and not jobs and known.keys() - rows.keys():
-        _write_cache(cache_file, rows)
-    listed = [rows[path] for path in paths]
-    columns = {
-        name: pd.array([row[name] for row in listed], dtype=kind) for name, kind in TABLE.items()
-    }
-    return pd.DataFrame(columns)
+    ordered = [rows[path] for path in paths]
+    return pd.DataFrame(
+        {name: pd.array([row[name] for row in ordered], dtype=kind) for name, kind in TABLE.items()}
+    )
 
 
-def _row_unread(folder: Path, path: str) -> dict:
-    """What is known before a file is opened: size and time, or why it must not be opened."""
+def _before_reading(folder: Path, path: str) -> dict:
+    """What is known of a file before it is opened: its size and time, or why it is not to be opened."""
     row = {**dict.fromkeys(TABLE), "path": path, "sha256": "", "problem": ""}
     try:
         path.encode()
@@ -159,10 +186,10 @@ def _row_unread(folder: Path, path: str) -> dict:
         shown = path.encode("utf-8", "backslashreplace").decode()
         return {**row, "path": shown, "problem": "its name is not valid text; rename it"}
     except OSError as error:
-        return {**row, "problem": f"cannot be read ({error.strerror}); look whether it is there"}
+        return {**row, "problem": _cannot_be_read(error)}
     row |= {"bytes": status.st_size, "modified": status.st_mtime_ns}
     if stat.S_ISLNK(status.st_mode):
-        row["problem"] = "is a link; it is left as it is"
+        row["problem"] = "is a link and is left alone; its target is looked at where it lies"
     elif stat.S_ISDIR(status.st_mode):
         row["problem"] = "is a folder that may not be listed; ask for permission to read it"
     elif not stat.S_ISREG(status.st_mode):
@@ -179,102 +206,106 @@ def _row(folder: Path, path: str) -> dict:
     row = {**dict.fromkeys(TABLE), "path": path, "sha256": "", "problem": ""}
     try:
         with file.open("rb") as content:
-            status = os.fstat(content.fileno())
-            row |= {"bytes": status.st_size, "modified": status.st_mtime_ns}
+            before = os.fstat(content.fileno())
+            row |= {"bytes": before.st_size, "modified": before.st_mtime_ns}
             row["sha256"] = hashlib.file_digest(content, "sha256").hexdigest()
-            content.seek(0)
-            row |= _about_picture(file, content)
+            try:
+                row |= _about_picture(file, content)
+            except Problem as problem:
+                row["problem"] = str(problem).removeprefix(f"{file}: ")
             after = os.fstat(content.fileno())
-        if (after.st_size, after.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
-            row |= {"sha256": "", "fingerprint": None}
-            row["problem"] = "was being written while it was read; scan again"
-    except PermissionError:
-        row["problem"] = "may not be read; ask for permission to read it"
     except OSError as error:
-        row["problem"] = f"cannot be read ({error.strerror}); look whether it is there"
-    except Problem as problem:
-        row["problem"] = str(problem).removeprefix(f"{file}: ")
+        return {**row, "problem": _cannot_be_read(error)}
+    if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+        row |= {"sha256": "", "problem": "was written to while it was read; scan again"}
     return row
 
 
-def _about_picture(file: Path, content: io.BufferedReader) -> dict:
+def _about_picture(file: Path, content: BinaryIO) -> dict:
     try:
+        content.seek(0)
         picture, (width, height) = open_with_size(content)
-    except Exception:  # once more by its name: for the sentence that says why
+    except Exception:  # whatever it was: opened by its name, it gets its sentence
         picture, (width, height) = open_with_size(file)
-    content.seek(0)
-    with warnings.catch_warnings(action="ignore"), Image.open(content) as header:
-        frames = 1 if header.format == "MPO" else getattr(header, "n_frames", 1)
-        tables = getattr(header, "quantization", None)
-    return {
+    about = {
         "width": width,
         "height": height,
         "fingerprint": int(fingerprints.of_image(picture)),
         "flat": is_flat(picture),
-        "frames": frames,
-        "quantisation": float(np.mean(tables[min(tables)])) if tables else None,
     }
+    try:
+        content.seek(0)
+        with warnings.catch_warnings(action="ignore"), Image.open(content) as header:
+            tables = getattr(header, "quantization", None)
+            about["quantisation"] = float(np.mean(tables[min(tables)])) if tables else None
+            # the further pictures in an MPO are previews, depth maps and the like
+            about["frames"] = 1 if header.format == "MPO" else getattr(header, "n_frames", 1)
+    except Exception:  # a later frame is broken
+        about["frames"] = None
+    return about
 
 
-def is_flat(picture: Image.Image) -> bool:
-    """Whether a picture's fingerprint says nothing: it compares greys that are all but equal."""
-    thumbnail = np.asarray(picture.convert("L").resize((9, 8), Image.Resampling.LANCZOS), dtype=int)
-    return bool((np.abs(np.diff(thumbnail, axis=1)) >= 2).sum() < 8)
+def _cannot_be_read(error: OSError) -> str:
+    if isinstance(error, PermissionError):
+        return "may not be read; ask for permission to read it"
+    return (
+        f"could not be read ({error.strerror or error}); look whether it is there, and scan again"
+    )
 
 
 # What earlier scans found
 
 
 def _cache_file(folder: Path, cache: str | Path | None) -> Path | None:
-    place = Path(cache) if cache is not None else datasets.data_folder() / "libraries"
+    from helpers import datasets
+
     library = folder.resolve()
+    place = Path(cache) if cache is not None else datasets.data_folder() / "libraries"
     if place.resolve().is_relative_to(library):
         if cache is not None:
             raise Problem(f"{cache}: lies inside the photo library; choose a folder outside it")
-        print(f"Nothing is remembered for the next scan, since {place} lies inside {folder}.")
+        print(f"What is found is not remembered, since {place} lies inside the photo library.")
         return None
-    digest = hashlib.sha256(os.fsencode(library)).hexdigest()[:16]
-    return place / f"{digest}.txt"
+    return place / f"{hashlib.sha256(os.fsencode(library)).hexdigest()[:16]}.txt"
 
 
-def _versions() -> dict:
-    """What a fingerprint, and whether a file can be read, depend on."""
-    found = {"helpers": __version__}
-    for package in ("pillow", "imagehash", "pillow_heif"):
+def _made_by() -> dict:
+    """What a row depends on, other than its file."""
+    versions = {"helpers": __version__}
+    for package in ("pillow", "imagehash", "pillow-heif"):
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
-            found[package] = ""
-    return {**found, "columns": list(TABLE)}
+            versions[package] = "none"
+    return {**versions, "columns": list(TABLE)}
 
 
 def _read_cache(file: Path) -> dict[str, dict]:
-    """Path -> row. Empty if there is no cache, if it was made by other versions, or, with a sentence, if it is damaged."""
+    """Path -> row; empty where nothing is remembered, where other versions made it, and, with a sentence, if it is damaged."""
     try:
-        digest, _, content = file.read_bytes().partition(b"\n")
-        if hashlib.sha256(content).hexdigest().encode() != digest:
+        checksum, _, content = file.read_bytes().partition(b"\n")
+        if hashlib.sha256(content).hexdigest().encode() != checksum:
             raise ValueError("its checksum is wrong")
-        versions, *rows = [json.loads(line) for line in content.splitlines()]
-        if versions != _versions():
+        made_by, *rows = map(json.loads, content.splitlines())
+        if made_by != _made_by():
             return {}
         return {row[0]: dict(zip(TABLE, row, strict=True)) for row in rows}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        print(
-            f"{file}: what earlier scans found is damaged ({error}) and thrown away; all is read again."
-        )
+        print(f"{file}: what earlier scans found is damaged ({error}); all files are read again.")
         return {}
 
 
 def _write_cache(file: Path, rows: dict[str, dict]) -> None:
-    lines = [json.dumps(_versions())]
+    lines = [json.dumps(_made_by())]
+    # what could not be opened may be opened tomorrow, without a new size or time
     lines += [json.dumps([row[name] for name in TABLE]) for row in rows.values() if row["sha256"]]
-    text = "\n".join(lines) + "\n"
+    content = "\n".join([*lines, ""])
     try:
-        write_text(file, f"{hashlib.sha256(text.encode()).hexdigest()}\n{text}")
+        write_text(file, f"{hashlib.sha256(content.encode()).hexdigest()}\n{content}")
     except Problem as problem:
-        print(f"The next scan will read all files again: {problem}")
+        print(f"What was found is not remembered: {problem}")
 
 
 # The plan
@@ -289,117 +320,204 @@ def propose(
     look_alike: float = LOOK_ALIKE,
     workers: int | None = None,
 ) -> pd.DataFrame:
-    """A plan: which files are copies, which one of each group is kept, and why. Nothing is moved.
+    """A plan: which files are copies, which one of them stays, and why. Nothing is moved.
+
+    First come exact copies: files with the same bytes, whatever they hold, but for empty files. Then pictures with near
+    fingerprints are compared once more, pixel by pixel, the best of them first: whoever passes is its copy, and stays no more. Who
+    passes twice is a copy of the one it differs least from. So every member of a group is a copy of the one that stays, not only of another
+    member. What correlates, but does not pass, is a look-alike: a person may look at it, and nothing is proposed. Flat pictures (`is_flat`) and
+    files with several frames are compared by their bytes only.
+
+    The best picture is the largest; of equally large ones the least compressed (by the quantisation tables, where all near
+    pictures are JPEG, else by bytes per pixel); then the oldest; then that of the shortest path, and the first by name. So the plan
+    is the same on every machine.
 
     Parameters
     ----------
     table : DataFrame
         From `scan`.
     folder : str or Path
-        The same folder; files with near fingerprints are opened once more.
+        The same folder. Pictures with near fingerprints are opened once more.
     radius : int
         Bits by which the fingerprints of copies may differ.
     copy : float
-        The most that copies may differ in one place: see `helpers.pixels.difference`.
+        The most that copies may differ in one place, in levels of 255: see `helpers.pixels.difference`.
     look_alike : float
-        Near pairs that are no copies are listed for a person to look at if they correlate at least so much.
+        The least that look-alikes, and copies, correlate: see `helpers.pixels.correlation`.
     workers : int, optional
-        Processes. The plan does not depend on it.
+        Processes; see `helpers.parallel.share_out`. The plan does not depend on it.
 
     Returns
     -------
     DataFrame
-        The columns of `PLAN`.
+        The rows of a group together, the one that stays first: ``group`` (1, 2, ...; look-alikes last), ``action`` (``keep``,
+        ``move`` or ``look``), ``kind`` (``original``, ``exact copy``, ``near copy``, ``look-alike``), ``path``, ``kept`` (the path of the one
+        that stays), ``distance`` (bits), ``difference`` (levels of 255) and ``correlation``, all three from the one that stays,
+        ``width``, ``height``, ``bytes``, ``modified``, ``sha256`` and ``reason`` in words. Nobody who moves is in two rows. One who stays
+        may be: once for its copies, once for its look-alikes.
+
+    Raises
+    ------
+    Problem
+        For a table that is not from `scan`, a folder that is not there, or a radius that is none.
+
+    Notes
+    -----
+    MEASUREMENTS
+
+    Examples
+    --------
+    >>> plan = propose(scan("photos"), "photos")  # doctest: +SKIP
     """
+    from helpers import pairs
+    from helpers.hamming import check_radius
+
     folder, radius = Path(folder), check_radius(radius)
-    ranked = _ranked(table[(table["sha256"] != "") & (table["bytes"] > 0)])
-    # files with the same bytes are one content, which the best of them stands for
-    contents = ranked.drop_duplicates("sha256")
-    readable = contents["fingerprint"].notna() & (contents["frames"] == 1)
-    comparable = contents[readable & ~contents["flat"].fillna(True).astype(bool)]
+    if not folder.is_dir():
+        raise Problem(f"{folder}: no such folder; name the one that was scanned")
+    if missing := [name for name in TABLE if name not in table]:
+        raise Problem(f"the table has no column {missing[0]!r}; scan makes one that has")
+    files = table[(table["sha256"] != "") & (table["bytes"] > 0)]
+    files = files.assign(length=files["path"].str.len()).sort_values(["modified", "length", "path"])
+    contents = files.drop_duplicates("sha256")  # the oldest stands for all that have the same bytes
+    comparable = contents[
+        contents["fingerprint"].notna()
+        & contents["frames"].eq(1).fillna(False)
+        & contents["flat"].eq(False).fillna(False)
+    ]
     near = pairs.all_pairs(comparable["fingerprint"], radius)
     paths = comparable["path"].to_numpy()
     near = near.assign(first=paths[near["first"]], second=paths[near["second"]])
     judge = partial(_judge, folder, copy, look_alike)
-    jobs = _jobs(near, comparable.set_index("path"))
-    verdicts = share_out(judge, jobs, workers=workers, title="second look")
-    return _plan(table, ranked, [verdict for group in verdicts for verdict in group])
+    jobs = _groups_to_judge(near, comparable.set_index("path"))
+    judged = share_out(judge, jobs, workers=workers, title="second look")
+    return _plan(files, [verdict for group in judged for verdict in group])
 
 
-#: Why one file stays rather than another: the first of these in which they differ.
-_REASONS = ("larger", "less compressed", "older", "shorter path", "first by name")
+def _groups_to_judge(near: pd.DataFrame, about: pd.DataFrame) -> list[tuple]:
+    """For each group of near pictures: path -> rank, the best first; path -> fingerprint; path -> those near it."""
+    from helpers import pairs
 
-
-def _ranked(files: pd.DataFrame) -> pd.DataFrame:
-    """Of files with the same bytes, the one that stays comes first: the oldest, of the shortest path."""
-    keys = files.assign(length=files["path"].str.len())
-    return keys.sort_values(["modified", "length", "path"]).drop(columns="length")
-
-
-def _jobs(near: pd.DataFrame, about: pd.DataFrame) -> list[tuple[dict, list]]:
-    """For each group of near pictures: its members with what ranks them, the best first, and its near pairs."""
-    groups = pairs.groups(near)
-    group_of = {path: number for number, members in enumerate(groups) for path in members}
-    inside: list[list] = [[] for _ in groups]
-    for pair in near[["first", "second", "distance"]].itertuples(index=False, name=None):
-        inside[group_of[pair[0]]].append(pair)
+    neighbours: dict[str, list[str]] = {}
+    for first, second in zip(near["first"], near["second"], strict=True):
+        neighbours.setdefault(first, []).append(second)
+        neighbours.setdefault(second, []).append(first)
     jobs = []
-    for members, its_pairs in zip(groups, inside, strict=True):
+    for members in pairs.groups(near):
         files = about.loc[members]
-        area = (files["width"] * files["height"]).astype(float)
-        coarse = files["quantisation"]
-        if coarse.isna().any():  # not all are JPEG
-            coarse = -files["bytes"] / area
-        keys = zip(
-            -area, coarse.astype(float), files["modified"], map(len, members), members, strict=True
+        pixels = files["width"] * files["height"]
+        compression = files["quantisation"]
+        if compression.isna().any():  # not all are JPEG
+            compression = -files["bytes"] / pixels
+        ranks = sorted(
+            zip(
+                -pixels.astype(float),
+                compression.astype(float),
+                files["modified"],
+                map(len, members),
+                members,
+                strict=True,
+            )
         )
-        ranks = {key[-1]: tuple(key) for key in sorted(keys)}
-        jobs.append((ranks, its_pairs))
+        jobs.append(
+            (
+                {rank[-1]: rank for rank in ranks},
+                {path: int(files.at[path, "fingerprint"]) for path in members},
+                {path: sorted(neighbours[path]) for path in members},
+            )
+        )
     return jobs
 
 
-def _first_difference(key: tuple, other: tuple) -> int:
-    return next(place for place, (a, b) in enumerate(zip(key, other, strict=True)) if a != b)
+class _Verdict(NamedTuple):
+    """What was found about a file, beside the one that stays."""
+
+    kind: str
+    kept: str
+    path: str
+    distance: int
+    difference: float
+    correlation: float
+    decided: int  # the place in `_REASONS` of what made the other one stay
+    why: str
 
 
-def _judge(folder: Path, copy: float, look_alike: float, jobs: list[tuple]) -> list[list[tuple]]:
+def _judge(folder: Path, copy: float, look_alike: float, jobs: list[tuple]) -> list[list[_Verdict]]:
     return [_judge_group(folder, copy, look_alike, *job) for job in jobs]
 
 
 def _judge_group(
-    folder: Path, copy: float, look_alike: float, ranks: dict[str, tuple], near: list[tuple]
-) -> list[tuple]:
-    """Compare pixels, the best picture first: its copies join it, and are compared no further."""
+    folder: Path,
+    copy: float,
+    look_alike: float,
+    ranks: dict[str, tuple],
+    values: dict[str, int],
+    neighbours: dict[str, list[str]],
+) -> list[_Verdict]:
+    """Compare the pixels of near pictures, the best of them first, to find its copies and look-alikes."""
+    from helpers import pixels
 
-    @lru_cache(maxsize=_REMEMBERED)
-    def thumbnail(path: str) -> Image.Image | None:
+    @lru_cache(maxsize=_PICTURES_IN_MEMORY)
+    def picture(path: str) -> Image.Image | None:
         return _thumbnail(folder / path, pixels.COMPARED_SIZE)
 
-    neighbours: dict[str, dict[str, int]] = {path: {} for path in ranks}
-    for one, other, distance in near:
-        neighbours[one][other] = neighbours[other][one] = distance
-    verdicts, joined = [], set()
+    def compare(best: str, other: str) -> _Verdict | None:
+        one, two = picture(best), picture(other)
+        if one is None or two is None:  # gone or broken since the scan
+            return None
+        alike = pixels.correlation(one, two)
+        if alike < look_alike:
+            return None
+        differs = round(pixels.difference(one, two), 1)
+        decided = _decided(ranks[best], ranks[other])
+        if differs > copy:
+            kind, why = "look-alike", f"alike, but {differs:.0f} of 255 levels off in one place"
+        elif _taken_apart(one, two):
+            kind, why = "look-alike", "alike, but taken at two moments, as their EXIF has it"
+        else:
+            kind, why = "near copy", f"the same picture, {differs:.0f} of 255 levels off at most"
+        distance = (values[best] ^ values[other]).bit_count()
+        return _Verdict(kind, best, other, distance, differs, round(alike, 4), decided, why)
+
+    copies: dict[str, _Verdict] = {}
+    looks = []
     for best in ranks:
-        if best in joined:
+        if best in copies:
             continue
-        worse = [path for path in neighbours[best] if ranks[path] > ranks[best]]
-        for other in sorted(set(worse) - joined, key=ranks.get):
-            pictures = thumbnail(best), thumbnail(other)
-            if None in pictures:  # it has gone or broken since the scan
-                continue
-            differs, alike = pixels.difference(*pictures), pixels.correlation(*pictures)
-            kind = "near copy" if differs <= copy else "look-alike" if alike >= look_alike else ""
-            if kind == "near copy":
-                joined.add(other)
-            if kind:
-                why = _first_difference(ranks[best], ranks[other])
-                verdicts.append((kind, best, other, neighbours[best][other], differs, alike, why))
-    # a file that joined another is no look-alike of a third: the one that stays stands for it
-    return [
-        verdict
-        for verdict in verdicts
-        if verdict[0] == "near copy" or not joined & set(verdict[1:3])
-    ]
+        reached, seen = [best], {best}
+        for member in reached:  # it grows: who is near a copy is compared too, but with the best
+            for other in neighbours[member]:
+                if other in seen or ranks[other] < ranks[best]:
+                    continue
+                seen.add(other)
+                verdict = compare(best, other)
+                if verdict and verdict.kind == "look-alike":
+                    looks.append(verdict)
+                elif verdict:
+                    reached.append(other)
+                    copies[other] = min(copies.get(other, verdict), verdict, key=_difference)
+    # of copies nothing more is said than whose they are
+    return [*copies.values(), *(look for look in looks if not {*look[1:3]} & copies.keys())]
+
+
+def _difference(verdict: _Verdict) -> float:
+    return verdict.difference
+
+
+def _decided(best: tuple, other: tuple) -> int:
+    """The place of the first of `_REASONS` in which two ranks differ."""
+    return next(
+        place for place, pair in enumerate(zip(best, other, strict=True)) if pair[0] != pair[1]
+    )
+
+
+def _taken_apart(first: Image.Image, second: Image.Image) -> bool:
+    """Whether two cameras' clocks say that these are two shots: EXIF's time of exposure and its fraction of a second."""
+    times = []
+    for picture in (first, second):
+        exposure = picture.getexif().get_ifd(0x8769)
+        times.append((exposure.get(0x9003), exposure.get(0x9291)))
+    return any(one and other and one != other for one, other in zip(*times, strict=True))
 
 
 def _thumbnail(file: Path, size: int) -> Image.Image | None:
@@ -411,86 +529,70 @@ def _thumbnail(file: Path, size: int) -> Image.Image | None:
     return picture
 
 
-def _plan(table: pd.DataFrame, ranked: pd.DataFrame, verdicts: list[tuple]) -> pd.DataFrame:
-    twins = {paths[0]: paths[1:] for paths in ranked.groupby("sha256")["path"].agg(list)}
-    about = table.drop_duplicates("path").set_index("path")
-    copies: dict[str, list[tuple]] = {}
-    alike: dict[str, tuple] = {}  # each look-alike once, with the nearest
-    for kind, best, other, *evidence in verdicts:
-        if kind == "near copy":
-            copies.setdefault(best, []).append((kind, other, *evidence))
-            for twin in twins[other]:
-                copies[best].append((kind, twin, *evidence))
-        elif other not in alike or evidence[1] < alike[other][1][1]:
-            alike[other] = (best, evidence)
-    joined = {member[1] for members in copies.values() for member in members}
-    for best, others in twins.items():
-        for other in others if best not in joined else []:
-            why = _first_difference(_age_and_name(about, best), _age_and_name(about, other)) + 2
-            copies.setdefault(best, []).append(("exact copy", other, 0, 0.0, 1.0, why))
-    look: dict[str, list[tuple]] = {}
-    for other, (best, evidence) in alike.items():
-        look.setdefault(best, []).append(("look-alike", other, *evidence))
+def _plan(files: pd.DataFrame, verdicts: list[_Verdict]) -> pd.DataFrame:
+    import pandas as pd
+
+    about = files.set_index("path")
+    twins = {paths[0]: paths[1:] for paths in files.groupby("sha256", sort=False)["path"].agg(list)}
+    copies: dict[str, list[_Verdict]] = {}  # by the one that stays
+    nearest: dict[str, _Verdict] = {}  # of each look-alike
+    for verdict in verdicts:
+        if verdict.kind == "near copy":
+            same = [verdict._replace(path=path) for path in (verdict.path, *twins[verdict.path])]
+            copies.setdefault(verdict.kept, []).extend(same)
+        else:
+            nearest[verdict.path] = min(
+                nearest.get(verdict.path, verdict), verdict, key=_difference
+            )
+    joined = {member.path for members in copies.values() for member in members}
+    for kept, others in twins.items():
+        for path in others if kept not in joined else ():
+            decided = 2 + _decided(_age_and_name(about, kept), _age_and_name(about, path))
+            same = _Verdict("exact copy", kept, path, 0, 0.0, 1.0, decided, "the same bytes")
+            copies.setdefault(kept, []).append(same)
+    look: dict[str, list[_Verdict]] = {}
+    for verdict in nearest.values():
+        look.setdefault(verdict.kept, []).append(verdict)
 
     rows = []
-    for number, (best, members) in enumerate(
-        [*sorted(copies.items()), *sorted(look.items())], start=1
-    ):
-        members = sorted(members, key=lambda member: member[:2])
-        reasons = [_REASONS[member[-1]] for member in members]
-        counted = [f"{word} than {reasons.count(word)}" for word in _REASONS[:3] if word in reasons]
-        counted += [word for word in _REASONS[3:] if word in reasons]
-        kept = f"stays: {', '.join(counted)}" if members[0][0] != "look-alike" else "stays"
-        rows.append((number, "keep", "original", best, best, 0, 0.0, 1.0, kept))
-        for kind, path, distance, differs, correlation, why in members:
-            action = "look" if kind == "look-alike" else "move"
-            reason = _reason(kind, why, distance, differs)
-            rows.append(
-                (
-                    number,
-                    action,
-                    kind,
-                    path,
-                    best,
-                    distance,
-                    round(differs, 2),
-                    round(correlation, 4),
-                    reason,
-                )
-            )
-    columns = [name for name in PLAN if name not in _FACTS]
-    plan = pd.DataFrame(rows, columns=columns).merge(
-        about[_FACTS], left_on="path", right_index=True, how="left"
-    )
-    return plan.sort_index()[list(PLAN)].astype(PLAN)
-
-
-_FACTS = ["width", "height", "bytes", "modified", "sha256"]
+    for action, groups in (("move", copies), ("look", look)):
+        for kept, members in sorted(groups.items()):
+            group = rows[-1][0] + 1 if rows else 1
+            why = _why_it_stays(members) if action == "move" else "stays"
+            rows.append((group, "keep", "original", kept, kept, 0, 0.0, 1.0, why))
+            for member in sorted(members):
+                better = f"the one that stays is {_REASONS[member.decided]}"
+                why = f"{member.why}; {better if action == 'move' else 'look at both'}"
+                evidence = member.distance, member.difference, member.correlation
+                rows.append((group, action, member.kind, member.path, kept, *evidence, why))
+    facts = ["width", "height", "bytes", "modified", "sha256"]
+    plan = pd.DataFrame(rows, columns=[name for name in PLAN if name not in facts])
+    for fact in facts:
+        plan[fact] = about[fact].reindex(plan["path"]).array
+    return plan[list(PLAN)].astype(PLAN)
 
 
 def _age_and_name(about: pd.DataFrame, path: str) -> tuple:
     return about.at[path, "modified"], len(path), path
 
 
-def _reason(kind: str, why: int, distance: int, differs: float) -> str:
-    than = {3: "the one that stays has a shorter path", 4: "the one that stays comes first by name"}
-    than = than.get(why, f"the one that stays is {_REASONS[why]}")
-    if kind == "exact copy":
-        return f"the same bytes; {than}"
-    if kind == "near copy":
-        return f"the same picture, {distance} bits and at most {differs:.0f} of 255 levels away; {than}"
-    return f"near, {distance} bits away, but {differs:.0f} of 255 levels off in one place: another picture, or an edited one"
+def _why_it_stays(members: list[_Verdict]) -> str:
+    decided = [member.decided for member in members]
+    counted = [(decided.count(place), reason) for place, reason in enumerate(_REASONS)]
+    reasons = [f"{reason} than {number}" for number, reason in counted[:3] if number]
+    return "stays: " + ", ".join(reasons + [reason for number, reason in counted[3:] if number])
 
 
 # On paper
 
 
 def write_plan(path: str | Path, plan: pd.DataFrame) -> None:
-    """Write a plan as CSV that spreadsheets open well: UTF-8 with a byte order mark, every text in quotes.
+    """Write a plan as CSV that spreadsheets open well: UTF-8 with a byte order mark, all texts in quotes.
 
     Parameters
     ----------
     path : str or Path
+        An older file is replaced in one step.
     plan : DataFrame
         From `propose`.
 
@@ -509,90 +611,135 @@ def write_plan(path: str | Path, plan: pd.DataFrame) -> None:
 
 
 def read_plan(path: str | Path) -> pd.DataFrame:
-    """The plan that `write_plan` wrote, also after somebody edited it in a spreadsheet and saved it as CSV.
+    """The plan that `write_plan` wrote, also after somebody edited it in a spreadsheet.
 
     Parameters
     ----------
     path : str or Path
+        CSV in UTF-8; with commas, semicolons or tabs, and line ends of any kind.
 
     Returns
     -------
     DataFrame
-        The columns of `PLAN`. Separators may be commas, semicolons or tabs, line ends of any kind; numbers may have lost
-        digits, as spreadsheets shorten the time; the SHA-256 tells all the same whether a file is the one of the plan.
+        The columns of `PLAN`; what a row does not say is missing. Spreadsheets may have shortened the times, which is no
+        matter: whether a file is the one of the plan is told by its SHA-256.
 
     Raises
     ------
     Problem
-        If it cannot be read, has lost a column, or an action is none of `ACTIONS`.
+        If it cannot be read, lacks a column that is needed to carry it out, or an action is none of `ACTIONS`.
 
     Examples
     --------
     >>> read_plan("plan.csv")  # doctest: +SKIP
     """
-    path = Path(path)
+    import pandas as pd
+
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = Path(path).read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise Problem(f"{path}: cannot be read ({error.strerror}); write the plan first") from error
+        raise Problem(
+            f"{path}: could not be read ({error.strerror}); write a plan first"
+        ) from error
     except UnicodeDecodeError as error:
-        raise Problem(f"{path}: is not UTF-8; save it as CSV UTF-8") from error
-    header = text.partition("\n")[0]
-    separator = max(",;\t", key=header.count)
+        raise Problem(f"{path}: is not in UTF-8; save it as CSV UTF-8") from error
+    separator = max(",;\t", key=text.partition("\n")[0].count)
     try:
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=separator))
+        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
+        rows, columns = list(reader), reader.fieldnames or ()
     except csv.Error as error:
         raise Problem(f"{path}: is no CSV ({error}); write the plan again") from error
-    return _as_plan(path, [row for row in rows if any(row.values())])
-
-
-def _as_plan(path: Path, rows: list[dict]) -> pd.DataFrame:
-    needed = ("action", "path", "kept", "bytes", "sha256")
-    for line, row in enumerate(rows, start=1):
-        missing = [name for name in needed if row.get(name) is None]
-        if missing:
-            raise Problem(f"{path}: has no column {missing[0]!r}; write the plan again")
-        if row["action"].strip() not in ACTIONS:
+    if missing := [
+        name for name in ("action", "path", "kept", "bytes", "sha256") if name not in columns
+    ]:
+        raise Problem(f"{path}: has no column {missing[0]!r}; write the plan again")
+    rows = [row for row in rows if any(row.values())]
+    for number, row in enumerate(rows, start=1):
+        row["action"] = (row["action"] or "").strip()
+        if row["action"] not in ACTIONS:
             raise Problem(
-                f"{path}: row {line} has the action {row['action']!r}; it is {', '.join(ACTIONS)}"
+                f"{path}: the action of row {number} is {row['action']!r}; it is one of {', '.join(ACTIONS)}"
             )
-        row["action"] = row["action"].strip()
-    columns = {}
+        if not row["path"]:
+            raise Problem(f"{path}: row {number} names no path; write the plan again")
+    values = {name: [row.get(name) or "" for row in rows] for name in PLAN}
     for name, kind in PLAN.items():
-        values = [row.get(name) or "" for row in rows]
         if kind != "str":
-            values = [_number(path, name, value, whole=kind == "Int64") for value in values]
-        columns[name] = pd.array(values, dtype=kind)
-    return pd.DataFrame(columns)
+            values[name] = [_number(path, name, value, kind) for value in values[name]]
+    return pd.DataFrame({name: pd.array(values[name], dtype=kind) for name, kind in PLAN.items()})
 
 
-def _number(path: Path, name: str, value: str, *, whole: bool) -> int | float | None:
-    value = value.strip()
-    if not value:
-        return None
+def _number(path: str | Path, name: str, value: str, kind: str) -> int | float | None:
+    value = value.strip().replace(",", ".")
     try:
-        if whole:
-            return (
-                int(value) if value.lstrip("-").isdigit() else int(float(value.replace(",", ".")))
-            )
-        return float(value.replace(",", "."))
+        if not value:
+            return None
+        if kind == "Float64":
+            return float(value)
+        return int(value) if value.isdigit() else int(float(value))
     except (ValueError, OverflowError):
         raise Problem(f"{path}: {name} {value!r} is no number; write the plan again") from None
 
 
-_STYLE = """
-body { font: 16px/1.4 sans-serif; margin: 1.5em; color: #000; background: #fff; }
-section { border-top: 1px solid #767676; padding: .5em 0; break-inside: avoid; }
-section:focus-visible { outline: 3px solid #000; }
-h2 { font-size: 1em; margin: 0 0 .5em; }
-.row { display: flex; flex-wrap: wrap; gap: 1em; }
-figure { margin: 0; padding: .5em; width: 176px; border: 2px dashed #595959; }
-figure.keep { border: 5px solid #000; }
-figure.look { border: 2px dotted #595959; }
-img { display: block; max-width: 100%; height: auto; }
-figcaption { font-size: .8em; overflow-wrap: anywhere; white-space: pre-line; }
+def summary(plan: pd.DataFrame) -> str:
+    """A plan in one sentence.
+
+    Parameters
+    ----------
+    plan : DataFrame
+        From `propose` or `read_plan`.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> summary(pd.DataFrame({"action": ["keep", "move"], "kind": ["original", "exact copy"], "bytes": [10, 10]}))
+    'To move: 1 exact copies and 0 near copies, 0.0 MB. To look at: 0 look-alikes.'
+    """
+    moves = plan[plan["action"] == "move"]
+    counts = moves["kind"].value_counts()
+    megabytes = (moves["bytes"].sum() if len(moves) else 0) / 1e6
+    return (
+        f"To move: {counts.get('exact copy', 0):,} exact copies and {len(moves) - counts.get('exact copy', 0):,} near "
+        f"copies, {megabytes:,.1f} MB. To look at: {(plan['action'] == 'look').sum():,} look-alikes."
+    )
+
+
+_PAGE = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>
+body {{ font: 16px/1.4 sans-serif; margin: 1.5em; color: #000; background: #fff; }}
+section {{ border-top: 1px solid #767676; padding: .5em 0; break-inside: avoid; }}
+section:focus-visible {{ outline: 3px solid #000; }}
+h2 {{ font-size: 1em; margin: 0 0 .5em; }}
+.row {{ display: flex; flex-wrap: wrap; gap: 1em; }}
+figure {{ margin: 0; padding: .5em; width: 176px; border: 2px dashed #595959; }}
+figure.keep {{ border: 6px double #000; }}
+figure.look {{ border: 2px dotted #595959; }}
+img {{ display: block; max-width: 100%; height: auto; }}
+figcaption {{ font-size: .8em; overflow-wrap: anywhere; }}
+figcaption span {{ display: block; }}
+bdi {{ white-space: pre-wrap; }}
+</style>
+</head>
+<body>
+<main>
+<h1>{title}</h1>
+<p>{summary}</p>
+{groups}
+</main>
+</body>
+</html>
 """
-_WORDS = {"keep": "STAYS", "move": "moves", "look": "look at it"}
+_ON_PAGE = {"keep": "stays", "move": "moves", "look": "to look at"}
 
 
 def contact_sheet(
@@ -603,10 +750,10 @@ def contact_sheet(
     most: int = 300,
     workers: int | None = None,
 ) -> None:
-    """A page with a row of small pictures for each group of a plan: who stays, who moves, and why.
+    """A page with a row of small pictures for each group of a plan: which one stays, which ones move, and why.
 
-    It needs no network and no other file, is read from top to bottom (the tab key goes from group to group), and tells by
-    words and borders, not by colours.
+    It is one file and needs no network. The tab key goes from group to group; what stays is told by words and borders, not by
+    colours.
 
     Parameters
     ----------
@@ -617,7 +764,7 @@ def contact_sheet(
     target : str or Path
         The HTML file.
     most : int
-        Groups to show; a sentence on the page tells how many more there are.
+        Groups on the page; a sentence says how many are left out.
     workers : int, optional
         Processes; see `helpers.parallel.share_out`.
 
@@ -630,77 +777,62 @@ def contact_sheet(
     --------
     >>> contact_sheet("photos", plan, "sheet.html")  # doctest: +SKIP
     """
-    groups = [rows for _, rows in plan.groupby("group", sort=True)]
-    shown = groups[:most]
-    paths = sorted({path for rows in shown for path in rows["path"]})
-    made = share_out(partial(_embedded, Path(folder)), paths, workers=workers, title="thumbnails")
-    images = dict(zip(paths, made, strict=True))
-    title = html.escape(f"Plan for {Path(folder).name}")
-    parts = [
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n'
-        f"<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n<p>{html.escape(summary(plan))}</p>"
-    ]
-    for rows in shown:
-        number, kind = (
-            rows["group"].iloc[0],
-            "look-alikes" if "look" in set(rows["action"]) else "copies",
-        )
-        heading = f"Group {number}: {kind}, {len(rows)} files"
-        parts.append(
-            f'<section tabindex="0" aria-labelledby="group-{number}">\n<h2 id="group-{number}">{heading}</h2>\n<div class="row">'
-        )
-        parts += [_figure(row, images[row.path]) for row in rows.itertuples()]
-        parts.append("</div>\n</section>")
+    groups = [rows for _, rows in plan.groupby("group")]
+    paths = sorted({path for rows in groups[:most] for path in rows["path"]})
+    images = share_out(partial(_embedded, Path(folder)), paths, workers=workers, title="thumbnails")
+    image_of = dict(zip(paths, images, strict=True))
+    parts = [_section(rows, image_of) for rows in groups[:most]]
     if len(groups) > most:
         parts.append(f"<p>{len(groups) - most:,} more groups are in the plan.</p>")
-    parts.append("</main>\n</body>\n</html>\n")
-    # a name may hold half a character, which no page can
-    page = "\n".join(parts).encode("utf-8", "backslashreplace").decode()
-    write_text(target, page)
+    title = f"Copies in {Path(folder).resolve().name}"
+    page = _PAGE.format(
+        title=html.escape(title), summary=html.escape(summary(plan)), groups="\n".join(parts)
+    )
+    write_text(target, page.encode("utf-8", "backslashreplace").decode())
 
 
 def _embedded(folder: Path, paths: list[str]) -> list[str]:
-    return [_data_address(_thumbnail(folder / path, 160)) for path in paths]
+    """The address of each small picture, which is the picture itself; empty for what cannot be shown."""
+    addresses = []
+    for path in paths:
+        picture, file = _thumbnail(folder / path, _THUMBNAIL), io.BytesIO()
+        if picture:
+            picture.save(file, format="jpeg", quality=70)
+        data = b64encode(file.getvalue()).decode()
+        addresses.append(f"data:image/jpeg;base64,{data}" if data else "")
+    return addresses
 
 
-def _data_address(picture: Image.Image | None) -> str:
-    if picture is None:
-        return ""
-    file = io.BytesIO()
-    picture.save(file, format="jpeg", quality=70)
-    return f"data:image/jpeg;base64,{b64encode(file.getvalue()).decode()}"
-
-
-def _figure(row: tuple, address: str) -> str:
-    name, word = html.escape(row.path), _WORDS[row.action]
-    size = f"{row.width} x {row.height} pixels" if pd.notna(row.width) else "cannot be shown"
-    image = f'<img src="{address}" alt="{name}, {size}, {word}">' if address else f"<p>{size}</p>"
-    return (
-        f'<figure class="{row.action}">\n{image}\n<figcaption><strong>{word}</strong>: <bdi>{name}</bdi>\n'
-        f"{size}, {row.bytes:,} bytes\n{html.escape(row.reason)}</figcaption>\n</figure>"
+def _section(rows: pd.DataFrame, image_of: dict[str, str]) -> str:
+    number = rows["group"].iloc[0]
+    kind = "look-alikes" if "look" in set(rows["action"]) else "copies"
+    figures = [_figure(row, image_of[row.path]) for row in rows.itertuples()]
+    return "\n".join(
+        [
+            f'<section tabindex="0" aria-labelledby="group-{number}">',
+            f'<h2 id="group-{number}">Group {number}: {len(rows)} {kind}</h2>',
+            '<div class="row">',
+            *figures,
+            "</div>",
+            "</section>",
+        ]
     )
 
 
-def summary(plan: pd.DataFrame) -> str:
-    """A plan in one sentence.
+def _figure(row: tuple, address: str) -> str:
+    import pandas as pd
 
-    Parameters
-    ----------
-    plan : DataFrame
-        From `propose`.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> summary(pd.DataFrame({"action": ["keep", "move"], "kind": ["original", "exact copy"], "bytes": [10, 10]}))
-    '1 files may go (1 exact copies, 0 near copies; 0.0 MB); 0 look-alikes are to be looked at.'
-    """
-    moves = plan[plan["action"] == "move"]
-    kinds = moves["kind"].value_counts()
-    return (
-        f"{len(moves):,} files may go ({kinds.get('exact copy', 0):,} exact copies, {kinds.get('near copy', 0):,} near "
-        f"copies; {(moves['bytes'].sum() if len(moves) else 0) / 1e6:,.1f} MB); {(plan['action'] == 'look').sum():,} look-alikes are to be looked at."
+    name, fate = html.escape(row.path), _ON_PAGE[row.action]
+    size = "" if pd.isna(row.width) else f"{row.width} x {row.height} pixels, "
+    size += "" if pd.isna(row.bytes) else f"{row.bytes:,} bytes"
+    shown = f'<img src="{address}" alt="{name}, {fate}">' if address else "<p>cannot be shown</p>"
+    return "\n".join(
+        [
+            f'<figure class="{row.action}">',
+            shown,
+            f"<figcaption><strong>{fate}</strong>: <bdi>{name}</bdi>",
+            f"<span>{size}</span>",
+            f"<span>{html.escape(row.reason)}</span></figcaption>",
+            "</figure>",
+        ]
     )

@@ -5,19 +5,25 @@ were sent, saved again or turned by a phone; and what only looks like copies: bu
 pictures; and a few broken files.
 """
 
+from __future__ import annotations
+
+import hashlib
 import io
 import os
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from helpers import Problem
 from helpers.atomic import exclusive, new_folder, write_problem
 from helpers.images import open_image
 from helpers.parallel import share_out
+
+if TYPE_CHECKING:  # imported in `make`: workers do without it and start in half the time
+    import pandas as pd
 
 #: Kind -> its share of the files, roughly. The first five are no copies of anything.
 SHARES = {
@@ -39,14 +45,18 @@ COPIES = tuple(SHARES)[5:]
 _FRAMES = 3  # of a burst
 _ALIKE = 4  # screenshots of one layout
 _MARK = ".mess"  # an empty file, by which `make` knows its own
-_YEAR = 365 * 24 * 3600
-_WORDS = (
-    "about after again all and answer at back before bring came copy day each first for found from good great hand have "
-    "help here house keep know large last left letter light line list little long look made many morning name never new "
-    "next night number of old other page people photo picture place read right said same second see send she sound still "
-    "take tell that the there they thing think three time today two under very water way week what where word work write "
-    "year you 7 12 30 2019 2024 10:45"
-).split()
+_FIRST, _YEAR = 1_420_000_000, 365 * 24 * 3600  # seconds: since 1970, to the end of 2014; of a year
+_TURNED = (  # EXIF's orientation, and how the pixels are stored
+    (6, Image.Transpose.ROTATE_90),
+    (3, Image.Transpose.ROTATE_180),
+    (8, Image.Transpose.ROTATE_270),
+)
+_TEXT = (
+    "about after again answer back before bring came copy day each first found good great hand have help house keep large "
+    "letter light line little made morning never next night number old page people photo place read right said still tell "
+    "that the three today under week work 7 12 30 2019 2024 10:45"
+)
+_WORDS = _TEXT.split()
 
 
 def make(
@@ -72,11 +82,11 @@ def make(
     files : int
         How many files it is to have at least, 30 or more.
     seed : int
-        Same seed, same bytes and times (with one version of Pillow), whatever the number of workers.
+        0 or more. Same seed, same bytes and times (with one version of Pillow and of NumPy).
     replace : bool
         Replace a mess that stands there already, and all that is in it.
     workers : int, optional
-        Processes; see `helpers.parallel.share_out`.
+        Processes; see `helpers.parallel.share_out`. The mess does not depend on it.
 
     Returns
     -------
@@ -88,26 +98,34 @@ def make(
     Raises
     ------
     Problem
-        If `folder` holds something, if no photograph can be read, or for fewer than 30 files.
+        If `folder` holds something or lies inside the dataset, if no photograph can be read, or for fewer than 30 files.
 
     Notes
     -----
-    Backups and renamed files are copies byte for byte. Resized: both sides times 0.3 to 0.9, one time in six 1.1 to 1.5;
-    JPEG quality 92. Recompressed: JPEG quality 25 to 85. Rotated: the pixels stored turned, with the EXIF tag that turns them back. A
-    frame of a burst is another shot: a window of 94 to 99 % of the scene, elsewhere by 0.4 to 3 % of its
-    width, with noise of 2 to 6 grey levels, brightness times 0.93 to 1.07, and a subject that has moved.
-    Screenshots come in fours of one layout; two have other text, one has another line. Flat pictures have one colour. Half of the broken
-    files end too early, the others are no pictures; one in three has a copy byte for byte.
+    Backups and renamed files are copies byte for byte. Resized: both sides times 0.2 to 0.9, one time in six 1.1 to 1.5, but 96
+    pixels at least; saved with JPEG quality 92. Recompressed: JPEG quality 25 to 85. Rotated: the pixels stored turned, with the EXIF tag
+    that turns them back, at quality 95. Copies are made of photographs, frames of bursts and screenshots alike.
+
+    A frame of a burst is another shot: a window of 94 to 99 % of the scene, shifted by 0.4 to 3 % of its width, with noise of 2 to 6
+    levels of 255, brightness times 0.93 to 1.07, and a part of the scene that has moved. Screenshots come in fours of one layout: the first
+    two differ in all text, the third from the first in a line, the fourth in a word. Flat pictures have one colour each.
+    Of the broken files one half end too early and the others are no pictures; one in three has a copy byte for byte.
 
     Examples
     --------
     >>> truth = make("photos", find_images("photos"), "mess", files=500, seed=1)  # doctest: +SKIP
     """
+    import pandas as pd
+
     root, folder = Path(dataset_root), Path(folder)
-    if not isinstance(files, (int, np.integer)) or files < 30:
+    whole = all(isinstance(number, (int, np.integer)) for number in (files, seed))
+    if not whole or files < 30 or seed < 0:
         raise Problem(
-            f"{files!r} files: a mess takes 30 or more, so that there are some of each kind"
+            f"{files!r} files with seed {seed!r}: a mess takes 30 files or more, for some of each kind, and a seed of 0 or more"
         )
+    inside, outside = folder.resolve(), root.resolve()
+    if inside.is_relative_to(outside) or outside.is_relative_to(inside):
+        raise Problem(f"{folder}: lies inside the dataset or around it; choose a folder beside it")
     with exclusive(folder):
         if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
             if not (folder / _MARK).is_file():
@@ -116,12 +134,12 @@ def make(
                 raise Problem(
                     f"{folder}: holds a mess already; replace it or choose another folder"
                 )
-        plan = _plan(root, sorted(set(images)), int(files), seed, workers)
+        jobs = _plan(root, images, int(files), int(seed), workers)
         with new_folder(folder) as place:
-            share_out(partial(_write, root, place), plan, workers=workers, title="mess")
+            share_out(partial(_write, root, place), jobs, workers=workers, title="mess")
             (place / _MARK).touch()
     columns = ["path", "original", "kind", "scene", "exact"]
-    truth = pd.DataFrame([{column: job[column] for column in columns} for job in plan])
+    truth = pd.DataFrame([{column: job[column] for column in columns} for job in jobs])
     return truth.sort_values("path", ignore_index=True)
 
 
@@ -129,122 +147,126 @@ def _plan(root: Path, images: list[str], files: int, seed: int, workers: int | N
     """What is to be written, one dict a file."""
     rng = np.random.default_rng([seed, 0])
     number = {kind: max(2, round(share * files)) for kind, share in SHARES.items()}
-    wanted = number["original"]
-    order = [images[row] for row in rng.permutation(len(images))]
-    sources = []
-    for start in range(0, len(order), wanted):  # further ones in place of those that cannot be used
-        some = order[start : start + wanted]
-        usable = share_out(partial(_usable, root), some, workers=workers, title="photographs")
-        sources += [path for path, use in zip(some, usable, strict=True) if use]
-        if len(sources) >= wanted:
-            break
-    sources = sources[:wanted]
-    if not sources:
-        raise Problem(f"{root}: no photograph in it can be read; name a folder of photographs")
-    number["backup"] += wanted - len(sources)  # too few photographs: more copies
-
-    bases = [_base("original", f"photos/{path}", source=path) for path in sources]
-    for frame in range(number["burst"]):
-        source = sources[(frame // _FRAMES) % len(sources)]
-        name = PurePosixPath("photos", source)
-        name = f"{name.with_suffix('')}_burst{frame:04}.jpg"
-        bases.append(
-            _base("burst", name, source=source, scene=f"photos/{source}", seed=[seed, 1, frame])
-        )
-    in_bursts = {job["scene"] for job in bases}
-    for job in bases:
-        if job["path"] in in_bursts:
-            job["scene"] = job["path"]
-    for shot in range(number["screenshot"]):
-        layout, variant = divmod(shot, _ALIKE)
-        name = f"screenshots/Screenshot {2019 + layout % 6}-{1 + shot % 12:02}-{1 + shot % 28:02} ({shot}).png"
-        extra = {"layout": [seed, 2, layout], "variant": variant}
-        bases.append(
-            _base("screenshot", name, scene=f"layout {layout}", seed=[seed, 3, shot], **extra)
-        )
-    for flat in range(number["flat"]):
-        suffix = ("png", "jpg", "gif")[flat % 3]
-        bases.append(_base("flat", f"misc/colour {flat}.{suffix}", seed=[seed, 4, flat]))
-    for broken in range(number["broken"]):
-        extra = {"source": sources[broken % len(sources)], "variant": broken % 2}
-        bases.append(_base("broken", f"misc/broken {broken}.jpg", seed=[seed, 5, broken], **extra))
-    for job in bases:
-        job["modified"] = 1_420_000_000 + int(rng.integers(5 * _YEAR))
-
-    jobs, taken = list(bases), {job["path"].lower() for job in bases}
-    pictures = [job for job in bases if job["kind"] in ("original", "burst", "screenshot")]
+    sources = _draw(root, images, number["original"], rng, workers)
+    number["original"] = len(sources)
+    number["backup"] += max(0, files - sum(number.values()))  # too few photographs: more copies
+    jobs = _no_copies(sources, number, seed)
+    for job in jobs:
+        job["modified"] = _FIRST + int(rng.integers(5 * _YEAR))
+    taken = {job["path"].lower() for job in jobs}
+    pictures = [job for job in jobs if job["kind"] in ("original", "burst", "screenshot")]
+    broken = [job for job in jobs if job["kind"] == "broken"]
     for kind in COPIES:
-        for count, base in enumerate(_to_copy(kind, number[kind], pictures, bases, rng)):
-            path = _new_name(kind, base["path"], taken)
-            later = 0 if kind == "backup" and count % 2 else int(rng.integers(3600, _YEAR))
-            copy = {**base, "path": path, "original": base["path"], "copy": kind, "kind": kind}
-            copy |= {"base": base["kind"], "copy_seed": [seed, 6, len(jobs)]}
-            copy |= {"modified": base["modified"] + later, "exact": kind in ("backup", "renamed")}
-            jobs.append(copy)
+        if kind == "backup":
+            bases = _backed_up(pictures, number[kind], rng)
+        else:
+            bases = [pictures[row] for row in rng.integers(len(pictures), size=number[kind])]
+            bases += broken[::3] if kind == "renamed" else []
+        for count, base in enumerate(bases):
+            kept_time = kind == "backup" and count % 2
+            jobs.append(
+                {
+                    **base,
+                    "path": _new_name(kind, base["path"], taken),
+                    "kind": kind,
+                    "exact": kind in ("backup", "renamed"),
+                    "copy_seed": [seed, 6, len(jobs)],
+                    "modified": base["modified"]
+                    + (0 if kept_time else int(rng.integers(3600, _YEAR))),
+                }
+            )
     return jobs
 
 
-def _base(kind: str, path: str, scene: str = "", **extra: object) -> dict:
-    return {
-        "path": path,
-        "original": path,
-        "kind": kind,
-        "base": kind,
-        "scene": scene,
-        "exact": False,
-        "copy": None,
-        **extra,
-    }
+def _draw(
+    root: Path, images: list[str], wanted: int, rng: np.random.Generator, workers: int | None
+) -> list[str]:
+    """Photographs that can be read, and no two with the same bytes."""
+    images = sorted(set(images))
+    order = [images[row] for row in rng.permutation(len(images))]
+    sources: dict[str, str] = {}
+    for start in range(0, len(order), max(wanted, 1)):
+        some = order[start : start + wanted]
+        digests = share_out(partial(_digests, root), some, workers=workers, title="photographs")
+        for digest, path in zip(digests, some, strict=True):
+            if digest and len(sources) < wanted:
+                sources.setdefault(digest, path)
+        if len(sources) == wanted:
+            break
+    if not sources:
+        raise Problem(f"{root}: no photograph in it can be read; name a folder of photographs")
+    return list(sources.values())
 
 
-def _to_copy(
-    kind: str, number: int, pictures: list[dict], bases: list[dict], rng: np.random.Generator
-) -> list[dict]:
-    """Which files are copied in this way: any of the pictures; a backup goes folder by folder and was never finished."""
-    if kind != "backup":
-        broken = [job for job in bases if job["kind"] == "broken"][::3] if kind == "renamed" else []
-        return broken + [
-            pictures[row] for row in rng.integers(len(pictures), size=number - len(broken))
-        ]
+def _digests(root: Path, paths: list[str]) -> list[str]:
+    """The SHA-256 of each photograph; empty for what is none, or is too small."""
+    digests = []
+    for path in paths:
+        try:
+            path.encode()
+            large = min(open_image(root / path).size) >= 64
+            digests.append(hashlib.sha256((root / path).read_bytes()).hexdigest() if large else "")
+        except (Problem, OSError, UnicodeEncodeError):
+            digests.append("")
+    return digests
+
+
+def _no_copies(sources: list[str], number: dict[str, int], seed: int) -> list[dict]:
+    jobs = [_job("original", f"photos/{path}", source=path) for path in sources]
+    for frame in range(number["burst"]):
+        scene = jobs[(frame // _FRAMES) % len(sources)]
+        scene["scene"] = scene["path"]
+        path = f"{PurePosixPath(scene['path']).with_suffix('')}_burst{frame:04}.jpg"
+        about = {"source": scene["source"], "scene": scene["path"], "seed": [seed, 1, frame]}
+        jobs.append(_job("burst", path, **about))
+    for shot in range(number["screenshot"]):
+        layout, variant = divmod(shot, _ALIKE)
+        date = f"{2019 + layout % 6}-{1 + shot % 12:02}-{1 + shot % 28:02}"
+        about = {"scene": f"layout {layout}", "layout": [seed, 2, layout], "variant": variant}
+        path = f"screenshots/Screenshot {date} ({shot}).png"
+        jobs.append(_job("screenshot", path, seed=[seed, 3, shot], **about))
+    for flat in range(number["flat"]):
+        path = f"misc/colour {flat}.{('png', 'jpg', 'gif')[flat % 3]}"
+        jobs.append(_job("flat", path, seed=[seed, 4, flat]))
+    for broken in range(number["broken"]):
+        about = {"source": sources[broken % len(sources)], "variant": broken % 2}
+        jobs.append(_job("broken", f"misc/broken {broken}.jpg", seed=[seed, 5, broken], **about))
+    return jobs
+
+
+def _job(kind: str, path: str, **about: object) -> dict:
+    """A file that is no copy. `content` stays what it is in the copies of it."""
+    no_copy = {"original": path, "kind": kind, "content": kind, "scene": "", "exact": False}
+    return {"path": path, **no_copy, **about}
+
+
+def _backed_up(pictures: list[dict], number: int, rng: np.random.Generator) -> list[dict]:
+    """Folder after folder, about 60 % of each: the backup was never finished."""
     folders: dict[str, list[dict]] = {}
     for job in pictures:
         folders.setdefault(str(PurePosixPath(job["path"]).parent), []).append(job)
     chosen: list[dict] = []
     while len(chosen) < number:
         for row in rng.permutation(len(folders)):
-            inside = list(folders.values())[row]
-            chosen += [job for job in inside if rng.random() < 0.6]
+            chosen += [job for job in list(folders.values())[row] if rng.random() < 0.6]
     return chosen[:number]
 
 
 def _new_name(kind: str, path: str, taken: set[str]) -> str:
+    """A name for a copy that no other file has, whatever the case of its letters."""
     original = PurePosixPath(path)
     stem, suffix, inside = original.stem, original.suffix, original.parent
-    if kind == "backup":
-        inside, pattern = PurePosixPath("backup", inside), f"{stem}{{}}{suffix}"
-    elif kind == "renamed":
-        pattern = f"{stem} (copy{{}}){suffix}"
-    elif kind == "rotated":
-        inside, pattern = PurePosixPath("phone"), f"{inside.name}_{stem}{{}}.jpg"
-    else:
-        inside, pattern = PurePosixPath("sent"), f"{inside.name}_{stem}_{kind.split()[0]}{{}}.jpg"
-    for number in range(1, 10**9):
-        name = str(inside / pattern.format(f" {number}" if number > 1 else ""))
-        if name.lower() not in taken:
-            taken.add(name.lower())
-            return name
-    raise AssertionError("there are names enough")
-
-
-def _usable(root: Path, paths: list[str]) -> list[bool]:
-    usable = []
-    for path in paths:
-        try:
-            path.encode()
-            usable.append(min(open_image(root / path).size) >= 64)
-        except (Problem, UnicodeEncodeError):
-            usable.append(False)
-    return usable
+    start, end = {
+        "backup": (PurePosixPath("backup", inside, stem), suffix),
+        "renamed": (inside / f"{stem} (copy", f"){suffix}"),
+        "rotated": (PurePosixPath("phone", f"{inside.name}_{stem}"), ".jpg"),
+    }.get(kind, (PurePosixPath("sent", f"{inside.name}_{stem}_{kind.split()[0]}"), ".jpg"))
+    name, number = f"{start}{end}", 1
+    while name.lower() in taken:
+        number += 1
+        name = f"{start} {number}{end}"
+    taken.add(name.lower())
+    return name
 
 
 # Writing
@@ -253,8 +275,8 @@ def _usable(root: Path, paths: list[str]) -> list[bool]:
 def _write(root: Path, place: Path, jobs: list[dict]) -> list[None]:
     for job in jobs:
         content = _content(root, job)
-        if job["copy"] not in (None, "backup", "renamed"):
-            content = _copied(content, job["copy"], np.random.default_rng(job["copy_seed"]))
+        if job["kind"] in COPIES and not job["exact"]:
+            content = _copied(content, job["kind"], np.random.default_rng(job["copy_seed"]))
         target = place / job["path"]
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -266,21 +288,19 @@ def _write(root: Path, place: Path, jobs: list[dict]) -> list[None]:
 
 
 def _content(root: Path, job: dict) -> bytes:
-    """The bytes of a file that is no copy."""
-    kind = job["base"]
-    if kind == "original":
+    """The bytes of a file that is no copy, or of what a file is a copy of."""
+    if job["content"] == "original":
         return (root / job["source"]).read_bytes()
     rng = np.random.default_rng(job["seed"])
-    if kind == "burst":
-        return _saved(
-            _another_shot(open_image(root / job["source"]).convert("RGB"), rng), quality=92
-        )
-    if kind == "screenshot":
+    if job["content"] == "burst":
+        scene = open_image(root / job["source"]).convert("RGB")
+        return _saved(_another_shot(scene, rng), quality=92)
+    if job["content"] == "screenshot":
         return _saved(_screenshot(job["layout"], job["variant"], rng), "png")
-    if kind == "flat":
-        colour = tuple(int(level) for level in rng.integers(0, 256, 3))
-        size = tuple(int(side) for side in rng.integers(80, 400, 2))
-        return _saved(Image.new("RGB", size, colour), job["path"].rpartition(".")[2])
+    if job["content"] == "flat":
+        colour, size = rng.integers(0, 256, 3).tolist(), rng.integers(80, 400, 2).tolist()
+        flat = Image.new("RGB", tuple(size), tuple(colour))
+        return _saved(flat, job["path"].rpartition(".")[2])
     if job["variant"]:
         return rng.bytes(int(rng.integers(100, 3000)))
     whole = _saved(open_image(root / job["source"]).convert("RGB"), quality=90)
@@ -296,11 +316,7 @@ def _saved(picture: Image.Image, format: str = "jpeg", **options: object) -> byt
 def _copied(content: bytes, way: str, rng: np.random.Generator) -> bytes:
     picture = open_image(io.BytesIO(content)).convert("RGB")
     if way == "rotated":
-        tag, turn = (
-            (6, Image.Transpose.ROTATE_90),
-            (3, Image.Transpose.ROTATE_180),
-            (8, Image.Transpose.ROTATE_270),
-        )[int(rng.integers(3))]
+        tag, turn = _TURNED[int(rng.integers(len(_TURNED)))]
         exif = Image.Exif()
         exif[0x0112] = tag
         return _saved(picture.transpose(turn), quality=95, exif=exif)
@@ -367,7 +383,8 @@ def _screenshot(layout: list[int], variant: int, rng: np.random.Generator) -> Im
             if window == windows - 1 and row == 1 and variant == 2:
                 text = _line(rng, right - left - 20, font)
             elif window == windows - 1 and row == 1 and variant == 3:
-                text = f"{rng.choice(_WORDS)} {text.partition(' ')[2]}"
+                word, _, rest = text.partition(" ")
+                text = f"{rng.choice([other for other in _WORDS if other != word])} {rest}"
             draw.text((left + 10, y), text, fill=ink, font=font)
     return picture
 

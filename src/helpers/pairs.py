@@ -154,11 +154,18 @@ def _near_values(words: np.ndarray, radius: int, counts: np.ndarray) -> _Found:
     one_by_one = n * 4_000 + n * n / 2 * 1.2 * len(words)
 
     def joining(k: int) -> float:
-        choices, equal_bits = comb(radius + k, k), k * bits / (radius + k)
-        return choices * (100_000 + n * 100 * len(words) + n * n / 2 / 2**equal_bits * 60)
+        choices, blocks = comb(radius + k, k), _blocks(len(words), radius + k)
+        candidates = 0  # as the first and the last choice have them: bits are not evenly spread
+        for chosen in (blocks[:k], blocks[-k:]):
+            _, equal = np.unique(
+                _key(words & np.bitwise_or.reduce(chosen)[:, None]), return_counts=True
+            )
+            candidates += int((equal * (equal - 1) // 2).sum()) / 2
+        return choices * (100_000 + n * 100 * len(words) + candidates * 60)
 
-    k = min((k for k in (1, 2, 3) if radius + k <= bits), key=joining, default=None)
-    if k is None or joining(k) > one_by_one:
+    costs = {k: joining(k) for k in (1, 2, 3) if n > 1 and radius + k <= bits}
+    k = min(costs, key=costs.get, default=None)
+    if k is None or costs[k] > one_by_one:
         found = _one_by_one(words, radius)
     else:
         found = _join_blocks(words, radius, k)

@@ -1,8 +1,8 @@
-"""Move files out of a folder, safely, and put them back.
+"""Move files out of a folder so that none is lost, and put them back.
 
 Nothing is deleted and nothing is overwritten. Before and after each move a line goes to a journal in the quarantine folder, and
-the move itself is one step of the operating system; so that however a run ends, each file is at its old place or its new
-one, and the next run goes on from there.
+at every moment in between the file is whole at its old place or at its new one. So a run may end in any way, and the next
+one goes on from there.
 """
 
 import errno
@@ -12,26 +12,28 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import pandas as pd
 
 from helpers import Problem
 from helpers.atomic import exclusive, write_problem
+from helpers.parallel import progress_bar
 
 #: The journal's name in the quarantine folder.
 JOURNAL = "quarantine-journal.txt"
 
-#: What the operating system says where there are no hard links, or none for this file.
+# what the operating system answers where a file cannot have a second name
 _NO_LINKS = {
-    errno.EPERM,
-    errno.ENOTSUP,
-    errno.EOPNOTSUPP,
-    errno.ENOSYS,
-    errno.EMLINK,
     errno.EACCES,
     errno.EINVAL,
+    errno.EMLINK,
+    errno.ENOSYS,
+    errno.ENOTSUP,
+    errno.EOPNOTSUPP,
+    errno.EPERM,
 }
 
 
@@ -58,88 +60,93 @@ def default_quarantine(folder: str | Path) -> Path:
 def apply(
     folder: str | Path, plan: pd.DataFrame, quarantine: str | Path | None = None
 ) -> pd.DataFrame:
-    """Move the files that a plan says to move into a quarantine folder. Interrupted, call it again: it goes on.
+    """Move the files that a plan says to move into a quarantine folder. After an interruption call it again: it goes on.
 
-    A file is moved only if it is, byte for byte, what the plan says, and so is the one that is kept in its place; else it is
-    left where it is, and the table says why.
+    A file is moved if it is, byte for byte, the one of the plan, and the file that is kept in its place is so too. Otherwise it is left
+    alone, and the table that is returned says why.
 
     Parameters
     ----------
     folder : str or Path
         The photo library.
     plan : DataFrame
-        From `helpers.library.propose` or `helpers.library.read_plan`: ``action``, ``path``, ``kept``, ``bytes`` and ``sha256``
-        are looked at. The rows of the kept files must be in it.
+        From `helpers.library.propose` or `helpers.library.read_plan`: the columns ``action``, ``path``, ``kept``, ``bytes`` and
+        ``sha256``. The rows of the files that are kept must be in it.
     quarantine : str or Path, optional
-        Where the files go, under their relative paths; `default_quarantine` if left out. It may be on another disk. It keeps the
-        journal, and takes the files of one folder only.
+        Where the files go, under the same relative paths; `default_quarantine` if left out. It may be on another disk, but not in
+        the library, and takes the files of one library only. It also holds the journal.
 
     Returns
     -------
     DataFrame
-        A row a file to move: ``path``, ``outcome`` (``moved`` or ``left alone``) and ``reason`` (why it was left alone).
+        A row for each file to be moved: ``path``, ``outcome`` (``moved`` or ``left alone``) and ``reason``, why it was left alone.
 
     Raises
     ------
     Problem
-        If there is no such folder, if the quarantine lies inside it or around it, is something else, belongs to another folder,
-        cannot be written, or is being worked on by another process.
+        If there is no such folder, the quarantine is none, belongs to another folder, lies inside the library or cannot be
+        written, or another process is at work.
 
     Notes
     -----
-    On one file system a move is a second name (a hard link, which refuses to overwrite) and then the removal of the first; on Windows,
-    and where there are no links, a renaming. On another file system it is a copy to a name of its own, fsync, a comparison
-    of SHA-256, a renaming, and then the removal of the original. Times and permissions stay.
+    On one file system a file gets its new name beside the old one (a hard link, which never overwrites), and then loses the old one. Where
+    there are no hard links, and on Windows, it is renamed. To another file system it is copied under a passing name, synchronised,
+    compared by SHA-256 and renamed, and then the original is removed. Times and permissions stay; the journal has them too, for
+    file systems that keep them less exactly.
 
     Examples
     --------
     >>> apply("photos", plan)  # doctest: +SKIP
     """
-    folder, place = _places(folder, quarantine)
+    folder = Path(folder).resolve()
+    place = Path(quarantine).resolve() if quarantine is not None else default_quarantine(folder)
     if not folder.is_dir():
         raise Problem(f"{folder}: no such folder; check the spelling")
-    columns = {"action", "path", "kept", "bytes", "sha256"}
-    if missing := sorted(columns - set(plan.columns)):
-        raise Problem(f"the plan has no column {missing[0]!r}; propose it anew")
-    with _locked(folder, place), _Journal.open(place, folder) as journal:
-        journal.recover()
-        seen: dict[str, tuple] = {}
-        moves = plan[plan["action"] == "move"]
-        to_move = set(moves["path"])
-        promised = {row.path: row for row in plan.itertuples() if row.action != "move"}
-        outcomes = []
-        for row in moves.itertuples():
-            try:
-                if journal.state.get(row.path) != "in" or (folder / row.path).exists():
-                    kept = None if row.kept in to_move else promised.get(row.kept)
-                    _check(folder, row, kept, seen)
-                    journal.move("in", row.path, row.sha256)
-                outcomes.append((row.path, "moved", ""))
-            except _LeftAlone as reason:
-                outcomes.append((row.path, "left alone", str(reason)))
+    if place.is_relative_to(folder) or folder.is_relative_to(place):
+        raise Problem(f"{place}: lies inside {folder} or around it; choose a folder beside it")
+    if missing := [
+        name for name in ("action", "path", "kept", "bytes", "sha256") if name not in plan
+    ]:
+        raise Problem(f"the plan has no column {missing[0]!r}; make it anew")
+    moves = plan[plan["action"] == "move"]
+    outcomes = []
+    if len(moves) or place.exists():
+        stay = {row.path: row for row in plan.itertuples() if row.action != "move"}
+        to_move, links, seen = set(moves["path"]), _links(folder), {}
+        with _locked(folder, place), _open_journal(place, folder) as journal:
+            journal.recover()
+            for row in progress_bar(moves.itertuples(), total=len(moves), title="moving"):
+                reason = ""
+                if not journal.has_moved(row.path):
+                    kept = None if row.kept in to_move else stay.get(row.kept)
+                    with _reason_to_leave() as reasons:
+                        _check(folder, row, kept, links, seen)
+                        journal.move("in", row.path, row.sha256)
+                    reason = "".join(reasons)
+                outcomes.append((row.path, "left alone" if reason else "moved", reason))
     return pd.DataFrame(outcomes, columns=["path", "outcome", "reason"], dtype="str")
 
 
 def undo(quarantine: str | Path, folder: str | Path | None = None) -> pd.DataFrame:
-    """Put back all files that `apply` moved, byte for byte. Interrupted, call it again: it goes on.
+    """Put back all that `apply` moved, byte for byte. After an interruption call it again: it goes on.
 
     Parameters
     ----------
     quarantine : str or Path
         The quarantine folder.
     folder : str or Path, optional
-        Where the files go; where they came from, as the journal has it, if left out.
+        Where the files go: where they came from, if left out. Name it if the library has been moved since.
 
     Returns
     -------
     DataFrame
-        A row a file in quarantine: ``path``, ``outcome`` (``put back`` or ``left alone``) and ``reason``. A file whose place has been
-        taken since is left alone. The journal stays.
+        A row for each file in the quarantine: ``path``, ``outcome`` (``put back`` or ``left alone``) and ``reason``. A file is left alone where
+        something has taken its place, or has changed it. The journal stays in the quarantine folder.
 
     Raises
     ------
     Problem
-        If it is no quarantine folder, or another process works on it.
+        If it is no quarantine folder, the library is not there, or another process is at work.
 
     Examples
     --------
@@ -148,94 +155,119 @@ def undo(quarantine: str | Path, folder: str | Path | None = None) -> pd.DataFra
     place = Path(quarantine).resolve()
     if not (place / JOURNAL).is_file():
         raise Problem(
-            f"{quarantine}: holds no {JOURNAL}, so it is no quarantine folder; check the spelling"
+            f"{quarantine}: is no quarantine folder, since it holds no {JOURNAL}; check the spelling"
         )
-    folder = Path(folder).resolve() if folder is not None else _folder_of(place)
-    with _locked(folder, place), _Journal.open(place, folder, moved=True) as journal:
+    owner = _owner(_read_journal(place / JOURNAL)[0])
+    if folder is None and owner is None:
+        raise Problem(
+            f"{place / JOURNAL}: does not tell where the files came from; name the folder"
+        )
+    folder = Path(folder if folder is not None else owner).resolve()
+    if not folder.is_dir():
+        raise Problem(
+            f"{folder}: no such folder; connect its disk, or name where the library is now"
+        )
+    if owner not in (None, str(folder)) and Path(owner).is_dir():
+        raise Problem(f"{place}: holds files of {owner}; name that folder")
+    outcomes = []
+    with _locked(folder, place), _open_journal(place) as journal:
+        journal.folder = folder
         journal.recover()
-        outcomes = []
-        for path, state in sorted(journal.state.items()):
-            if state != "in":
-                continue
-            try:
-                journal.move("out", path, journal.sha256[path])
-                outcomes.append((path, "put back", ""))
-            except _LeftAlone as reason:
-                outcomes.append((path, "left alone", str(reason)))
+        inside = sorted(path for path, where in journal.where.items() if where == "in")
+        for path in progress_bar(inside, total=len(inside), title="putting back"):
+            with _reason_to_leave() as reasons:
+                journal.move("out", path, journal.about[path].sha256)
+            outcomes.append((path, "left alone" if reasons else "put back", "".join(reasons)))
+        for path in _strangers(place, known={JOURNAL, *inside}):
+            outcomes.append((path, "left alone", "is not in the journal; put it back by hand"))
         _remove_empty_folders(place)
     return pd.DataFrame(outcomes, columns=["path", "outcome", "reason"], dtype="str")
 
 
 class _LeftAlone(Exception):
-    """Why a file is not moved."""
+    """Why a file is left alone."""
 
 
-# What is checked before
-
-
-def _places(folder: str | Path, quarantine: str | Path | None) -> tuple[Path, Path]:
-    folder = Path(folder).resolve()
-    place = Path(quarantine).resolve() if quarantine is not None else default_quarantine(folder)
-    if place.is_relative_to(folder) or folder.is_relative_to(place):
-        raise Problem(f"{place}: lies inside {folder} or around it; choose a folder beside it")
-    return folder, place
+@contextmanager
+def _reason_to_leave() -> Iterator[list[str]]:
+    """A list that holds the reason, once the block has ended, if there was one."""
+    reasons: list[str] = []
+    try:
+        yield reasons
+    except _LeftAlone as reason:
+        reasons.append(str(reason))
+    except FileNotFoundError:
+        reasons.append("is not there any more; scan again")
+    except OSError as error:
+        reasons.append(f"could not be moved ({error.strerror or error})")
 
 
 @contextmanager
 def _locked(folder: Path, place: Path) -> Iterator[None]:
-    try:
-        with exclusive(folder, wait=False), exclusive(place, wait=False):
-            yield
-    except TimeoutError as error:
-        raise Problem(
-            f"{folder}: another process is moving its files; wait until it has ended"
-        ) from error
+    with ExitStack() as locks:
+        for at_work in (folder, place):
+            try:
+                locks.enter_context(exclusive(at_work / JOURNAL, wait=False))
+            except TimeoutError as error:
+                raise Problem(
+                    f"{at_work}: another process is moving files; wait until it has ended"
+                ) from error
+        yield
 
 
-def _check(folder: Path, row: tuple, kept: tuple | None, seen: dict) -> None:
-    """Raise the reason, if the file must not be moved."""
+# What is checked before a file is moved
+
+
+def _links(folder: Path) -> dict[Path, Path]:
+    """The files that links in the folder lead to, with one of these links each."""
+    return {
+        (Path(place) / name).resolve(): Path(place) / name
+        for place, _, names in os.walk(folder)
+        for name in names
+        if (Path(place) / name).is_symlink()
+    }
+
+
+def _check(
+    folder: Path, row: tuple, kept: tuple | None, links: dict[Path, Path], seen: dict[str, tuple]
+) -> None:
+    """Raise the reason why a file of the plan must not be moved, if there is one."""
+    if kept is None or kept.path == row.path:
+        raise _LeftAlone("the plan keeps no file in its place; make it anew")
+    _check_file(folder, row, "", seen)
+    _check_file(folder, kept, f"{row.kept}, which is kept in its place, ", seen)
+    moved, stays = folder / row.path, folder / row.kept
+    if link := links.get(moved.resolve()):
+        raise _LeftAlone(f"a link leads to it: {link.relative_to(folder)}")
+    if moved.samefile(stays) and (moved.resolve() == stays.resolve() or moved.stat().st_nlink < 2):
+        raise _LeftAlone(f"it is the very file that is kept, {row.kept}, by another path")
+
+
+def _check_file(folder: Path, row: tuple, who: str, seen: dict[str, tuple]) -> None:
+    """Raise the reason why a file is not, byte for byte, the one of the plan."""
     _check_path(folder, row.path)
-    if row.kept == row.path or kept is None:
-        raise _LeftAlone("the plan names no file that is kept in its place; propose it anew")
-    _check_file(folder, row, seen, "the file")
-    _check_path(folder, row.kept)
-    _check_file(folder, kept, seen, f"the kept one, {row.kept},")
-    if (
-        os.path.samefile(folder / row.path, folder / row.kept)
-        and (folder / row.path).stat().st_nlink < 2
-    ):
-        raise _LeftAlone(f"it is one file with the kept one, {row.kept}, under two names")
-
-
-def _check_path(folder: Path, path: str) -> None:
-    strange = not path or "\0" in path or ".." in PurePosixPath(path).parts
-    if strange or PurePosixPath(path).is_absolute() or PureWindowsPath(path).drive:
-        raise _LeftAlone("its path leads out of the folder; propose the plan anew")
-    try:
-        inside = (folder / path).parent.resolve(strict=True).is_relative_to(folder)
-    except OSError:
-        raise _LeftAlone(f"{path} is not there any more; scan again") from None
-    if not inside:
-        raise _LeftAlone("it lies behind a link that leads out of the folder")
-
-
-def _check_file(folder: Path, row: tuple, seen: dict, what: str) -> None:
-    """Raise unless a file is, byte for byte, what its row of the plan says."""
     file = folder / row.path
-    try:
-        status = file.lstat()
-        if not stat.S_ISREG(status.st_mode):
-            raise _LeftAlone(f"{what} is a link or a folder now; scan again")
-        about = (status.st_size, status.st_mtime_ns, status.st_ino, row.sha256)
-        if seen.get(row.path) == about:
-            return
-        if status.st_size != row.bytes or _sha256(file) != row.sha256:
-            raise _LeftAlone(f"{what} has changed since the plan was made; scan again")
-        seen[row.path] = about
-    except OSError as error:
-        if isinstance(error, FileNotFoundError):
-            raise _LeftAlone(f"{what} is not there any more; scan again") from None
-        raise _LeftAlone(f"{what} cannot be read ({error.strerror})") from None
+    if not os.path.lexists(file):
+        raise _LeftAlone(f"{who}is not there any more; scan again")
+    status = file.lstat()
+    if not stat.S_ISREG(status.st_mode):
+        raise _LeftAlone(f"{who}is a link or a folder now; scan again")
+    now = (status.st_ino, status.st_size, status.st_mtime_ns, row.sha256)
+    if seen.get(row.path) != now:
+        other_size = pd.notna(row.bytes) and status.st_size != row.bytes
+        if other_size or _sha256(file) != row.sha256:
+            raise _LeftAlone(f"{who}has changed since the plan was made; scan again")
+        seen[row.path] = now
+
+
+def _check_path(root: Path, path: str) -> None:
+    """Raise if a path leads out of the folder it is relative to: by itself, or over a link."""
+    plain = isinstance(path, str) and path and "\0" not in path and str(PurePosixPath(path)) == path
+    leads_out = not plain or path.startswith("/") or ".." in path.split("/")
+    if leads_out or (os.name == "nt" and set(path) & set("\\:")):
+        raise _LeftAlone("is no path inside the folder; make the plan anew")
+    if not (root / path).parent.resolve().is_relative_to(root):
+        raise _LeftAlone("lies behind a link that leads out of the folder; it was not followed")
 
 
 def _sha256(file: Path) -> str:
@@ -246,151 +278,171 @@ def _sha256(file: Path) -> str:
 # The journal
 
 
-class _Journal:
-    """What was begun and what was done, a line each.
+class _About(NamedTuple):
+    """A file as it was when it was moved into quarantine."""
 
-    ``["folder", path]`` first; then ``["begin", "in" | "out", path, sha256]`` before a move into quarantine or out of it, and
-    ``["done", where, path]`` after it, where ``where`` says where the file is then.
+    sha256: str
+    mode: int
+    modified: int
+
+
+class _Journal:
+    """What was begun and what was done. A line each, in JSON:
+
+    ``["folder", path]`` once; before a move ``["begin", where, path, sha256, mode, modified]``; after it, or once it has failed,
+    ``["is", where, path]``. `where` is "in" for quarantine, "out" for the library.
     """
 
-    def __init__(self, place: Path, folder: Path, lines: list[list]) -> None:
-        self.place, self.folder = place, folder
-        self.state: dict[str, str] = {}  # path -> "in" quarantine or "out" of it
-        self.sha256: dict[str, str] = {}
-        self.pending: dict[str, str] = {}  # path -> where it was being moved
-        for word, *rest in lines:
+    def __init__(self, place: Path, folder: Path | None, lines: list[list], whole: bool) -> None:
+        self.place, self.folder, self.whole = place, folder, whole
+        self.where: dict[str, str] = {}
+        self.about: dict[str, _About] = {}
+        self.begun: dict[str, str] = {}  # path -> where it was to go
+        for word, where, path, *about in (line for line in lines if line[0] != "folder"):
             if word == "begin":
-                where, path, self.sha256[rest[1]] = rest
-                self.pending[path] = where
-            elif word == "done":
-                where, path = rest
-                self.state[path] = where
-                self.pending.pop(path, None)
+                self.begun[path], self.about[path] = where, _About(*about)
+            else:
+                self.where[path] = where
+                self.begun.pop(path, None)
 
-    @classmethod
-    @contextmanager
-    def open(cls, place: Path, folder: Path, *, moved: bool = False) -> Iterator["_Journal"]:
-        file = place / JOURNAL
+    def write(self, *words: str | int) -> None:
+        line = json.dumps(words).encode() + b"\n"
+        if not self.whole:  # the last line was never finished
+            line = b"\n" + line
+        self.whole = False
         try:
-            if not file.is_file() and place.is_dir() and any(place.iterdir()):
-                raise Problem(
-                    f"{place}: is there already and is no quarantine folder; choose another"
-                )
-            place.mkdir(parents=True, exist_ok=True)
-            lines = _lines(file)
-            if not moved and (owner := _owner(lines)) and owner != str(folder):
-                raise Problem(f"{place}: holds files of {owner}; choose another quarantine folder")
-            journal = cls(place, folder, lines)
-            with file.open("ab") as journal.file:
-                if journal.file.tell() and not file.read_bytes().endswith(b"\n"):
-                    journal.file.write(b"\n")  # the end of a line that was never finished
-                if not _owner(lines):
-                    journal.write("folder", str(folder))
-                    _sync_folder(place)
-                    _sync_folder(place.parent)
-                yield journal
+            if self.file.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(self.file.fileno())
         except OSError as error:
-            raise write_problem(file, error) from error
+            raise write_problem(self.place / JOURNAL, error) from error
+        self.whole = True
 
-    def write(self, *words: str) -> None:
-        self.file.write(json.dumps(words).encode() + b"\n")
-        self.file.flush()
-        os.fsync(self.file.fileno())
+    def _is(self, where: str, path: str) -> None:
+        self.write("is", where, path)
+        self.where[path] = where
+        self.begun.pop(path, None)
 
-    def _done(self, where: str, path: str) -> None:
-        self.write("done", where, path)
-        self.state[path] = where
-        self.pending.pop(path, None)
+    def _from_to(self, where: str, path: str) -> tuple[Path, Path]:
+        library, quarantine = self.folder / path, self.place / path
+        return (library, quarantine) if where == "in" else (quarantine, library)
 
-    def _ends(self, where: str, path: str) -> tuple[Path, Path]:
-        outside, inside = self.folder / path, self.place / path
-        return (outside, inside) if where == "in" else (inside, outside)
+    def has_moved(self, path: str) -> bool:
+        """Whether a file is in quarantine, and nothing has come to its old place."""
+        if self.where.get(path) != "in":
+            return False
+        source, target = self._from_to("in", path)
+        return os.path.lexists(target) and not os.path.lexists(source)
 
     def move(self, where: str, path: str, sha256: str) -> None:
-        """Move a file into quarantine ("in") or back ("out"), or raise the reason why it was left alone."""
-        source, target = self._ends(where, path)
+        """Move a file into quarantine or out of it, or raise the reason why it was left alone."""
+        source, target = self._from_to(where, path)
+        _check_path(self.place if where == "in" else self.folder, path)
         if os.path.lexists(target):
-            raise _LeftAlone(f"{target} is there already; nothing is overwritten")
+            raise _LeftAlone(f"{target} is there already, and nothing is overwritten")
+        if where == "in":
+            status = source.stat()
+            self.about[path] = _About(sha256, stat.S_IMODE(status.st_mode), status.st_mtime_ns)
+        elif not source.is_file():
+            raise _LeftAlone("is not in quarantine any more")
+        elif _sha256(source) != sha256:
+            raise _LeftAlone("has changed in quarantine; put it back by hand")
+        self.begun[path] = where
+        self.write("begin", where, path, *self.about[path])
         try:
-            if where == "out" and _sha256(source) != sha256:
-                raise _LeftAlone(f"{source} has changed in quarantine; put it back by hand")
-        except OSError as error:
-            raise _LeftAlone(f"{source} cannot be read ({error.strerror})") from None
-        self.write("begin", where, path, sha256)
-        self.pending[path], self.sha256[path] = where, sha256
-        try:
-            made = _make_folders(target.parent)
-            _move(source, target, sha256)
-        except OSError as error:
-            if os.path.lexists(source):
-                self._done("out" if where == "in" else "in", path)
-            raise _LeftAlone(f"could not be moved ({error.strerror or error})") from None
-        del made
-        self._done(where, path)
+            _make_folders(target.parent)
+            _move(source, target, self.about[path])
+        except OSError:
+            self._find(path)
+            raise
+        self._is(where, path)
 
     def recover(self) -> None:
-        """Look what became of the moves that were begun and not done."""
-        for path, where in list(self.pending.items()):
-            source, target = self._ends(where, path)
-            back = "out" if where == "in" else "in"
-            _partial(target, self.sha256[path]).unlink(missing_ok=True)
-            if not os.path.lexists(target):
-                self._done(back, path)
-            elif not os.path.lexists(source):
-                self._done(where, path)
-            elif _is_twin(source, target, self.sha256[path]):
-                target.unlink()
-                self._done(back, path)
-            elif _sha256(target) == self.sha256[path]:  # something else has taken its old place
-                self._done(where, path)
-            else:
-                self._done(back, path)
+        """Find out what became of the moves that were begun."""
+        for path in list(self.begun):
+            with suppress(_LeftAlone, OSError):  # it stays begun, and is left alone
+                _check_path(self.folder, path)
+                _check_path(self.place, path)
+                self._find(path)
+
+    def _find(self, path: str) -> None:
+        where, sha256 = self.begun[path], self.about[path].sha256
+        back = "out" if where == "in" else "in"
+        source, target = self._from_to(where, path)
+        _passing(target, sha256).unlink(missing_ok=True)
+        if os.path.lexists(source) and os.path.lexists(target):
+            if source.samefile(target):
+                if source.stat().st_nlink > 1:  # it has its new name, and the old one too
+                    target.unlink()
+                where = back
+            elif _sha256(target) != sha256:  # never came there
+                where = back
+            elif _sha256(source) == sha256:  # copied, and not yet removed
+                _remove(target)
+                where = back
+            # else it is there, and something new has come to its old place
+        elif os.path.lexists(source):
+            where = back
+        self._is(where, path)
 
 
-def _is_twin(source: Path, target: Path, sha256: str) -> bool:
-    """Whether `target` can go because `source` is the same."""
-    if os.path.samefile(source, target):
-        return source.stat().st_nlink > 1
-    return _sha256(source) == sha256 == _sha256(target)
+@contextmanager
+def _open_journal(place: Path, folder: Path | None = None) -> Iterator[_Journal]:
+    """The journal of a quarantine folder, which is made for `folder` if it is not there."""
+    file = place / JOURNAL
+    try:
+        lines, whole = _read_journal(file)
+        owner = _owner(lines)
+        if folder and owner not in (None, str(folder)):
+            raise Problem(f"{place}: holds files of {owner}; choose another folder")
+        if not file.is_file() and place.exists() and (not place.is_dir() or any(place.iterdir())):
+            raise Problem(f"{place}: is there already and is no quarantine; choose another folder")
+        _make_folders(place)
+        journal = _Journal(place, folder, lines, whole)
+        journal.file = file.open("ab", buffering=0)
+    except OSError as error:
+        raise write_problem(file, error) from error
+    with journal.file:
+        if folder and owner is None:
+            journal.write("folder", str(folder))
+            _synchronise(place)
+        yield journal
 
 
-def _lines(file: Path) -> list[list]:
-    """The journal's lines; a line that was never finished counts for nothing: what it speaks of was not begun."""
+def _read_journal(file: Path) -> tuple[list[list], bool]:
+    """The journal's lines, and whether the last one is whole. A broken one counts for nothing: what it tells was not begun."""
+    content = file.read_bytes() if file.is_file() else b""
     lines = []
-    for line in file.read_bytes().splitlines() if file.is_file() else []:
+    for line in content.split(b"\n"):
         with suppress(ValueError):
             lines.append(json.loads(line))
-    return lines
+    lengths = {"folder": 2, "begin": 6, "is": 3}
+    lines = [line for line in lines if isinstance(line, list) and line]
+    lines = [line for line in lines if lengths.get(str(line[0])) == len(line)]
+    return lines, not content or content.endswith(b"\n")
 
 
 def _owner(lines: list[list]) -> str | None:
     return next((line[1] for line in lines if line[0] == "folder"), None)
 
 
-def _folder_of(place: Path) -> Path:
-    owner = _owner(_lines(place / JOURNAL))
-    if owner is None:
-        raise Problem(f"{place / JOURNAL}: does not say where the files came from; name the folder")
-    return Path(owner)
-
-
 # Moving
 
 
-def _move(source: Path, target: Path, sha256: str) -> None:
-    """Move a file so that it is at one place or the other, whole, at any moment, and nothing is overwritten."""
+def _move(source: Path, target: Path, about: _About) -> None:
     try:
         _rename(source, target)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        _copy_over(source, target, sha256)
-    _sync_folder(source.parent)
+        _copy_over(source, target, about)
+    _synchronise(source.parent)
 
 
 def _rename(source: Path, target: Path) -> None:
+    """On one file system, without overwriting."""
     if os.name == "nt":
-        source.rename(target)  # which refuses to overwrite there
+        source.rename(target)  # raises where something is there
         return
     try:
         os.link(source, target)
@@ -398,53 +450,60 @@ def _rename(source: Path, target: Path) -> None:
         if error.errno not in _NO_LINKS:
             raise
         if os.path.lexists(target):
-            raise FileExistsError(errno.EEXIST, "is there already", str(target)) from error
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from error
         source.rename(target)
-        _sync_folder(target.parent)
-        return
-    _sync_folder(target.parent)
-    try:
+        _synchronise(target.parent)
+    else:
+        _synchronise(target.parent)
         source.unlink()
-    except OSError:
-        target.unlink()
-        raise
 
 
-def _copy_over(source: Path, target: Path, sha256: str) -> None:
+def _copy_over(source: Path, target: Path, about: _About) -> None:
     """To another file system."""
-    partial = _partial(target, sha256)
+    passing = _passing(target, about.sha256)
     try:
-        with source.open("rb") as old, partial.open("wb") as new:
+        before = source.stat()
+        with source.open("rb") as old, passing.open("wb") as new:
             shutil.copyfileobj(old, new, 2**20)
             new.flush()
             os.fsync(new.fileno())
-        if _sha256(partial) != sha256:
+        if _sha256(passing) != about.sha256:
             raise OSError(errno.EIO, "its copy differs from it")
-        shutil.copystat(source, partial)
-        _rename(partial, target)
+        with suppress(OSError):  # some file systems keep less
+            shutil.copystat(source, passing)
+            passing.chmod(about.mode)
+            os.utime(passing, ns=(before.st_atime_ns, about.modified))
+        _rename(passing, target)
     finally:
         with suppress(OSError):
-            partial.unlink(missing_ok=True)
-    try:
-        source.unlink()
-    except OSError:
-        target.chmod(0o600)
-        target.unlink()
-        raise
+            passing.unlink(missing_ok=True)
+    after = source.stat()
+    if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+        raise OSError(errno.EBUSY, "it changed meanwhile")
+    _remove(source)
 
 
-def _partial(target: Path, sha256: str) -> Path:
+def _remove(file: Path) -> None:
+    """Remove a file of which there is another copy, also where Windows calls it read-only."""
+    if os.name == "nt":
+        file.chmod(stat.S_IWRITE)
+    file.unlink()
+
+
+def _passing(target: Path, sha256: str) -> Path:
+    """The name of a copy that is not whole yet."""
     return target.with_name(f".{sha256[:16]}.partial")
 
 
 def _make_folders(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    if not folder.is_dir():
+        _make_folders(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _synchronise(folder.parent)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make sure that the names in a folder outlast a power cut; Windows does not offer it."""
-    if os.name == "nt":
-        return
+def _synchronise(folder: Path) -> None:
+    """Make the names in a folder outlast a power cut, where the operating system offers that."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -453,8 +512,21 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
+# What is left in quarantine
+
+
+def _strangers(place: Path, known: set[str]) -> list[str]:
+    """Files in quarantine that the journal does not know."""
+    found = [
+        (Path(folder) / name).relative_to(place).as_posix()
+        for folder, _, names in os.walk(place)
+        for name in names
+    ]
+    return sorted(set(found) - known)
+
+
 def _remove_empty_folders(place: Path) -> None:
     for folder, _, _ in os.walk(place, topdown=False):
         if Path(folder) != place:
-            with suppress(OSError):
+            with suppress(OSError):  # it is not empty
                 Path(folder).rmdir()

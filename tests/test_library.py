@@ -1,0 +1,1073 @@
+"""A plan that can be trusted: copies are found, look-alikes are not taken for copies, and the same plan comes out everywhere."""
+
+import hashlib
+import io
+import os
+import random
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image, ImageDraw
+
+from helpers import Problem, fingerprints, library, mess
+from helpers.__main__ import main
+
+POSIX = pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
+_opened = None
+
+
+def _note(event, details):
+    if _opened is not None and event == "open" and isinstance(details[0], str):
+        _opened.append(details[0])
+
+
+sys.addaudithook(_note)
+
+
+@pytest.fixture
+def reads(photos):
+    """The paths of the library's files that were opened, in this process, since the list was cleared."""
+    global _opened
+    _opened = []
+
+    class Reads:
+        def __call__(self):
+            paths = [Path(path) for path in _opened if Path(path).is_relative_to(photos)]
+            _opened.clear()
+            return sorted(path.relative_to(photos).as_posix() for path in paths)
+
+    yield Reads()
+    _opened = None
+
+
+@pytest.fixture
+def photos(photographs):
+    return photographs
+
+
+@pytest.fixture
+def scan(tmp_path, photos):
+    """`scan(**keywords)` with a cache of the test's own, in this process."""
+    return lambda **keywords: library.scan(
+        photos, **{"cache": tmp_path / "cache", "workers": 1, **keywords}
+    )
+
+
+@pytest.fixture
+def plan_of(scan, photos):
+    """The plan for what lies in the folder now, as rows by path."""
+    return lambda **keywords: library.propose(scan(), photos, workers=1, **keywords)
+
+
+def by_path(plan):
+    return plan[plan["action"] != "keep"].set_index("path")
+
+
+def everything(folder):
+    """Each file with its bytes and its time."""
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
+
+
+def save(picture, path, modified=None, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(path, **options)
+    if modified is not None:
+        os.utime(path, (modified, modified))
+
+
+def copy(source, target, modified=None):
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(source.read_bytes())
+    modified = source.stat().st_mtime + 100 if modified is None else modified
+    os.utime(target, (modified, modified))
+
+
+# Scan
+
+
+def test_scan_tells_what_there_is_to_know(scan, photos):
+    photo = photos / "cats" / "image_0001.jpg"
+    table = scan()
+    assert list(table.columns) == list(library.TABLE)
+    assert table.dtypes.astype(str).to_dict() == library.TABLE
+    others = fingerprints.of_folder(photos)
+    for column in ("path", "width", "height", "fingerprint", "problem"):
+        assert table[column].tolist() == others[column].tolist()
+    row = table.set_index("path").loc["cats/image_0001.jpg"]
+    assert row["bytes"] == photo.stat().st_size
+    assert row["modified"] == photo.stat().st_mtime_ns
+    assert row["sha256"] == hashlib.sha256(photo.read_bytes()).hexdigest()
+    assert row["quantisation"] == np.mean(Image.open(photo).quantization[0])
+    assert not row["flat"]
+    assert row["frames"] == 1
+
+
+def test_scan_changes_nothing(scan, photos):
+    before = everything(photos)
+    scan()
+    scan()
+    assert everything(photos) == before
+
+
+def test_each_file_is_opened_once_and_never_again(scan, reads):
+    table = scan()
+    assert reads() == sorted(table["path"])
+    assert scan().equals(table)
+    assert reads() == []
+
+
+def test_only_what_is_new_or_has_another_size_or_time_is_read_again(
+    scan, photos, reads, photograph
+):
+    scan()
+    photograph(50).save(photos / "new.jpg")
+    photograph(51).save(photos / "cats" / "image_0001.jpg")
+    os.utime(photos / "dogs" / "image_0005.jpg", (1, 1))
+    (photos / "cats" / "image_0002.jpg").unlink()
+    reads()
+    table = scan()
+    assert reads() == ["cats/image_0001.jpg", "dogs/image_0005.jpg", "new.jpg"]
+    fresh = scan(cache=photos.parent / "another")
+    assert table.equals(fresh)
+    assert "cats/image_0002.jpg" not in set(table["path"])
+
+
+def test_bad_files_are_remembered_too(scan, photos, reads):
+    (photos / "broken.jpg").write_bytes(b"no picture")
+    (photos / "empty.jpg").write_bytes(b"")
+    scan()
+    reads()
+    assert scan()["problem"].ne("").sum() == 2
+    assert reads() == []
+
+
+def test_by_default_it_remembers_in_the_data_folder(data_folder, photos, reads):
+    table = library.scan(photos, workers=1)
+    reads()
+    assert library.scan(photos, workers=1).equals(table)
+    assert reads() == []
+    assert [path.parent.name for path in data_folder.rglob("*.txt")] == ["libraries"]
+
+
+def test_two_libraries_do_not_share_what_is_remembered(scan, photos, tmp_path, photograph):
+    first = scan()
+    other = tmp_path / "other"
+    save(photograph(77), other / "cats" / "image_0000.jpg")
+    assert len(library.scan(other, cache=tmp_path / "cache", workers=1)) == 1
+    assert scan().equals(first)
+
+
+def damaged(content):
+    """Many ways in which a file can be damaged."""
+    rng = random.Random(1)
+    yield b""
+    yield b"\n"
+    yield os.urandom(300)
+    yield content + b"x"
+    for _ in range(10):
+        yield content[: rng.randrange(len(content))]
+    for _ in range(30):
+        at = rng.randrange(len(content))
+        yield content[:at] + bytes([content[at] ^ 1 << rng.randrange(8)]) + content[at + 1 :]
+
+
+def test_a_damaged_cache_is_thrown_away_with_a_sentence(scan, tmp_path, capsys):
+    table = scan()
+    (file,) = (tmp_path / "cache").iterdir()
+    whole = file.read_bytes()
+    for content in damaged(whole):
+        file.write_bytes(content)
+        assert scan().equals(table)
+        said = capsys.readouterr().out
+        assert said.startswith(f"{file}: what earlier scans found is damaged")
+        assert said.count("\n") == 1
+        assert file.read_bytes() == whole
+
+
+def test_a_cache_that_cannot_be_read_or_written_stops_nothing(scan, tmp_path, capsys):
+    table = scan()
+    (file,) = (tmp_path / "cache").iterdir()
+    file.unlink()
+    file.mkdir()
+    assert scan().equals(table)
+    assert "What was found is not remembered" in capsys.readouterr().out
+
+
+def test_what_other_versions_found_is_not_trusted(scan, reads, monkeypatch, capsys):
+    table = scan()
+    reads()
+    monkeypatch.setattr(library, "version", lambda package: "9.9")
+    assert scan().equals(table)
+    assert reads() == sorted(table["path"])
+    assert capsys.readouterr().out == ""
+
+
+def test_the_cache_never_lies_in_the_library(photos, monkeypatch, capsys):
+    for inside in (photos, photos / "cache", photos / "cats" / ".." / "x"):
+        with pytest.raises(Problem, match="lies inside the photo library"):
+            library.scan(photos, cache=inside, workers=1)
+    monkeypatch.setenv("FINGERPRINTS_DATA", str(photos / "data"))
+    before = everything(photos)
+    assert len(library.scan(photos, workers=1)) == 8
+    assert "is not remembered" in capsys.readouterr().out
+    assert everything(photos) == before
+
+
+def test_an_interrupted_scan_remembers_what_it_had_read(scan, photos, reads, monkeypatch):
+    monkeypatch.setattr(library, "_FILES_AT_A_TIME", 3)
+    share_out, calls = library.share_out, []
+
+    def interrupted(*arguments, **keywords):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return share_out(*arguments, **keywords)
+
+    monkeypatch.setattr(library, "share_out", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        scan()
+    reads()
+    assert len(scan()) == 8
+    assert reads() == ["dogs/image_0006.jpg", "dogs/image_0007.jpg"]
+
+
+def heic():
+    return b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
+
+
+def enormous():
+    file = io.BytesIO()
+    Image.new("L", (1, 1)).save(file, "png")
+    header = bytearray(file.getvalue())
+    header[16:24] = (30_000).to_bytes(4, "big") * 2
+    import zlib
+
+    header[29:33] = zlib.crc32(header[12:29]).to_bytes(4, "big")
+    return bytes(header)
+
+
+BAD_FILES = {
+    "no picture": (b"no picture", "is not an image"),
+    "empty": (b"", "is empty"),
+    "heic": (heic(), "HEIC"),
+    "enormous": (enormous(), "million pixels"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_bad_file_has_a_sentence_and_a_sha256(name, scan, photos):
+    content, sentence = BAD_FILES[name]
+    if name == "heic" and "HEIF" in Image.registered_extensions().values():
+        pytest.skip("this Pillow reads HEIC")
+    (photos / "bad.jpg").write_bytes(content)
+    row = scan().set_index("path").loc["bad.jpg"]
+    assert sentence in row["problem"]
+    assert "bad.jpg" not in row["problem"]
+    assert row["sha256"] == hashlib.sha256(content).hexdigest()
+    assert pd.isna(row["fingerprint"])
+    assert (scan()["problem"] != "").sum() == 1, "and it stops no other"
+
+
+def test_a_truncated_photograph_has_a_sentence(scan, photos):
+    photo = photos / "cats" / "image_0000.jpg"
+    photo.write_bytes(photo.read_bytes()[:900])
+    assert (
+        "ends before its picture does" in scan().set_index("path")["problem"]["cats/image_0000.jpg"]
+    )
+
+
+def test_fifty_megapixels_are_read_like_others(scan, photos):
+    save(Image.linear_gradient("L").rotate(90).resize((8000, 6250)), photos / "large.jpg")
+    row = scan().set_index("path").loc["large.jpg"]
+    assert (row["width"], row["height"], row["problem"]) == (8000, 6250, "")
+
+
+@POSIX
+def test_links_pipes_and_names_that_are_no_text_are_listed_and_not_opened(scan, photos, reads):
+    outside = photos.parent / "outside.jpg"
+    outside.write_bytes((photos / "cats" / "image_0000.jpg").read_bytes())
+    (photos / "link.jpg").symlink_to(outside)
+    (photos / "inner.jpg").symlink_to("cats/image_0000.jpg")
+    (photos / "folder").symlink_to(photos.parent)
+    os.mkfifo(photos / "pipe.jpg")
+    sentences = ["is a link", "is a link", "is a pipe"]
+    try:
+        (photos / os.fsdecode(b"caf\xe9.jpg")).write_bytes(outside.read_bytes())
+        sentences = ["its name is not valid text", *sentences]
+    except OSError:  # macOS has no such names
+        pass
+    reads()
+    table = scan()
+    assert len(reads()) == 8
+    bad = table[table["problem"] != ""]
+    assert len(bad) == len(sentences)
+    assert all(map(str.startswith, bad["problem"], sentences))
+    assert (bad["sha256"] == "").all()
+    assert all(path.encode() for path in table["path"])
+    plan = library.propose(scan(), photos, workers=1)
+    assert len(plan) == 0, "a link is no copy"
+
+
+@POSIX
+def test_names_with_spaces_quotes_and_newlines_are_names(scan, photos):
+    names = [
+        "with space.jpg",
+        "quo\"te's.jpg",
+        "new\nline.jpg",
+        "return\r.jpg",
+        "comma,;.jpg",
+        "=1.jpg",
+    ]
+    for name in names:
+        copy(photos / "cats" / "image_0000.jpg", photos / name)
+    plan = library.propose(scan(), photos, workers=1)
+    assert set(plan.loc[plan["action"] == "move", "path"]) == set(names)
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs what may not be read")
+def test_what_may_not_be_read_has_a_sentence_and_is_tried_again(scan, photos):
+    photo = photos / "cats" / "image_0000.jpg"
+    photo.chmod(0)
+    try:
+        row = scan().set_index("path").loc["cats/image_0000.jpg"]
+        assert "may not be read" in row["problem"]
+        assert row["sha256"] == ""
+    finally:
+        photo.chmod(0o644)
+    assert (scan()["problem"] == "").all()
+
+
+def test_what_could_not_be_opened_is_tried_again(scan, photos, monkeypatch):
+    opened = Path.open
+
+    def refuse(self, *arguments, **keywords):
+        if self.name == "image_0003.jpg":
+            raise PermissionError(13, "Permission denied", str(self))
+        return opened(self, *arguments, **keywords)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    row = scan().set_index("path").loc["cats/image_0003.jpg"]
+    assert row["problem"] == "may not be read; ask for permission to read it"
+    assert row["sha256"] == ""
+    monkeypatch.undo()
+    assert (scan()["problem"] == "").all()
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_trusted(scan, photos, monkeypatch):
+    about = library._about_picture
+
+    def meanwhile(file, content):
+        found = about(file, content)
+        if file.name == "image_0003.jpg":
+            os.utime(file, (1, 1))
+        return found
+
+    monkeypatch.setattr(library, "_about_picture", meanwhile)
+    row = scan().set_index("path").loc["cats/image_0003.jpg"]
+    assert "was written to while it was read" in row["problem"]
+    assert row["sha256"] == ""
+
+
+def test_a_folder_that_is_none_is_one_sentence(tmp_path):
+    with pytest.raises(Problem, match="no such folder"):
+        library.scan(tmp_path / "nowhere", cache=tmp_path / "cache")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(Problem, match="holds no images"):
+        library.scan(tmp_path / "empty", cache=tmp_path / "cache")
+
+
+# Which pictures are flat
+
+
+@pytest.mark.parametrize("size", [(50, 40), (400, 300)])
+@pytest.mark.parametrize("colour", ["black", "white", "teal", "#808080"])
+def test_one_colour_is_flat_also_with_noise_or_a_frame(colour, size):
+    flat = Image.new("RGB", size, colour)
+    assert library.is_flat(flat)
+    noise = np.random.default_rng(0).integers(-3, 4, (*size[::-1], 3)) + np.asarray(flat)
+    assert library.is_flat(Image.fromarray(np.clip(noise, 0, 255).astype(np.uint8)))
+
+
+def test_stripes_from_side_to_side_are_flat_for_a_fingerprint_that_compares_sideways():
+    assert library.is_flat(Image.linear_gradient("L"))
+    assert not library.is_flat(Image.linear_gradient("L").rotate(90))
+
+
+def test_photographs_are_not_flat(sample):
+    assert not any(library.is_flat(Image.open(sample.root / path)) for path in sample.whole)
+
+
+# Which file stays
+
+
+def test_nothing_is_proposed_where_nothing_is_twice(plan_of):
+    plan = plan_of()
+    assert list(plan.columns) == list(library.PLAN)
+    assert plan.dtypes.astype(str).to_dict() == library.PLAN
+    assert len(plan) == 0
+
+
+def test_of_exact_copies_the_oldest_stays(plan_of, photos):
+    original = photos / "cats" / "image_0000.jpg"
+    copy(original, photos / "a.jpg")
+    copy(original, photos / "old.jpg", modified=1000)
+    plan = plan_of()
+    assert plan["path"].tolist() == ["old.jpg", "a.jpg", "cats/image_0000.jpg"]
+    assert plan["action"].tolist() == ["keep", "move", "move"]
+    assert plan["kind"].tolist() == ["original", "exact copy", "exact copy"]
+    assert set(plan["kept"]) == {"old.jpg"}
+    assert plan["reason"].tolist() == [
+        "stays: older than 2",
+        "the same bytes; the one that stays is older",
+        "the same bytes; the one that stays is older",
+    ]
+    assert plan["sha256"].nunique() == 1
+    assert plan["group"].tolist() == [1, 1, 1]
+    assert plan["distance"].tolist() == [0, 0, 0]
+
+
+def test_of_equally_old_copies_that_of_the_shortest_path_stays_then_the_first_by_name(
+    plan_of, photos
+):
+    original = photos / "cats" / "image_0000.jpg"
+    for name in ("copy/longer.jpg", "b.jpg", "a.jpg"):
+        copy(original, photos / name, modified=1000)
+    os.utime(original, (1000, 1000))
+    plan = plan_of()
+    assert plan["path"].tolist()[0] == "a.jpg"
+    assert by_path(plan)["reason"].to_dict() == {
+        "b.jpg": "the same bytes; the one that stays is first by name",
+        "cats/image_0000.jpg": "the same bytes; the one that stays is of a shorter path",
+        "copy/longer.jpg": "the same bytes; the one that stays is of a shorter path",
+    }
+
+
+def test_the_largest_stays_then_the_least_compressed_then_the_oldest(plan_of, photos, photograph):
+    for path in photos.rglob("*.jpg"):
+        path.unlink()
+    picture = photograph(1, size=(300, 200))
+    save(picture.resize((200, 133)), photos / "small.jpg", modified=1000, quality=95)
+    save(picture, photos / "coarse.jpg", modified=1000, quality=60)
+    save(picture, photos / "fine, late.jpg", modified=3000, quality=90)
+    save(
+        picture,
+        photos / "fine, early.jpg",
+        modified=2000,
+        quality=90,
+        comment="so the bytes differ",
+    )
+    plan = plan_of()
+    assert plan["path"].tolist()[0] == "fine, early.jpg"
+    assert (
+        plan["reason"].tolist()[0] == "stays: larger than 1, less compressed than 1, older than 1"
+    )
+    reasons = by_path(plan)["reason"].str.partition("; ")[2].to_dict()
+    assert reasons == {
+        "coarse.jpg": "the one that stays is less compressed",
+        "fine, late.jpg": "the one that stays is older",
+        "small.jpg": "the one that stays is larger",
+    }
+    assert set(by_path(plan)["kind"]) == {"near copy"}
+    assert set(by_path(plan)["action"]) == {"move"}
+
+
+def test_where_not_all_are_jpeg_the_one_with_most_bytes_a_pixel_stays(plan_of, photos, photograph):
+    picture = photograph(11, size=(300, 200))
+    save(picture, photos / "a.jpg", modified=1000, quality=95)
+    save(picture, photos / "b.png", modified=2000)
+    save(picture, photos / "c.webp", modified=1000, quality=80)
+    plan = plan_of()
+    assert plan["path"].tolist() == ["b.png", "a.jpg", "c.webp"]
+
+
+def test_an_exact_copy_of_a_near_copy_goes_with_it(plan_of, photos, photograph):
+    picture = photograph(12, size=(300, 200))
+    save(picture, photos / "whole.jpg")
+    save(picture.resize((150, 100)), photos / "small.jpg")
+    copy(photos / "small.jpg", photos / "small again.jpg")
+    moves = by_path(plan_of())
+    assert set(moves.index) == {"small.jpg", "small again.jpg"}
+    assert set(moves["kept"]) == {"whole.jpg"}
+    assert set(moves["kind"]) == {"near copy"}
+
+
+def test_a_turned_photograph_is_a_copy_of_the_upright_one(plan_of, photos, photograph):
+    picture, exif = photograph(13, size=(300, 200)), Image.Exif()
+    exif[0x0112] = 6
+    save(picture, photos / "upright.jpg", modified=1000, quality=95)
+    turned = picture.transpose(Image.Transpose.ROTATE_90)
+    save(turned, photos / "turned.jpg", modified=2000, quality=95, exif=exif)
+    assert by_path(plan_of())["kept"].to_dict() == {"turned.jpg": "upright.jpg"}
+
+
+# Who is no copy
+
+
+def test_colours_are_no_copies_of_each_other_unless_byte_for_byte(plan_of, photos):
+    for colour in ("red", "green", "#008001", "white"):
+        Image.new("RGB", (90, 80), colour).save(photos / f"{colour}.png")
+    copy(photos / "red.png", photos / "red again.png")
+    plan = plan_of()
+    assert set(plan["path"]) == {"red.png", "red again.png"}
+
+
+def test_broken_files_are_copies_byte_for_byte_and_empty_ones_are_not(plan_of, photos):
+    for name in ("one.jpg", "two.jpg"):
+        (photos / name).write_bytes(b"no picture")
+        os.utime(photos / name, (1000, 1000))
+        (photos / f"empty {name}").write_bytes(b"")
+    plan = plan_of()
+    assert plan["path"].tolist() == ["one.jpg", "two.jpg"]
+    assert plan["kind"].tolist() == ["original", "exact copy"]
+
+
+def animation(path, *pictures):
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=100)
+
+
+@pytest.mark.parametrize("suffix", ["gif", "tif", "png", "webp"])
+def test_files_with_several_frames_are_compared_by_their_bytes_only(
+    suffix, plan_of, photos, photograph
+):
+    one, two, three = (photograph(number, size=(300, 200)) for number in (21, 22, 23))
+    animation(photos / f"a.{suffix}", one, two)
+    animation(photos / f"b.{suffix}", one, three)
+    one.save(photos / "still.png")
+    assert len(plan_of()) == 0
+    copy(photos / f"a.{suffix}", photos / f"c.{suffix}")
+    assert set(plan_of()["path"]) == {f"a.{suffix}", f"c.{suffix}"}
+
+
+def exposed(path, picture, *when):
+    exif = Image.Exif()
+    details = exif.get_ifd(0x8769)
+    for tag, value in zip((0x9003, 0x9291), when, strict=False):
+        details[tag] = value
+    save(picture, path, exif=exif)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "action"),
+    [
+        (["2024:05:01 10:00:00"], ["2024:05:01 10:00:01"], "look"),
+        (["2024:05:01 10:00:00", "12"], ["2024:05:01 10:00:00", "40"], "look"),
+        (["2024:05:01 10:00:00", "12"], ["2024:05:01 10:00:00", "12"], "move"),
+        (["2024:05:01 10:00:00"], [], "move"),
+    ],
+)
+def test_two_moments_of_exposure_are_two_shots(first, second, action, plan_of, photos, photograph):
+    picture = photograph(31, size=(300, 200))
+    exposed(photos / "a.jpg", picture, *first)
+    exposed(photos / "b.jpg", picture.resize((240, 160)), *second)
+    row = by_path(plan_of()).loc["b.jpg"]
+    assert row["action"] == action
+    assert ("taken at two moments" in row["reason"]) == (action == "look")
+
+
+def with_a_patch(picture, levels):
+    """The picture, brighter in one place."""
+    values = np.asarray(picture).astype(int)
+    values[60:100, 100:150] += levels
+    return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
+
+
+def test_every_member_is_a_copy_of_the_one_that_stays_not_only_of_another(
+    plan_of, photos, photograph
+):
+    """Likeness is not transitive: a is like b and b like c, but a is not like c."""
+    picture = photograph(3, size=(300, 200)).point(lambda level: 0.8 * level + 20)
+    for number, name in enumerate("abc"):
+        save(with_a_patch(picture, 7 * number), photos / f"{name}.png", modified=1000 + number)
+        save(Image.open(photos / f"{name}.png"), photos / f"{name}.bmp", modified=1000 + number)
+        (photos / f"{name}.png").unlink()
+    rows = by_path(plan_of()).loc[["b.bmp", "c.bmp"]]
+    assert rows["kept"].tolist() == ["a.bmp", "a.bmp"]
+    assert rows["action"].tolist() == ["move", "look"]
+    assert rows["difference"].is_monotonic_increasing
+    assert "levels off in one place; look at both" in rows.loc["c.bmp", "reason"]
+
+
+def test_who_is_near_a_copy_is_compared_with_the_one_that_stays(scan, photos, photograph):
+    """Fingerprints of copies may form a chain; what counts is the picture that stays."""
+    for number, name in enumerate("abc"):
+        save(
+            photograph(41, size=(300, 200)),
+            photos / f"{name}.png",
+            modified=1000 + number,
+            compress_level=number,
+        )
+    table = scan()
+    rows = table["path"].isin(["a.png", "b.png", "c.png"])
+    table.loc[rows, "fingerprint"] = pd.array([0, 1, 3], dtype="UInt64")
+    moves = by_path(library.propose(table, photos, radius=1, workers=1))
+    assert moves["kept"].to_dict() == {"b.png": "a.png", "c.png": "a.png"}
+    assert moves["distance"].to_dict() == {"b.png": 1, "c.png": 2}
+
+
+def test_another_line_of_text_is_a_look_alike(plan_of, photos):
+    for number, text in enumerate(["see you at noon", "see you at nine", "never mind that"]):
+        window = Image.new("RGB", (900, 600), "#335577")
+        draw = ImageDraw.Draw(window)
+        draw.rectangle((100, 80, 700, 500), fill="white")
+        for line in range(9):
+            draw.text(
+                (120, 100 + 40 * line),
+                text if line == 4 else "the same in all of them",
+                fill="black",
+                font_size=20,
+            )
+        save(window, photos / f"{number}.png")
+    looks = by_path(plan_of())
+    assert len(looks) == 2
+    assert set(looks["action"]) == {"look"}
+    assert (looks["correlation"] > 0.99).all(), "though they correlate"
+
+
+def test_a_grey_version_is_left_to_a_person(plan_of, photos, photograph):
+    picture = photograph(51, size=(300, 200))
+    save(picture, photos / "colour.jpg")
+    save(picture.convert("L"), photos / "grey.jpg")
+    assert by_path(plan_of())["action"].tolist() == ["look"]
+
+
+def test_pictures_that_are_gone_since_the_scan_are_left_out(scan, photos, photograph):
+    save(photograph(61, size=(300, 200)), photos / "a.jpg")
+    save(photograph(61, size=(200, 133)), photos / "b.jpg")
+    table = scan()
+    (photos / "b.jpg").write_bytes(b"no picture")
+    assert len(library.propose(table, photos, workers=1)) == 0
+    (photos / "b.jpg").unlink()
+    assert len(library.propose(table, photos, workers=1)) == 0
+
+
+def test_bad_arguments_are_one_sentence(scan, photos, tmp_path):
+    table = scan()
+    with pytest.raises(Problem, match="radius 65"):
+        library.propose(table, photos, radius=65)
+    with pytest.raises(Problem, match="no such folder; name the one that was scanned"):
+        library.propose(table, tmp_path / "nowhere")
+    with pytest.raises(Problem, match="has no column 'sha256'"):
+        library.propose(table.drop(columns="sha256"), photos)
+
+
+# A mess with known truth
+
+SEED = 2
+
+
+@pytest.fixture(scope="module")
+def messy(sample, tmp_path_factory):
+    """A folder, the truth about it, its table and its plan."""
+    place = tmp_path_factory.mktemp("messy")
+    tiles = [path for path in sample.images if "/tile_" in path]
+    truth = mess.make(sample.root, tiles, place / "photos", files=420, seed=SEED, workers=2)
+    table = library.scan(place / "photos", cache=place / "cache", workers=2)
+    plan = library.propose(table, place / "photos", workers=2)
+    return place / "photos", truth.set_index("path"), table, plan
+
+
+def test_no_proposed_move_is_wrong(messy):
+    _, truth, _, plan = messy
+    moves = plan[plan["action"] == "move"]
+    original = truth["original"]
+    assert original[moves["path"]].tolist() == original[moves["kept"]].tolist()
+    assert len(moves) > 150
+
+
+#: A third of the tiles have little contrast (retina, moon, cells), where a person is asked rather more often.
+RECALL = {
+    "backup": 1,
+    "renamed": 1,
+    "rotated": 1,
+    "resized": 0.95,
+    "recompressed": 0.75,
+    "resized and recompressed": 0.85,
+}
+
+
+@pytest.mark.parametrize("kind", mess.COPIES)
+def test_copies_are_found(kind, messy):
+    _, truth, _, plan = messy
+    moves = plan[plan["action"] == "move"].set_index("path")["kept"].to_dict()
+    copies = truth[truth["kind"] == kind]
+    found = [
+        moves.get(path, path) == moves.get(row.original, row.original)
+        for path, row in copies.iterrows()
+    ]
+    assert np.mean(found) >= RECALL[kind]
+
+
+def test_what_was_missed_is_shown_to_a_person(messy):
+    _, truth, _, plan = messy
+    moves = plan[plan["action"] == "move"].set_index("path")["kept"].to_dict()
+    looks = plan[plan["action"] == "look"]
+    shown = {*looks["path"], *looks["kept"]}
+    copies = truth[truth["kind"].isin(mess.COPIES)]
+    missed = [
+        path
+        for path, row in copies.iterrows()
+        if moves.get(path, path) != moves.get(row.original, row.original)
+    ]
+    assert np.mean([moves.get(path, path) in shown for path in missed] or [1]) >= 0.8
+
+
+def test_bursts_and_screenshots_are_shown_and_never_moved_for_each_other(messy):
+    _, truth, _, plan = messy
+    looks = plan[plan["action"] == "look"]
+    scenes = truth["scene"]
+    alike = scenes[looks["path"]].to_numpy() == scenes[looks["kept"]].to_numpy()
+    assert alike.mean() > 0.7
+    assert {"burst", "screenshot"} <= set(truth["kind"][looks["path"]])
+
+
+def test_the_rows_of_a_plan_hang_together(messy):
+    _, _, table, plan = messy
+    moves, looks, kept = (plan[plan["action"] == action] for action in ("move", "look", "keep"))
+    assert moves["path"].is_unique
+    assert looks["path"].is_unique
+    assert not set(moves["path"]) & ({*looks["path"]} | {*kept["path"]})
+    assert set(moves["kept"]) | set(looks["kept"]) == set(kept["path"])
+    for _, rows in plan.groupby("group"):
+        assert rows["action"].tolist()[0] == "keep"
+        assert set(rows["kept"]) == {rows["path"].iloc[0]}
+        assert (
+            rows["action"].iloc[1:].isin(["move"]).all()
+            or rows["action"].iloc[1:].isin(["look"]).all()
+        )
+    assert plan["group"].drop_duplicates().tolist() == list(range(1, plan["group"].max() + 1))
+    facts = ["bytes", "modified", "sha256", "width", "height"]
+    known = table.set_index("path").loc[plan["path"], facts].reset_index(drop=True)
+    assert plan[facts].astype(object).fillna(-1).equals(known.astype(object).fillna(-1))
+    assert (moves["difference"] <= library.COPY).all()
+    assert (plan["correlation"] >= library.LOOK_ALIKE).all()
+    assert (plan["reason"] != "").all()
+    largest = plan.assign(area=plan["width"] * plan["height"]).groupby("group")["area"]
+    assert (largest.first().fillna(0) == largest.max().fillna(0)).all()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_plan_depends_neither_on_workers_nor_on_the_order_of_files(workers, messy):
+    folder, _, table, plan = messy
+    shuffled = table.sample(frac=1, random_state=workers)
+    again = library.propose(shuffled, folder, workers=workers)
+    pd.testing.assert_frame_equal(again, plan)
+
+
+def test_the_table_does_not_depend_on_workers(messy, tmp_path):
+    folder, _, table, _ = messy
+    assert library.scan(folder, cache=tmp_path / "cache", workers=1).equals(table)
+
+
+def test_a_wider_radius_makes_no_proposal_wrong(messy):
+    folder, truth, table, _ = messy
+    plan = library.propose(table, folder, radius=14, workers=2)
+    moves = plan[plan["action"] == "move"]
+    assert truth["original"][moves["path"]].tolist() == truth["original"][moves["kept"]].tolist()
+
+
+# The plan as CSV
+
+
+@pytest.fixture
+def strange_plan(plan_of, photos):
+    original = photos / "cats" / "image_0000.jpg"
+    names = [
+        "a b.jpg",
+        "comma,semi;colon.jpg",
+        "=SUM(1).jpg",
+        "кот 猫.jpg",
+        "-.jpg",
+        " lead.jpg",
+        "nan.jpg",
+        "007.jpg",
+    ]
+    if os.name != "nt":
+        names += ['quo"te.jpg', "new\nline.jpg", "re\rturn.jpg", "tab\t.jpg", "back\\slash.jpg"]
+    for number, name in enumerate(names):
+        copy(original, photos / name, modified=2e9 + number)
+    (photos / "x.jpg").write_bytes(b"no picture")
+    (photos / "y.jpg").write_bytes(b"no picture")
+    return plan_of()
+
+
+def test_a_plan_comes_back_as_it_was_written(strange_plan, tmp_path):
+    library.write_plan(tmp_path / "plan.csv", strange_plan)
+    pd.testing.assert_frame_equal(library.read_plan(tmp_path / "plan.csv"), strange_plan)
+    assert (tmp_path / "plan.csv").read_bytes().startswith(b'\xef\xbb\xbf"group","action",')
+
+
+def test_an_empty_plan_comes_back_too(plan_of, tmp_path):
+    library.write_plan(tmp_path / "plan.csv", plan_of())
+    assert len(library.read_plan(tmp_path / "plan.csv")) == 0
+    assert list(library.read_plan(tmp_path / "plan.csv").columns) == list(library.PLAN)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("newline", ["\r\n", "\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_plan_that_a_spreadsheet_saved_reads_well(
+    separator, newline, encoding, strange_plan, tmp_path
+):
+    """Quotes only where they are needed, numbers shortened, and an empty row at the end."""
+    kept = strange_plan[~strange_plan["path"].str.contains(r"[\r\n]")].reset_index(drop=True)
+    saved = kept.assign(modified=kept["modified"].map("{:.5E}".format))
+    text = saved.to_csv(index=False, sep=separator, lineterminator="\n")
+    text += separator * (len(saved.columns) - 1) + "\n"
+    (tmp_path / "plan.csv").write_bytes(text.replace("\n", newline).encode(encoding))
+    read = library.read_plan(tmp_path / "plan.csv")
+    pd.testing.assert_frame_equal(read.drop(columns="modified"), kept.drop(columns="modified"))
+    assert np.allclose(read["modified"].astype(float), kept["modified"].astype(float), rtol=1e-5)
+
+
+def test_a_person_may_change_actions_and_leave_out_what_need_not_be_there(strange_plan, tmp_path):
+    few = strange_plan[["path", "action", "kept", "bytes", "sha256"]].assign(action=" look ")
+    few = few[~few["path"].str.contains("\r")]
+    few.to_csv(tmp_path / "plan.csv", index=False)
+    read = library.read_plan(tmp_path / "plan.csv")
+    assert set(read["action"]) == {"look"}
+    assert read["path"].tolist() == few["path"].tolist()
+    assert read["width"].isna().all()
+
+
+BAD_PLANS = {
+    "empty": (b"", "has no column 'action'"),
+    "other": (b"a,b\n1,2\n", "has no column 'action'"),
+    "lost a column": (b"action,path,kept,bytes\nmove,a,b,1\n", "has no column 'sha256'"),
+    "action": (
+        b"action,path,kept,bytes,sha256\ndelete,a,b,1,x\n",
+        "the action of row 1 is 'delete'",
+    ),
+    "no path": (b"action,path,kept,bytes,sha256\nmove,,b,1,x\n", "row 1 names no path"),
+    "number": (b"action,path,kept,bytes,sha256\nmove,a,b,many,x\n", "bytes 'many' is no number"),
+    "infinite": (b"action,path,kept,bytes,sha256\nmove,a,b,inf,x\n", "bytes 'inf' is no number"),
+    "latin": ("action,path,kept,bytes,sha256\nmove,é,b,1,x\n".encode("latin-1"), "is not in UTF-8"),
+    "binary": (bytes(range(256)), "is not in UTF-8"),
+    "zeros": (b"\0" * 99, "has no column"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_PLANS)
+def test_a_plan_that_is_none_is_one_sentence(name, tmp_path):
+    content, sentence = BAD_PLANS[name]
+    (tmp_path / "plan.csv").write_bytes(content)
+    with pytest.raises(Problem, match=sentence) as problem:
+        library.read_plan(tmp_path / "plan.csv")
+    assert str(problem.value).startswith(f"{tmp_path / 'plan.csv'}: ")
+
+
+def test_a_plan_that_is_not_there_is_one_sentence(tmp_path):
+    with pytest.raises(Problem, match="could not be read"):
+        library.read_plan(tmp_path / "plan.csv")
+    with pytest.raises(Problem, match="could not be read"):
+        library.read_plan(tmp_path)
+    with pytest.raises(Problem, match="could not be written"):
+        library.write_plan(tmp_path, pd.DataFrame())
+
+
+# The contact sheet
+
+
+class Page(HTMLParser):
+    """The tags of a page, with their attributes, and its text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.words, self.open = [], [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    def of(self, name):
+        return [attributes for tag, attributes in self.tags if tag == name]
+
+
+def test_the_sheet_shows_each_group_by_pictures_and_words(messy, tmp_path):
+    folder, _, _, plan = messy
+    plan = plan[plan["group"] <= 6]
+    library.contact_sheet(folder, plan, tmp_path / "sheet.html", workers=1)
+    page = Page((tmp_path / "sheet.html").read_text(encoding="utf-8"))
+    assert not page.open, "every tag is closed"
+    assert page.of("html") == [{"lang": "en"}]
+    assert len(page.of("section")) == 6
+    assert all(section["tabindex"] == "0" for section in page.of("section"))
+    assert len(page.of("figure")) == len(plan)
+    readable = plan[plan["width"].notna()]
+    alts = [image["alt"] for image in page.of("img")]
+    assert len(alts) == len(set(alts)) == len(readable)
+    assert sum(alt.endswith(", stays") for alt in alts) == (readable["action"] == "keep").sum()
+    text = " ".join(page.words)
+    for row in plan.itertuples():
+        assert row.path in text
+        assert row.reason in text
+
+
+def test_the_sheet_needs_no_network(messy, tmp_path):
+    folder, _, _, plan = messy
+    library.contact_sheet(folder, plan[plan["group"] <= 3], tmp_path / "sheet.html", workers=1)
+    text = (tmp_path / "sheet.html").read_text(encoding="utf-8")
+    page = Page(text)
+    assert {tag for tag, _ in page.tags} & {"script", "link", "iframe", "a", "object"} == set()
+    assert all(image["src"].startswith("data:image/jpeg;base64,") for image in page.of("img"))
+    assert "http" not in text
+    assert "url(" not in text
+    assert len(text) < 400_000
+
+
+def test_names_are_escaped_on_the_sheet(photos, scan, tmp_path):
+    original = photos / "cats" / "image_0000.jpg"
+    names = ["<script>alert(1)<|script>.jpg".replace("|", "_"), "a&amp;b.jpg", "x' onerror='y.jpg"]
+    if os.name != "nt":
+        names += ['x" onerror="alert(1).jpg', "<b>\n.jpg"]
+    else:
+        names = names[1:]
+    for name in names:
+        copy(original, photos / name)
+    (photos / "bad <i>.jpg" if os.name != "nt" else photos / "bad.jpg").write_bytes(b"no picture")
+    copy(next(photos.glob("bad*")), photos / "worse.jpg")
+    library.contact_sheet(
+        photos, library.propose(scan(), photos, workers=1), tmp_path / "sheet.html"
+    )
+    page = Page((tmp_path / "sheet.html").read_text(encoding="utf-8"))
+    assert not page.open
+    assert {tag for tag, _ in page.tags} & {"script", "b", "i"} == set()
+    assert all(set(image) == {"src", "alt"} for image in page.of("img"))
+    for name in names:
+        assert name in "".join(page.words)
+        assert any(image["alt"].startswith(name) for image in page.of("img"))
+    assert "".join(page.words).count("cannot be shown") == 2
+
+
+def test_a_long_plan_is_cut_on_the_sheet_and_says_so(messy, tmp_path):
+    folder, _, _, plan = messy
+    library.contact_sheet(folder, plan, tmp_path / "sheet.html", most=2, workers=1)
+    page = Page((tmp_path / "sheet.html").read_text(encoding="utf-8"))
+    assert len(page.of("section")) == 2
+    assert f"{plan['group'].max() - 2:,} more groups are in the plan." in page.words
+
+
+# The command
+
+
+@pytest.fixture
+def twice(photos, data_folder):
+    copy(photos / "cats" / "image_0000.jpg", photos / "again.jpg")
+    return photos
+
+
+def run(*arguments):
+    return main([str(argument) for argument in arguments])
+
+
+def test_clean_by_itself_touches_nothing(twice, capsys):
+    before = everything(twice.parent / "photographs")
+    assert run("clean", twice) == 0
+    assert capsys.readouterr().out == (
+        "To move: 1 exact copies and 0 near copies, 0.0 MB. To look at: 0 look-alikes.\n"
+    )
+    assert everything(twice) == before
+    assert not (twice.parent / "photographs-quarantine").exists()
+
+
+def test_clean_names_some_of_what_is_no_picture(twice, capsys):
+    for number in range(8):
+        (twice / f"broken {number}.jpg").write_bytes(f"no picture {number}".encode())
+    assert run("clean", twice, "--workers", 1) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("No picture: broken 0.jpg: is not an image that Pillow can read")
+    assert lines[5] == "No picture: 3 more"
+    assert len(lines) == 7
+
+
+def test_clean_writes_a_plan_that_it_carries_out_and_undoes(twice, tmp_path, capsys):
+    before = everything(twice)
+    plan, sheet, place = tmp_path / "plan.csv", tmp_path / "sheet.html", tmp_path / "aside"
+    assert run("clean", twice, "--plan", plan, "--sheet", sheet) == 0
+    assert everything(twice) == before
+    assert len(library.read_plan(plan)) == 2
+    assert sheet.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    capsys.readouterr()
+    assert run("clean", twice, "--plan", plan, "--quarantine", place, "--apply") == 0
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        f"Moved to {place}: 1 files; --undo puts them back"
+    ]
+    assert (place / "again.jpg").is_file()
+    assert len(everything(twice)) == len(before) - 1
+    assert run("clean", twice, "--quarantine", place, "--undo") == 0
+    assert capsys.readouterr().out == "Put back: 1 files\n"
+    assert everything(twice) == before
+
+
+def test_apply_without_a_plan_makes_one(twice, capsys):
+    assert run("clean", twice, "--apply") == 0
+    assert (twice.parent / "photographs-quarantine" / "again.jpg").is_file()
+    assert run("clean", twice, "--undo") == 0
+    assert (twice / "again.jpg").is_file()
+
+
+def test_an_edited_plan_is_never_written_over(twice, tmp_path, capsys):
+    plan = tmp_path / "plan.csv"
+    plan.write_text("edited")
+    assert run("clean", twice, "--plan", plan) == 2
+    assert "is there already; add --apply to carry it out" in capsys.readouterr().err
+    assert plan.read_text() == "edited"
+
+
+def test_apply_says_what_it_left_alone(twice, tmp_path, capsys):
+    assert run("clean", twice, "--plan", tmp_path / "plan.csv") == 0
+    (twice / "again.jpg").write_bytes(b"other")
+    assert run("clean", twice, "--plan", tmp_path / "plan.csv", "--apply") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "Left alone: again.jpg: has changed since the plan was made; scan again"
+    )
+    assert (twice / "again.jpg").read_bytes() == b"other"
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        ("{nowhere}", "no such folder"),
+        ("{empty}", "holds no images"),
+        ("{photos} --radius 65", "radius 65"),
+        ("{photos} --undo", "is no quarantine folder"),
+        ("{photos} --apply --plan {nowhere}", "could not be read"),
+        ("{photos} --apply --quarantine {photos}/cats", "lies inside"),
+        ("{photos} --sheet {empty}", "could not be written"),
+        ("{photos} --plan {photos}/cats/image_0000.jpg/plan.csv", "could not be written"),
+    ],
+)
+def test_bad_input_is_one_sentence(command, sentence, twice, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    places = {"nowhere": tmp_path / "nowhere", "empty": tmp_path / "empty", "photos": twice}
+    before = everything(twice)
+    assert run("clean", *(word.format(**places) for word in command.split())) == 2
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert error.count("\n") == 1
+    assert everything(twice) == before
+
+
+def test_apply_and_undo_at_once_is_not_understood(twice, capsys):
+    with pytest.raises(SystemExit) as end:
+        run("clean", twice, "--apply", "--undo")
+    assert end.value.code == 2
+
+
+def test_the_help_tells_the_radius(capsys):
+    with pytest.raises(SystemExit):
+        run("clean", "--help")
+    assert f"compared ({library.RADIUS})" in " ".join(capsys.readouterr().out.split())

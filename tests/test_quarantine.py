@@ -1,0 +1,890 @@
+"""No byte is lost: whatever is wrong, whatever happens meanwhile, and at whatever moment a run is killed."""
+
+import errno
+import hashlib
+import json
+import multiprocessing
+import os
+import random
+import shutil
+import stat
+import sys
+import time
+from collections import Counter
+from contextlib import contextmanager, nullcontext, suppress
+from itertools import count
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers import Problem, quarantine
+from helpers.atomic import exclusive
+from helpers.quarantine import JOURNAL, apply, undo
+
+POSIX = pytest.mark.skipif(os.name == "nt", reason="Windows does this otherwise")
+
+# A server that has imported everything once makes a new process in a few hundredths of a second.
+context = multiprocessing.get_context(
+    "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+)
+if context.get_start_method() == "forkserver":
+    context.set_forkserver_preload(["helpers.quarantine", "pytest"])
+
+DIED = 99
+COLUMNS = ["action", "path", "kept", "bytes", "sha256"]
+
+
+def digest(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+def fill(folder, groups=4, copies=3):
+    """A library in which each group has a file that is kept and copies of it that go, one of them in another folder."""
+    rows = []
+    for group in range(groups):
+        kept = f"photos/{group}.jpg"
+        for number in range(copies + 1):
+            path = kept if not number else f"backup {number % 2}/photos/{group} ({number}).jpg"
+            content = f"{group} ".encode() * 400 + b"x" * number
+            file = folder / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+            file.chmod(0o640 if number % 2 else 0o600)
+            os.utime(file, ns=(10**18, 10**18 + 123_456_789 * (1 + number) + group))
+            action = "move" if number else "keep"
+            rows.append((action, path, kept, len(content), digest(content)))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def state(folder):
+    """Every file, but for the journal, with its bytes, its time and its permissions."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.is_symlink() and path.name != JOURNAL:
+            status = path.stat()
+            about = (digest(path.read_bytes()), status.st_mtime_ns, stat.S_IMODE(status.st_mode))
+            found[path.relative_to(folder).as_posix()] = about
+    return found
+
+
+@contextmanager
+def other_file_system(first, second):
+    """As if the two folders lay on two disks."""
+    link, rename = os.link, os.rename
+
+    def refuse(do):
+        def done(source, target, *rest, **more):
+            ends = [Path(end).resolve() for end in (source, target)]
+            inside = {side for side in (first, second) for end in ends if end.is_relative_to(side)}
+            if len(inside) > 1:
+                raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), str(source))
+            return do(source, target, *rest, **more)
+
+        return done
+
+    with mock.patch.multiple(os, link=refuse(link), rename=refuse(rename)):
+        yield
+
+
+@contextmanager
+def without_links():
+    """As on FAT: no file has two names."""
+    with mock.patch.object(os, "link", side_effect=PermissionError(errno.EPERM, "no links")):
+        yield
+
+
+WAYS = ["here", "there", "no links", "no links there"]
+
+
+def way_of(name, folder, place):
+    """What kind of file systems the library and the quarantine lie on."""
+    if name == "here":
+        return nullcontext()
+    if name == "no links":
+        return without_links()
+    if name == "there":
+        return other_file_system(folder, place)
+
+    @contextmanager
+    def both():
+        with without_links(), other_file_system(folder, place):
+            yield
+
+    return both()
+
+
+@pytest.fixture
+def library(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def place(tmp_path):
+    return tmp_path / "photos-quarantine"
+
+
+@pytest.fixture
+def plan(library):
+    return fill(library)
+
+
+def left_alone(done):
+    return done[done["outcome"] == "left alone"].set_index("path")["reason"].to_dict()
+
+
+def split(before, plan):
+    """What is to stay and what is to go."""
+    moves = set(plan.loc[plan["action"] == "move", "path"])
+    return (
+        {path: about for path, about in before.items() if path not in moves},
+        {path: about for path, about in before.items() if path in moves},
+    )
+
+
+# There and back
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_there_and_back_again(way, library, place, plan):
+    before = state(library)
+    stay, go = split(before, plan)
+    with way_of(way, library, place):
+        done = apply(library, plan)
+        assert (state(library), state(place)) == (stay, go)
+        assert list(done.columns) == ["path", "outcome", "reason"]
+        assert set(done["path"]) == set(go)
+        assert set(done["outcome"]) == {"moved"}
+        assert set(done["reason"]) == {""}
+        back = undo(place)
+    assert (state(library), state(place)) == (before, {})
+    assert set(back["path"]) == set(go)
+    assert set(back["outcome"]) == {"put back"}
+    assert [path.name for path in place.iterdir()] == [JOURNAL], "no empty folders"
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="needs a second file system")
+def test_there_and_back_again_on_a_second_file_system(library, plan, tmp_path):
+    place = Path("/dev/shm") / f"quarantine-{os.getpid()}"
+    if place.parent.stat().st_dev == library.stat().st_dev:
+        pytest.skip("it is the same file system")
+    before = state(library)
+    stay, go = split(before, plan)
+    try:
+        apply(library, plan, place)
+        assert (state(library), state(place)) == (stay, go)
+        undo(place)
+        assert (state(library), state(place)) == (before, {})
+    finally:
+        shutil.rmtree(place)
+
+
+def test_times_that_the_other_disk_keeps_less_exactly_come_back_exactly(library, place, plan):
+    before = state(library)
+    with other_file_system(library, place):
+        apply(library, plan)
+        for path in place.rglob("*.jpg"):
+            path.chmod(0o666)
+            os.utime(path, (10**9, 10**9))
+        undo(place)
+    assert state(library) == before
+
+
+def test_again_is_nothing_new(library, place, plan):
+    apply(library, plan)
+    after = state(library), state(place)
+    assert set(apply(library, plan)["outcome"]) == {"moved"}
+    assert (state(library), state(place)) == after
+    undo(place)
+    assert len(undo(place)) == 0
+    apply(library, plan)
+    assert (state(library), state(place)) == after
+
+
+def test_a_second_plan_goes_to_the_same_quarantine(library, place, plan):
+    before = state(library)
+    half = plan[~((plan["action"] == "move") & plan["path"].str.contains("photos/[01]"))]
+    apply(library, half)
+    apply(library, plan)
+    assert (state(library), state(place)) == split(before, plan)
+    undo(place)
+    assert state(library) == before
+
+
+def test_a_library_that_was_moved_meanwhile_is_named(library, place, plan, tmp_path):
+    before = state(library)
+    apply(library, plan)
+    moved = library.rename(tmp_path / "elsewhere")
+    with pytest.raises(Problem, match="no such folder; connect its disk, or name where"):
+        undo(place)
+    assert not library.exists()
+    assert set(undo(place, moved)["outcome"]) == {"put back"}
+    assert state(moved) == before
+
+
+def test_nothing_to_move_makes_no_quarantine(library, place, plan):
+    assert len(apply(library, plan[plan["action"] != "move"])) == 0
+    assert not place.exists()
+
+
+def test_looks_and_keeps_are_not_moved(library, place, plan):
+    before = state(library)
+    apply(library, plan.assign(action=plan["action"].replace("move", "look")))
+    assert state(library) == before
+
+
+# What has changed is left alone
+
+SPOILED = "backup 1/photos/2 (1).jpg"
+KEPT = "photos/2.jpg"
+OF_ITS_GROUP = {SPOILED, "backup 0/photos/2 (2).jpg", "backup 1/photos/2 (3).jpg"}
+
+
+def longer(file):
+    file.write_bytes(file.read_bytes() + b"!")
+
+
+def other_bytes(file):
+    status, content = file.stat(), file.read_bytes()
+    file.write_bytes(b"!" + content[1:])
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def remove(file):
+    file.unlink()
+
+
+def into_folder(file):
+    file.unlink()
+    file.mkdir()
+
+
+def into_link(file):
+    file.rename(file.with_name("target"))
+    file.symlink_to("target")
+
+
+SPOILS = {
+    longer: "has changed since the plan was made",
+    other_bytes: "has changed since the plan was made",
+    remove: "is not there any more",
+    into_folder: "is a link or a folder now",
+    into_link: "is a link or a folder now",
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILS)
+@pytest.mark.parametrize("which", [SPOILED, KEPT])
+def test_what_has_changed_is_left_alone_with_a_sentence(which, spoil, library, place, plan):
+    if os.name == "nt" and spoil is into_link:
+        pytest.skip("links need rights there")
+    spoil(library / which)
+    before = state(library)
+    done = apply(library, plan)
+    alone = left_alone(done)
+    assert set(alone) == ({SPOILED} if which == SPOILED else OF_ITS_GROUP)
+    for reason in alone.values():
+        assert SPOILS[spoil] in reason
+        assert ("photos/2.jpg, which is kept in its place, " in reason) == (which == KEPT)
+    assert {**state(library), **state(place)} == before
+    assert (done["outcome"] == "moved").sum() == 12 - len(alone)
+
+
+def test_a_kept_file_that_goes_between_two_moves_is_missed(library, plan, monkeypatch):
+    """It is looked at before each move, not once for all."""
+    move, moved = quarantine._Journal.move, []
+
+    def and_then(self, where, path, sha256):
+        move(self, where, path, sha256)
+        if path in OF_ITS_GROUP and not moved:
+            moved.append(path)
+            (library / KEPT).unlink()
+
+    monkeypatch.setattr(quarantine._Journal, "move", and_then)
+    assert set(left_alone(apply(library, plan))) == OF_ITS_GROUP - set(moved)
+
+
+def change(plan, of, **values):
+    """The plan with other values in the row of one file."""
+    plan = plan.copy()
+    row = plan["path"] == of
+    for name, value in values.items():
+        plan.loc[row, name] = value
+    return plan
+
+
+def test_a_plan_that_keeps_nothing_moves_nothing(library, place, plan):
+    before = state(library)
+    plans = {
+        "kept goes too": change(plan, KEPT, action="move"),
+        "kept is not in the plan": plan[plan["path"] != KEPT],
+        "kept is empty": change(plan, SPOILED, kept=""),
+        "kept is itself": change(plan, SPOILED, kept=SPOILED),
+    }
+    for name, edited in plans.items():
+        alone = left_alone(apply(library, edited))
+        assert alone.get(SPOILED) == "the plan keeps no file in its place; make it anew", name
+        assert (library / KEPT).is_file()
+        undo(place)
+        assert state(library) == before
+
+
+STRANGE = [
+    "../outside.jpg",
+    "photos/../../outside.jpg",
+    "/etc/hosts",
+    "",
+    ".",
+    "..",
+    "a\0b.jpg",
+    "./photos/2.jpg",
+    "photos//2.jpg",
+]
+
+
+@pytest.mark.parametrize("path", STRANGE)
+@pytest.mark.parametrize("column", ["path", "kept"])
+def test_a_path_that_leads_out_is_left_alone(column, path, library, place, plan, tmp_path):
+    outside = tmp_path / "outside.jpg"
+    outside.write_bytes((library / SPOILED).read_bytes())
+    edited = change(plan, SPOILED, **{column: path})
+    extra = pd.DataFrame(
+        [("keep", path, path, outside.stat().st_size, digest(outside.read_bytes()))],
+        columns=COLUMNS,
+    )
+    done = apply(library, pd.concat([edited, extra]) if column == "kept" else edited)
+    assert len(left_alone(done)) == 1
+    assert outside.is_file()
+    assert (library / SPOILED).is_file()
+    assert (done["outcome"] == "moved").sum() == 11
+
+
+@POSIX
+def test_links_are_neither_followed_nor_broken(library, place, plan, tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "a.jpg").write_bytes(b"a")
+    (library / "away").symlink_to(outside)
+    (library / "favourite.jpg").symlink_to(SPOILED)
+    extra = [("move", "away/a.jpg", KEPT, 1, digest(b"a"))]
+    done = apply(library, pd.concat([plan, pd.DataFrame(extra, columns=COLUMNS)]))
+    assert left_alone(done) == {
+        "away/a.jpg": "lies behind a link that leads out of the folder; it was not followed",
+        SPOILED: "a link leads to it: favourite.jpg",
+    }
+    assert (outside / "a.jpg").read_bytes() == b"a"
+    assert (library / "favourite.jpg").is_file()
+
+
+@POSIX
+def test_a_file_is_never_taken_for_a_copy_of_itself(library, plan, monkeypatch):
+    """As where one folder is mounted at two places: two paths lead to one file."""
+    content = (library / KEPT).read_bytes()
+    os.link(library / KEPT, library / "same.jpg")
+    extra = [("move", "same.jpg", KEPT, len(content), digest(content))]
+    edited = pd.concat([plan, pd.DataFrame(extra, columns=COLUMNS)])
+    real = Path.stat
+
+    def with_one_name(self, **keywords):
+        values = list(real(self, **keywords))
+        values[stat.ST_NLINK] = 1
+        return os.stat_result(values, {"st_mtime_ns": real(self, **keywords).st_mtime_ns})
+
+    monkeypatch.setattr(Path, "stat", with_one_name)
+    alone = left_alone(apply(library, edited))
+    assert alone["same.jpg"] == f"it is the very file that is kept, {KEPT}, by another path"
+    monkeypatch.undo()
+    assert left_alone(apply(library, edited)) == {}, "with two names it may lose one"
+    assert (library / KEPT).read_bytes() == content
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_nothing_in_quarantine_is_overwritten(way, library, place, plan):
+    apply(library, plan)
+    newer = library / SPOILED
+    newer.write_bytes((place / SPOILED).read_bytes())
+    before = state(library), state(place)
+    with way_of(way, library, place):
+        done = apply(library, plan)
+    assert "is there already, and nothing is overwritten" in left_alone(done)[SPOILED]
+    assert (state(library), state(place)) == before
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_undo_overwrites_nothing_and_puts_back_the_rest(way, library, place, plan):
+    before = state(library)
+    apply(library, plan)
+    (library / SPOILED).write_bytes(b"somebody else's")
+    with way_of(way, library, place):
+        done = undo(place)
+    assert "is there already, and nothing is overwritten" in left_alone(done)[SPOILED]
+    assert len(left_alone(done)) == 1
+    assert (library / SPOILED).read_bytes() == b"somebody else's"
+    assert state(place) == {SPOILED: before[SPOILED]}
+    (library / SPOILED).unlink()
+    assert undo(place)["path"].tolist() == [SPOILED]
+    assert state(library) == before
+
+
+@POSIX
+@pytest.mark.parametrize("way", WAYS)
+def test_a_file_that_comes_between_the_look_and_the_move_is_not_overwritten(
+    way, library, place, plan
+):
+    """As far as the operating system can tell: a renaming alone could not."""
+    if "no links" in way:
+        pytest.skip("without links a file may come in the blink between a look and a renaming")
+    make_folders = quarantine._make_folders
+
+    def meanwhile(folder):
+        make_folders(folder)
+        if folder == (place / SPOILED).parent:
+            (place / SPOILED).write_bytes(b"somebody else's")
+
+    with way_of(way, library, place), mock.patch.object(quarantine, "_make_folders", meanwhile):
+        done = apply(library, plan)
+    assert "could not be moved" in left_alone(done)[SPOILED]
+    assert (place / SPOILED).read_bytes() == b"somebody else's"
+    assert (library / SPOILED).is_file()
+
+
+def test_undo_leaves_alone_what_changed_or_came_or_went_in_quarantine(library, place, plan):
+    before = state(library)
+    apply(library, plan)
+    longer(place / SPOILED)
+    gone = "backup 0/photos/1 (2).jpg"
+    (place / gone).unlink()
+    (place / "new.jpg").write_bytes(b"new")
+    assert left_alone(undo(place)) == {
+        SPOILED: "has changed in quarantine; put it back by hand",
+        gone: "is not in quarantine any more",
+        "new.jpg": "is not in the journal; put it back by hand",
+    }
+    assert set(before) - set(state(library)) == {SPOILED, gone}
+    assert (place / "new.jpg").read_bytes() == b"new"
+
+
+def test_folders_that_are_gone_are_made_again(library, place, plan):
+    before = state(library)
+    apply(library, plan)
+    shutil.rmtree(library / "backup 0")
+    undo(place)
+    assert state(library) == before
+
+
+# Where it refuses to begin
+
+
+@pytest.mark.parametrize("where", ["photos", "photos/backup 1", "photos/new", "."])
+def test_a_quarantine_in_the_library_or_around_it_is_refused(where, library, plan, tmp_path):
+    before = state(tmp_path)
+    with pytest.raises(Problem, match=r"lies inside .* or around it"):
+        apply(library, plan, tmp_path / where)
+    assert state(tmp_path) == before
+
+
+def test_a_folder_of_somebody_is_no_quarantine(library, plan, tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "letter.txt").write_text("dear")
+    for place in (mine, mine / "letter.txt"):
+        with pytest.raises(
+            Problem, match=r"is there already and is no quarantine|could not be written"
+        ):
+            apply(library, plan, place)
+    with pytest.raises(Problem, match="is no quarantine folder"):
+        undo(mine)
+    assert [path.name for path in mine.iterdir()] == ["letter.txt"]
+
+
+def test_a_quarantine_takes_the_files_of_one_library(library, place, plan, tmp_path):
+    apply(library, plan)
+    other = tmp_path / "other"
+    other_plan = fill(other)
+    before = state(tmp_path)
+    with pytest.raises(Problem, match=r"holds files of .*photos; choose another folder"):
+        apply(other, other_plan, place)
+    with pytest.raises(Problem, match=r"holds files of .*photos; name that folder"):
+        undo(place, other)
+    assert state(tmp_path) == before
+
+
+def test_a_library_that_is_not_there_is_one_sentence(plan, tmp_path):
+    with pytest.raises(Problem, match="no such folder"):
+        apply(tmp_path / "nowhere", plan)
+    assert not (tmp_path / "nowhere-quarantine").exists()
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_a_plan_without_a_column_is_one_sentence(column, library, plan):
+    with pytest.raises(Problem, match=f"the plan has no column '{column}'"):
+        apply(library, plan.drop(columns=column))
+
+
+@pytest.mark.parametrize("at_work", ["photos", "photos-quarantine"])
+def test_two_at_once_are_one_too_many(at_work, library, place, plan, tmp_path):
+    apply(library, plan)
+    before = state(tmp_path)
+    with exclusive(tmp_path / at_work / JOURNAL):
+        for job in (lambda: apply(library, plan), lambda: undo(place)):
+            with pytest.raises(Problem, match="another process is moving files"):
+                job()
+    assert state(tmp_path) == before
+    assert set(undo(place)["outcome"]) == {"put back"}
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs what may not be written")
+def test_a_library_that_may_only_be_read_stays_as_it_is(library, place, plan):
+    before = state(library)
+    folders = [library, *(path for path in library.rglob("*") if path.is_dir())]
+    for folder in folders:
+        folder.chmod(0o500)
+    try:
+        done = apply(library, plan)
+        assert set(done["outcome"]) == {"left alone"}
+        assert state(library) == before
+    finally:
+        for folder in folders:
+            folder.chmod(0o700)
+    assert state(place) == {}
+
+
+@pytest.mark.parametrize("way", ["here", "there"])
+def test_a_file_that_cannot_be_removed_stays_alone_and_leaves_no_second_one(
+    way, library, place, plan
+):
+    before, unlink = state(library), Path.unlink
+
+    def refuse(self, **keywords):
+        if self.is_relative_to(library):
+            raise PermissionError(errno.EROFS, "Read-only file system", str(self))
+        return unlink(self, **keywords)
+
+    with way_of(way, library, place), mock.patch.object(Path, "unlink", refuse):
+        done = apply(library, plan)
+    assert set(left_alone(done).values()) == {"could not be moved (Read-only file system)"}
+    assert (state(library), state(place)) == (before, {})
+
+
+# A full disk
+
+
+@pytest.mark.parametrize("way", ["here", "there"])
+@pytest.mark.parametrize("job", ["apply", "undo"])
+def test_a_disk_that_is_full_at_any_write_loses_nothing(job, way, tmp_path):
+    """Every fsync, one after the other, is the one that finds no room. Then there is room again."""
+    for number in count(1):
+        folder, place = tmp_path / f"{number}", tmp_path / f"{number}-quarantine"
+        plan = fill(folder, groups=2, copies=1)
+        before = state(folder)
+        stay, go = split(before, plan)
+        if job == "undo":
+            apply(folder, plan)
+        synchronise, seen = os.fsync, count(1)
+
+        def full(handle, synchronise=synchronise, seen=seen, number=number):
+            if next(seen) == number:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            synchronise(handle)
+
+        with way_of(way, folder, place):
+            with mock.patch.object(os, "fsync", full), suppress(Problem):
+                apply(folder, plan) if job == "apply" else undo(place)
+            assert accounted(folder, place) == Counter(before), number
+            apply(folder, plan) if job == "apply" else undo(place)
+        assert (state(folder), state(place)) == ((stay, go) if job == "apply" else (before, {}))
+        if next(seen) <= number:
+            break
+    assert number > 8, "there are so many at least"
+
+
+def accounted(folder, place):
+    """The files of both folders; one that is in the middle of a move is at both places, or half there under another name."""
+    here, there = state(folder), state(place)
+    for partial in [path for path in (*here, *there) if path.endswith(".partial")]:
+        here.pop(partial, None)
+        there.pop(partial, None)
+    both = set(here) & set(there)
+    assert all(here[path] == there[path] for path in both)
+    return Counter({**here, **there})
+
+
+@pytest.mark.parametrize("job", ["apply", "undo"])
+def test_a_journal_that_cannot_be_written_is_one_sentence_and_goes_on_later(
+    job, library, place, plan
+):
+    before = state(library)
+    if job == "undo":
+        apply(library, plan)
+    with (
+        mock.patch.object(
+            os, "fsync", side_effect=OSError(errno.ENOSPC, "No space left on device")
+        ),
+        pytest.raises(Problem, match=f"{JOURNAL}: could not be written .No space left"),
+    ):
+        apply(library, plan) if job == "apply" else undo(place)
+    assert accounted(library, place) == Counter(before)
+    apply(library, plan) if job == "apply" else undo(place)
+    assert (state(library), state(place)) == (
+        split(before, plan) if job == "apply" else (before, {})
+    )
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(errno.EIO, "Input/output error")])
+def test_a_copy_that_is_broken_off_leaves_nothing_half_finished(error, library, place, plan):
+    before = state(library)
+    with (
+        other_file_system(library, place),
+        mock.patch.object(shutil, "copyfileobj", side_effect=error),
+        suppress(KeyboardInterrupt),
+    ):
+        apply(library, plan)
+    assert (state(library), state(place)) == (before, {})
+
+
+def test_a_copy_that_is_not_the_same_is_not_trusted(library, place, plan):
+    before = state(library)
+    with (
+        other_file_system(library, place),
+        mock.patch.object(shutil, "copyfileobj", lambda old, new, size: new.write(b"rubbish")),
+    ):
+        assert set(left_alone(apply(library, plan)).values()) == {
+            "could not be moved (its copy differs from it)"
+        }
+    assert (state(library), state(place)) == (before, {})
+
+
+# A journal that is damaged
+
+
+def test_a_journal_whose_end_was_never_written_is_good_enough(library, place, plan):
+    before = state(library)
+    apply(library, plan)
+    journal, after = place / JOURNAL, (state(library), state(place))
+    whole = journal.read_bytes()
+    last = (
+        whole.rindex(b"\n", 0, len(whole) - 1) + 1
+    )  # the last line tells that the last move is done
+    for end in range(last, len(whole)):
+        journal.write_bytes(whole[:end])
+        assert set(apply(library, plan)["outcome"]) == {"moved"}
+        assert (state(library), state(place)) == after
+    journal.write_bytes(whole[: last + 5])
+    undo(place)
+    assert (state(library), state(place)) == (before, {})
+    lines = journal.read_bytes().split(b"\n")
+    broken = [line for line in lines if line and not line.endswith(b"]")]
+    assert broken == [whole[last : last + 5]], "the next line began anew"
+
+
+def test_lines_that_are_none_of_ours_are_passed_over(library, place, plan):
+    before = state(library)
+    apply(library, plan)
+    journal = place / JOURNAL
+    rubbish = [
+        b"",
+        b"\xff\xfe",
+        b"{}",
+        b"[]",
+        b"[[1]]",
+        b'["is"]',
+        b"12",
+        b'["folder", 1, 2]',
+        b"null",
+    ]
+    journal.write_bytes(b"\n".join(rubbish) + b"\n" + journal.read_bytes())
+    assert set(undo(place)["outcome"]) == {"put back"}
+    assert state(library) == before
+
+
+def test_a_journal_that_is_lost_is_told_and_nothing_is_moved(library, place, plan):
+    apply(library, plan)
+    (place / JOURNAL).write_bytes(b"")
+    before = state(library), state(place)
+    with pytest.raises(Problem, match="does not tell where the files came from"):
+        undo(place)
+    done = undo(place, library)
+    assert set(done["reason"]) == {"is not in the journal; put it back by hand"}
+    assert (state(library), state(place)) == before
+
+
+def test_each_move_is_announced_before_and_confirmed_after(library, place, plan):
+    journal = place / JOURNAL
+    move, seen = quarantine._move, []
+
+    def look(source, target, about):
+        seen.append([json.loads(line) for line in journal.read_bytes().splitlines()])
+        move(source, target, about)
+
+    with mock.patch.object(quarantine, "_move", look):
+        apply(library, plan)
+    lines = [json.loads(line) for line in journal.read_bytes().splitlines()]
+    assert lines[0] == ["folder", str(library)]
+    for number, before in enumerate(seen):
+        assert before == lines[: 2 + 2 * number]
+        path = before[-1][2]
+        assert before[-1][:2] == ["begin", "in"]
+        assert before[-1][3] == plan.set_index("path").at[path, "sha256"]
+        assert lines[2 + 2 * number] == ["is", "in", path]
+
+
+# Killed
+
+
+def start(function, *arguments):
+    """A process that has begun to work when this returns."""
+    here, there = context.Pipe(duplex=False)
+    process = context.Process(target=_announce, args=(there, function, arguments))
+    process.start()
+    there.close()
+    here.recv()
+    return process
+
+
+def _announce(there, function, arguments):
+    there.send("ready")
+    function(*arguments)
+
+
+def work(job, way, place):
+    folder, aside = place / "photos", place / "aside"
+    plan = pd.read_pickle(place / "plan.pickle")
+    with way_of(way, folder.resolve(), aside.resolve()):
+        apply(folder, plan, aside) if job == "apply" else undo(aside)
+
+
+def work_until(operation, job, way, place):
+    """Work, and die just before file operation number `operation`, as if by a power cut: nothing is cleaned up."""
+    seen = count(1)
+    events = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.chmod", "os.utime"}
+
+    def hook(event, details):
+        writes = (
+            event == "open"
+            and isinstance(details[2], int)
+            and details[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+        )
+        if (writes or event in events) and next(seen) == operation:
+            os._exit(DIED)
+
+    def line(write):
+        def written(self, *words):
+            if next(seen) == operation:
+                os._exit(DIED)
+            if next(seen) == operation:  # half a line
+                self.file.write(json.dumps(words).encode()[:10])
+                os._exit(DIED)
+            write(self, *words)
+
+        return written
+
+    with mock.patch.object(quarantine._Journal, "write", line(quarantine._Journal.write)):
+        sys.addaudithook(hook)
+        work(job, way, place)
+
+
+def prepare(job, way, place, groups, copies):
+    (place / "photos").mkdir(parents=True)
+    plan = fill(place / "photos", groups, copies)
+    plan.to_pickle(place / "plan.pickle")
+    before = state(place / "photos")
+    if job == "undo":
+        work("apply", "here", place)
+    return plan, before
+
+
+def copy_of(template, target):
+    """A copy with the library's own path in the journal."""
+    shutil.copytree(template, target)
+    journal = target / "aside" / JOURNAL
+    if journal.is_file():
+        _, *lines = journal.read_bytes().split(b"\n")
+        first = json.dumps(["folder", str((target / "photos").resolve())]).encode()
+        journal.write_bytes(b"\n".join([first, *lines]))
+
+
+def check_that_nothing_is_lost_and_all_can_go_on(job, way, place, plan, before, then):
+    folder, aside = place / "photos", place / "aside"
+    assert accounted(folder, aside) == Counter(before)
+    if then == "undo" and not (aside / JOURNAL).is_file():
+        return  # it died before there was one
+    work(then, way, place)
+    stay, go = split(before, plan)
+    assert (state(folder), state(aside)) == ((stay, go) if then == "apply" else (before, {}))
+
+
+@pytest.mark.parametrize("way", ["here", "there"])
+@pytest.mark.parametrize("job", ["apply", "undo"])
+def test_killed_at_twenty_random_moments(job, way, tmp_path):
+    template = tmp_path / "template"
+    plan, before = prepare(job, way, template, groups=20, copies=3)
+    copy_of(template, tmp_path / "done")
+    process = start(work, job, way, tmp_path / "done")
+    begin = time.monotonic()
+    process.join()
+    duration = time.monotonic() - begin
+    assert process.exitcode == 0
+    rng, killed = random.Random(f"{job} {way}"), 0
+    for trial in range(20):
+        place = tmp_path / str(trial)
+        copy_of(template, place)
+        process = start(work, job, way, place)
+        time.sleep(rng.uniform(0, duration))
+        process.kill()
+        process.join()
+        killed += process.exitcode != 0
+        then = rng.choice(["apply", "undo"])
+        check_that_nothing_is_lost_and_all_can_go_on(job, way, place, plan, before, then)
+        shutil.rmtree(place)
+    assert killed >= 5, "most of them were at work"
+
+
+@pytest.mark.parametrize("way", ["here", "there", "no links"])
+@pytest.mark.parametrize("job", ["apply", "undo"])
+def test_dying_before_every_single_file_operation(job, way, tmp_path):
+    template = tmp_path / "template"
+    plan, before = prepare(job, way, template, groups=2, copies=1)
+    for operation in count(1):
+        place = tmp_path / str(operation)
+        copy_of(template, place)
+        process = start(work_until, operation, job, way, place)
+        process.join()
+        if process.exitcode == 0:
+            break
+        assert process.exitcode == DIED
+        again = tmp_path / f"{operation} again"
+        copy_of(place, again)
+        check_that_nothing_is_lost_and_all_can_go_on(job, way, place, plan, before, job)
+        other = "undo" if job == "apply" else "apply"
+        check_that_nothing_is_lost_and_all_can_go_on(job, way, again, plan, before, other)
+        shutil.rmtree(place)
+        shutil.rmtree(again)
+    assert operation > 12, "there are so many operations at least"
+
+
+def test_dying_again_and_again(tmp_path):
+    """Each run dies a few operations after it began, whatever the one before it left; in the end all is back."""
+    place = tmp_path / "place"
+    plan, before = prepare("apply", "there", place, groups=3, copies=2)
+    rng = random.Random(5)
+    for _ in range(40):
+        job = rng.choice(["apply", "apply", "undo"])
+        if job == "undo" and not (place / "aside" / JOURNAL).is_file():
+            continue
+        process = start(work_until, rng.randrange(1, 30), job, "there", place)
+        process.join()
+        assert process.exitcode in (0, DIED)
+        assert accounted(place / "photos", place / "aside") == Counter(before)
+    check_that_nothing_is_lost_and_all_can_go_on("apply", "there", place, plan, before, "undo")
+
+
+def test_sizes_may_be_missing_in_an_edited_plan(library, place, plan):
+    edited = plan.assign(bytes=pd.array([None] * len(plan), dtype="Int64"))
+    assert set(apply(library, edited)["outcome"]) == {"moved"}
+    undo(place)
+    wrong = plan.assign(bytes=plan["bytes"].astype(np.int64) + 1)
+    assert set(apply(library, wrong)["outcome"]) == {"left alone"}
