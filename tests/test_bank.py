@@ -514,7 +514,17 @@ def test_entries_are_a_table(opened):
     assert table["withdrawn"].tolist() == ["", "a mistake", ""]
 
 
-def test_times_are_utc_and_iso_8601(opened):
+@pytest.fixture
+def in_tokyo(monkeypatch):
+    """A local time that is not UTC, where that can be set."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        getattr(time, "tzset", int)()
+        yield
+    getattr(time, "tzset", int)()
+
+
+def test_times_are_utc_and_iso_8601(opened, in_tokyo):
     before = datetime.now().astimezone()
     opened.flag(np.uint64(KEY), "banned")
     text = opened.ask(np.uint64(KEY)).time
@@ -1246,6 +1256,18 @@ def test_a_closed_bank_is_one_sentence(path):
     for use in (opened.entries, lambda: opened.ask(np.uint64(KEY)), lambda: opened.flag(KEY, "x")):
         with pytest.raises(Problem, match="is closed; open it again"):
             use()
+
+
+def test_a_bank_that_is_refused_is_let_go_of(path, monkeypatch):
+    Bank(path).close()
+    connections, connect = [], sqlite3.connect
+    monkeypatch.setattr(
+        sqlite3, "connect", lambda *a, **k: connections.append(connect(*a, **k)) or connections[0]
+    )
+    with pytest.raises(Problem):
+        Bank(path, fast=True)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connections[0].execute("SELECT 1")
 
 
 def test_nothing_is_left_beside_a_bank(path):
