@@ -321,6 +321,7 @@ def test_a_plan_that_keeps_nothing_moves_nothing(library, place, plan):
     before = state(library)
     plans = {
         "kept goes too": change(plan, KEPT, action="move"),
+        "kept stays and goes": pd.concat([plan, change(plan, KEPT, action="move")]),
         "kept is not in the plan": plan[plan["path"] != KEPT],
         "kept is empty": change(plan, SPOILED, kept=""),
         "kept is itself": change(plan, SPOILED, kept=SPOILED),

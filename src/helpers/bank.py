@@ -345,14 +345,7 @@ class Bank:
         ['stolen photograph']
         """
         columns = ["entry", *COLUMNS, "withdrawn"]
-        with self._working():
-            rows = self._connection.execute(
-                "SELECT f.entry, f.fingerprint, f.reason, f.source, f.time, u.reason FROM events f "
-                "LEFT JOIN events u ON u.entry = f.entry AND u.action = 'unflag' "
-                "WHERE f.action = 'flag' AND (? OR u.id IS NULL) ORDER BY f.id",
-                (withdrawn,),
-            ).fetchall()
-        table = pd.DataFrame(rows, columns=columns).astype({"entry": "int64"})
+        table = pd.DataFrame(self._flagged(withdrawn), columns=columns).astype({"entry": "int64"})
         numbers = [int(digits, 16) for digits in table["fingerprint"]]
         table["fingerprint"] = np.array(numbers, dtype=np.uint64)
         table["withdrawn"] = table["withdrawn"].fillna("")
@@ -533,19 +526,17 @@ class Bank:
         with suppress(OSError):  # where there is no such file yet
             if self._place.samefile(path):
                 raise Problem(f"{path}: is the bank itself; choose another name for the CSV file")
-        table = self.entries()
-        text = StringIO()
+        rows, text = self._flagged(withdrawn=False), StringIO()
         writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
         writer.writerow(COLUMNS)
-        for row in table.itertuples():
-            digits = fingerprints.to_hex(row.fingerprint)
-            writer.writerow([digits, _plain(row.reason), _plain(row.source), row.time])
+        for _, digits, reason, source, time, _ in rows:
+            writer.writerow([digits, _plain(reason), _plain(source), time])
         try:
             with exclusive(path):
                 write_text(path, text.getvalue())
         except OSError as error:
             raise write_problem(path, error) from error
-        return len(table)
+        return len(rows)
 
     def read_csv(self, path: str | Path, *, anyway: bool = False) -> int:
         """Take in the entries of a CSV file, as `write_csv` writes it: all that are new or, if a row is broken, none.
@@ -706,6 +697,16 @@ class Bank:
                     "compared: make a new bank from the pictures"
                 )
         return then
+
+    def _flagged(self, withdrawn: bool) -> list[tuple]:
+        """Entry, digits, reason, source, time and, of those that were withdrawn, why."""
+        query = (
+            "SELECT f.entry, f.fingerprint, f.reason, f.source, f.time, u.reason FROM events f "
+            "LEFT JOIN events u ON u.entry = f.entry AND u.action = 'unflag' "
+            "WHERE f.action = 'flag' AND (? OR u.id IS NULL) ORDER BY f.id"
+        )
+        with self._working():
+            return self._connection.execute(query, (withdrawn,)).fetchall()
 
     def _last_event(self) -> int:
         return self._connection.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()[0]

@@ -15,6 +15,7 @@ import os
 import stat
 import warnings
 from base64 import b64encode
+from contextlib import suppress
 from functools import lru_cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -227,12 +228,17 @@ def _about_picture(file: Path, content: BinaryIO) -> dict:
         picture, (width, height) = open_with_size(content)
     except Exception:  # whatever it was: opened by its name, it gets its sentence
         picture, (width, height) = open_with_size(file)
-    about = {
-        "width": width,
-        "height": height,
-        "fingerprint": int(fingerprints.of_image(picture)),
-        "flat": is_flat(picture),
-    }
+    try:
+        about = {
+            "width": width,
+            "height": height,
+            "fingerprint": int(fingerprints.of_image(picture)),
+            "flat": is_flat(picture),
+        }
+    except ValueError as error:  # Pillow cannot make it grey
+        raise Problem(
+            f"{file}: could not be compared ({error}); save it anew as JPEG or PNG"
+        ) from error
     try:
         content.seek(0)
         with warnings.catch_warnings(action="ignore"), Image.open(content) as header:
@@ -513,10 +519,11 @@ def _decided(best: tuple, other: tuple) -> int:
 
 def _taken_apart(first: Image.Image, second: Image.Image) -> bool:
     """Whether two cameras' clocks say that these are two shots: EXIF's time of exposure and its fraction of a second."""
-    times = []
-    for picture in (first, second):
-        exposure = picture.getexif().get_ifd(0x8769)
-        times.append((exposure.get(0x9003), exposure.get(0x9291)))
+    times = [(None, None), (None, None)]
+    with suppress(Exception):  # broken EXIF may raise anything
+        for place, picture in enumerate((first, second)):
+            exposure = picture.getexif().get_ifd(0x8769)
+            times[place] = exposure.get(0x9003), exposure.get(0x9291)
     return any(one and other and one != other for one, other in zip(*times, strict=True))
 
 
