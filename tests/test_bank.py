@@ -17,6 +17,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime, timedelta
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -26,10 +27,12 @@ from PIL import Image
 
 from helpers import Problem, bank, fingerprints
 from helpers.__main__ import main
-from helpers.bank import Answer, Bank
+from helpers.bank import Answer
 
 # A reader must see no "Exception ignored in ..." either.
 pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+
+Bank = partial(bank.Bank, make=True)  # in most tests there is none yet
 
 KEY = 0x3C3C3E0F8ECECDC9
 
@@ -196,6 +199,38 @@ def test_of_equally_near_entries_the_lowest_is_named(opened, small_parts):
         assert opened.ask(np.uint64(KEY)).entry == 1
     opened.unflag(1, "enough")
     assert opened.ask(np.uint64(KEY)).entry == 2
+
+
+def test_of_several_entries_all_are_withdrawn_or_none(opened):
+    first, second = opened.flag_many(np.full(2, KEY, dtype=np.uint64), "banned")
+    for wrong in ([first, 99], [first, first], [first, "2"]):
+        with pytest.raises(Problem, match=r"no entry 99|withdrawn already|whole number"):
+            opened.unflag(wrong, "a mistake")
+        assert len(opened) == 2
+    opened.unflag(np.array([first, second]), "a mistake")
+    assert opened.ask(np.uint64(KEY)).verdict == "allow"
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="there locks belong to open files, not to processes"
+)
+def test_the_bank_is_never_opened_as_a_picture_or_list(opened, path, photographs):
+    """To close a file ends all locks that this process has on it, and with them what SQLite relies on."""
+    link = path.with_name("link.jpg")
+    link.symlink_to(path)
+    good = photographs / "cats" / "image_0001.jpg"
+    for name in (path, str(path), link):
+        for refused in (
+            opened.ask,
+            opened.fingerprint,
+            opened.read_csv,
+            lambda one: opened.flag(one, "x"),
+        ):
+            with pytest.raises(Problem, match="is the bank itself"):
+                refused(name)
+        answers = opened.ask_many([good, name], workers=1)
+        assert [answer.verdict for answer in answers] == ["allow", "unreadable"]
+        assert "is the bank itself" in answers[1].reason
 
 
 def test_of_equal_pictures_one_may_be_withdrawn(opened):
@@ -601,7 +636,7 @@ def strace_works():
 def test_the_disk_has_it_before_flag_returns(path, tmp_path):
     code = (
         "import sys, numpy as np; from helpers.bank import Bank\n"
-        "with Bank(sys.argv[1]) as b:\n"
+        "with Bank(sys.argv[1], make=True) as b:\n"
         "    sys.stdout.write('begin\\n'); sys.stdout.flush()\n"
         f"    b.flag(np.uint64({KEY}), 'banned')\n"
         "    sys.stdout.write('end\\n'); sys.stdout.flush()\n"
@@ -937,7 +972,7 @@ import resource, sys
 import numpy as np
 from helpers import Problem
 from helpers.bank import Bank
-with Bank(sys.argv[1]) as opened:
+with Bank(sys.argv[1], make=True) as opened:
     opened.flag(np.uint64(2**40), "before", anyway=True)
     size = opened.path.stat().st_size
     resource.setrlimit(resource.RLIMIT_FSIZE, (size + 8_192, size + 8_192))
@@ -1007,21 +1042,38 @@ def test_another_reading_is_refused_with_the_reason(otherwise, path):
     Bank(path, rotate=True).close()  # which it was made with
 
 
+@pytest.mark.parametrize("upload", ["image_0001.jpg", Image.new("RGB", (90, 90), "navy")])
+def test_pictures_are_refused_where_another_imagehash_made_the_bank(
+    upload, path, photographs, tmp_path, monkeypatch
+):
+    """But what is in the bank can still be listed, asked for by number, withdrawn and exported."""
+    if isinstance(upload, str):
+        upload = photographs / "cats" / upload
+    with monkeypatch.context() as patch:
+        patch.setattr(bank, "version", lambda name: "2.9" if name == "imagehash" else version(name))
+        with Bank(path) as opened:
+            opened.flag(upload, "banned", anyway=True)
+    with Bank(path) as opened:
+        value = opened.entries()["fingerprint"][0]
+        for refused in (opened.ask, lambda one: opened.ask_many([one]), opened.fingerprint):
+            with pytest.raises(Problem, match=r"was made with imagehash 2, and here is"):
+                refused(upload)
+        with pytest.raises(Problem, match=r"was made with imagehash 2, and here is"):
+            opened.flag(upload, "banned", anyway=True)
+        assert opened.ask(value).verdict == "block"
+        assert opened.write_csv(tmp_path / "banned.csv") == 1
+        opened.unflag(1, "a mistake")
+        assert opened.ask_many([value])[0].verdict == "allow"
+
+
 @pytest.mark.parametrize("package", ["imagehash", "pillow"])
-def test_another_first_number_of_a_version_is_refused(package, path, monkeypatch):
+def test_another_later_number_or_another_pillow_is_taken(package, path, photographs, monkeypatch):
+    other = {"imagehash": version("imagehash").split(".")[0] + ".999", "pillow": "2.9"}
     with monkeypatch.context() as patch:
-        patch.setattr(bank, "version", lambda name: "2.9" if name == package else version(name))
+        patch.setattr(bank, "version", other.get)
         Bank(path).close()
-        Bank(path).close()
-    with pytest.raises(Problem, match=rf"was made with versions .*{package} 2.*, and here is"):
-        Bank(path)
-
-
-def test_another_later_number_of_a_version_is_taken(path, monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr(bank, "version", lambda name: version(name).split(".")[0] + ".999")
-        Bank(path).close()
-    Bank(path).close()
+    with Bank(path) as opened:
+        assert opened.ask(photographs / "cats" / "image_0001.jpg").verdict == "allow"
 
 
 def set_to(path, name, text):
@@ -1042,7 +1094,7 @@ def set_to(path, name, text):
         ("reading", '{"rotate": 1, "fast": 1, "background": "red", "colour": 1}', "is damaged"),
         ("versions", "null", "is damaged"),
         ("versions", '{"pillow": 12}', "is damaged"),
-        ("versions", '{"pillow": "12.0"}', "was made with versions pillow 12, and here is"),
+        ("versions", '{"pillow": "12.0"}', "is damaged"),
         ("hash_size", "[" * 100_000, "is damaged"),
     ],
 )
@@ -1309,10 +1361,24 @@ def test_csv_is_written_as_said(opened, tmp_path):
     assert opened.write_csv(file) == 1
     moment = opened.entries()["time"][0]
     assert file.read_bytes().decode() == (
-        '"fingerprint","reason","source","time"\n'
-        f'"3c3c3e0f8ececdc9","\'=1+1","the ""letter""","{moment}"\n'
+        '"fingerprint","reason","source","time","made_with"\n'
+        f'"3c3c3e0f8ececdc9","\'=1+1","the ""letter""","{moment}","dhash 8 background=white fast=False rotate=True"\n'
     )
     assert [place.name for place in file.parent.iterdir()] == ["banned.csv"]
+
+
+def test_entries_of_a_bank_that_reads_otherwise_are_refused(path, tmp_path):
+    with Bank(path) as opened, Bank(tmp_path / "other.bank", rotate=False) as other:
+        other.flag(np.uint64(KEY), "banned")
+        other.write_csv(tmp_path / "banned.csv")
+        with pytest.raises(
+            Problem, match=r"line 2: was made with 'dhash 8 .*rotate=False', and this"
+        ):
+            opened.read_csv(tmp_path / "banned.csv")
+        assert len(opened) == 0
+        text = (tmp_path / "banned.csv").read_text(encoding="utf-8")
+        (tmp_path / "banned.csv").write_text(re.sub('"dhash.*"', '""', text), encoding="utf-8")
+        assert opened.read_csv(tmp_path / "banned.csv") == 1  # whoever says so knows it
 
 
 def test_csv_goes_round(path, tmp_path):
@@ -1480,25 +1546,29 @@ def run(*arguments):
 def banned(path, photographs, capsys):
     """A bank with one picture, made by the command."""
     file = photographs / "cats" / "image_0001.jpg"
-    assert run("flag", "--bank", path, "--reason", "stolen", file) == 0
+    assert run("flag", "--new", "--bank", path, "--reason", "stolen", file) == 0
     assert capsys.readouterr().out == f"Entry 1: {file}\n"
     return path
 
 
 def test_ask_prints_a_line_for_each_picture(banned, photographs, photograph, tmp_path, capsys):
     files = [photographs / "cats" / f"image_{number:04}.jpg" for number in (0, 1)]
+    with Bank(banned) as opened:
+        time, distance = (
+            opened.entries()["time"][0],
+            opened.ask(files[0], block=64, review=64).distance,
+        )
+    why = f"stolen, {files[1]}, {time}"
     assert run("ask", "--bank", banned, files[0]) == 0
     assert capsys.readouterr().out == f"allow       -       -  {files[0]}\n"
     assert run("ask", "--bank", banned, *files) == 1
     assert capsys.readouterr().out.splitlines() == [
         f"allow       -       -  {files[0]}",
-        f"block       0       1  {files[1]}",
+        f"block       0       1  {files[1]}  ({why})",
     ]
-    with Bank(banned) as opened:
-        distance = opened.ask(files[0], block=64, review=64).distance
     radii = ["--block", distance - 1, "--review", distance]
     assert run("ask", "--bank", banned, *radii, files[0]) == 1
-    assert capsys.readouterr().out == f"review     {distance:2}       1  {files[0]}\n"
+    assert capsys.readouterr().out == f"review     {distance:2}       1  {files[0]}  ({why})\n"
 
 
 def test_ask_goes_on_after_a_picture_that_cannot_be_read(banned, photographs, tmp_path, capsys):
@@ -1534,8 +1604,10 @@ def test_flag_unflag_list_export_import(banned, photographs, photograph, tmp_pat
     assert run("export", "--bank", banned, "--csv", text) == 0
     assert capsys.readouterr().out == f"Wrote 3 entries to {text}.\n"
     other = tmp_path / "other.bank"
-    assert run("import", "--bank", other, "--csv", text) == 0
-    assert run("import", "--bank", other, "--csv", text) == 0
+    assert run("import", "--bank", other, "--csv", text) == 2
+    assert "other.bank: no such bank" in capsys.readouterr().err
+    for _ in range(2):
+        assert run("import", "--new", "--bank", other, "--csv", text) == 0
     assert capsys.readouterr().out.splitlines() == [
         "Added 3 entries; 3 are in force.",
         "Added 0 entries; 3 are in force.",
@@ -1564,7 +1636,9 @@ def test_flag_takes_all_or_none(banned, photographs, tmp_path, capsys):
 def test_a_bank_made_with_options_is_asked_without(path, photographs, capsys):
     file = photographs / "dogs" / "image_0005.jpg"
     flag = ["flag", "--bank", path, "--reason", "x", file]
-    assert run(*flag, "--fast", "--no-rotate", "--background", "black") == 0
+    assert run(*flag) == 2
+    assert not path.exists()
+    assert run(*flag, "--new", "--fast", "--no-rotate", "--background", "black") == 0
     assert run("ask", "--bank", path, file) == 1
     assert run(*flag) == 0
     assert run(*flag, "--background", "white") == 2
@@ -1578,7 +1652,12 @@ BAD_INPUT = [
     ("ask --bank {bank} --review 65 {picture}", "a whole number of bits from 0 to 64"),
     ("flag --bank {bank} --reason x {text}", "notes.txt: is not an image"),
     ("flag --bank {text} --reason x {picture}", "notes.txt: is not a bank"),
-    ("flag --bank {bank}/new --reason x {picture}", "there is no folder for it"),
+    ("flag --new --bank {bank}/new --reason x {picture}", "there is no folder for it"),
+    ("flag --bank {new} --reason x {picture}", "no such bank"),
+    ("flag --bank {bank} --reason x {bank}", "is the bank itself; name a picture"),
+    ("import --bank {bank} --csv {bank}", "is the bank itself; name a CSV file"),
+    ("export --bank {bank} --csv .", ".: is no name of a file"),
+    ("unflag --bank {bank} --reason x 1 7", "has no entry 7"),
     ("flag --bank {bank} --reason= {picture}", "the reason is empty"),
     ("unflag --bank {bank} --reason x 7", "has no entry 7"),
     ("unflag --bank {new} --reason x 7", "no such bank"),
@@ -1636,7 +1715,8 @@ def test_names_of_files_may_be_anything(banned, photographs, tmp_path):
 
     done = gate("ask", "--bank", banned, *names)
     assert done.returncode == 1
-    assert done.stdout.splitlines() == [
+    lines = [line.partition(b"  (stolen, ")[0] for line in done.stdout.splitlines()]
+    assert lines == [
         b"block       0       1  no text \\udcff.jpg",
         b"block       0       1  a\\nblock  0  1  b.jpg",
         b"block       0       1  \\u732b \\x1b[2J.jpg",

@@ -1,19 +1,21 @@
 """A bank of banned pictures, and the gate that asks it about every upload.
 
 A bank is one SQLite file. Its truth is a log that is only ever added to: a line for every picture that was flagged, a line for
-every entry that was withdrawn, each with its time and reason. Nothing is deleted, so that one can always tell who was kept out
-when, and why. What `Bank.ask` searches is made from the log and kept in memory; before each answer it reads the lines that are
+every entry that was withdrawn, each with its time and reason. Nothing is deleted, so that one can always tell what was banned
+when, and why. (What was asked, and by whom, is not written down.) What `Bank.ask` searches is made from the log and kept in memory; before each answer it reads the lines that are
 new, whoever wrote them.
 
 **What is promised.** `Bank.flag` returns when the entry is safe on disk: a process that is killed then, or a power cut, cannot
 lose it. Whatever was flagged before `Bank.ask` is called, by any process on this machine, is seen by it. Many processes and
-threads may ask and flag at once; they wait for each other. (Open a bank in each process, not before a fork.)
+threads may ask and flag at once; they wait for each other. (Open a bank in each process, not before a fork. And copy the file
+with another program: once a process closes a file, POSIX lets go of all its locks on that file, those of SQLite included.)
 
 For this SQLite keeps a rollback journal (``journal_mode=DELETE``, ``synchronous=EXTRA``: the file, the journal and their folder
 reach the disk before a flag counts). A write-ahead log would flag three times as fast, but under SQLite older than 3.51.3, as in
 most Pythons of today, two processes that write at one moment could, rarely, damage the file (sqlite.org/wal.html, "The WAL-Reset
-Bug"); and a gate that may only read the file could not ask. Keep the file on a local disk: network drives lock badly. For copies use
-`Bank.write_csv`, or copy the file while nobody has it open.
+Bug"); and a gate that may only read the file could not ask. (Here it cannot for as long as a killed writer's journal lies beside the
+file: whoever may write has to open the bank once.) Keep the file on a local disk: network drives lock badly. For a copy of all
+that was ever flagged and withdrawn, copy the file while nobody has it open; `Bank.write_csv` writes the entries in force.
 
 **What the gate does with a picture it cannot read** is the caller's decision: `Bank.ask` raises `Problem`. Hold such an upload
 back (the gate fails closed) or let it pass (it fails open), but decide. Of an animated GIF, as of every file with several frames,
@@ -51,7 +53,7 @@ NOTHING = 8
 #: The number of the way in which the file is laid out.
 FORMAT = 1
 #: The columns of a bank's CSV file.
-COLUMNS = ["fingerprint", "reason", "source", "time"]
+COLUMNS = ["fingerprint", "reason", "source", "time", "made_with"]
 
 _PATIENCE = 60  # seconds to wait while other processes write
 _TAIL = 20_000  # entries that are scanned one by one before they join the index
@@ -109,7 +111,7 @@ class Answer(NamedTuple):
 
 
 class Bank:
-    """A bank of banned pictures, opened, or made where there is none.
+    """A bank of banned pictures.
 
     Parameters
     ----------
@@ -117,8 +119,8 @@ class Bank:
         The file. Beside it lies, while somebody writes, NAME-journal; a process that was killed may leave that behind, and
         whoever opens the bank next needs it.
     make : bool
-        False raises `Problem` where there is no bank yet. Use it for a gate: a new bank, made because of a misspelt name, would
-        let everything pass.
+        Make a bank where there is none yet. Otherwise that raises `Problem`: a new bank, made because of a misspelt name, would let
+        everything pass.
     **reading
         ``rotate``, ``background``, ``fast``: how picture files are read (see `helpers.images.open_image`). A bank keeps what it
         was made with; leave them out to read as it does.
@@ -132,27 +134,32 @@ class Bank:
     Raises
     ------
     Problem
-        If the file is no bank, or one made otherwise: another reading is asked for, or its fingerprints come from another
-        imagehash or Pillow (first number of the version); or if it cannot be opened.
+        If the file is no bank, or one made otherwise than is asked for; or if it cannot be opened.
+
+    Notes
+    -----
+    Where another imagehash made the bank (first number of its version), its entries can be listed, withdrawn and exported, but
+    pictures are refused: their fingerprints might be others. Pillow may be another one: of 3,048
+    pictures of CALTECH-101 (every third) 3 have another fingerprint under Pillow 10.4, 11.3 and 12.0 than under 13.0, by one bit.
 
     Examples
     --------
     >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder, Bank(f"{folder}/banned.bank") as bank:
+    >>> with TemporaryDirectory() as folder, Bank(f"{folder}/banned.bank", make=True) as bank:
     ...     entry = bank.flag(np.uint64(0x3C3C3E0F8ECECDC9), "stolen photograph")
     ...     answer = bank.ask(np.uint64(0x3C3C3E0F8ECECDC8))
     >>> entry, answer.verdict, answer.distance, answer.reason
     (1, 'block', 1, 'stolen photograph')
     """
 
-    def __init__(self, path: str | Path, *, make: bool = True, **reading: object) -> None:
+    def __init__(self, path: str | Path, *, make: bool = False, **reading: object) -> None:
         self.path = Path(path)
         self._place = self.path.absolute()
         self._lock, self._process = threading.RLock(), os.getpid()
         # the last line of the log that was read; most entries; and the newest
         self._seen = None, _no_entries(), _no_entries()
         made = _made_here(reading)
-        missing = f"{path}: no such bank; check the spelling, or flag a picture first"
+        missing = f"{path}: no such bank; check the spelling, or make it first"
         try:
             if self._place.stat().st_size == 1:  # which SQLite would take for an empty file
                 raise Problem(_NO_BANK.format(path))
@@ -228,7 +235,19 @@ class Bank:
         >>> bank.fingerprint("upload.jpg")  # doctest: +SKIP
         np.uint64(4340410370284600380)
         """
-        return _fingerprint(self.reading, picture)
+        self._check_imagehash([picture])
+        return _fingerprint(self.reading, self._place, picture)
+
+    def _check_imagehash(self, pictures: list) -> None:
+        """Raise where the fingerprints of pictures, if there are any, would not be like those in the bank."""
+        there, here = (
+            _first_number(versions) for versions in (self.settings["versions"], _versions())
+        )
+        if there != here and not all(isinstance(one, (int, np.integer)) for one in pictures):
+            raise Problem(
+                f"{self.path}: the bank was made with imagehash {there}, and here is {here}; their fingerprints cannot be "
+                "compared: install that one, or make a new bank from the pictures"
+            )
 
     # Asking
 
@@ -305,8 +324,9 @@ class Bank:
         """
         block, review = _check_radii(block, review)
         pictures = list(pictures)
+        self._check_imagehash(pictures)
         paths = [picture for picture in pictures if isinstance(picture, (str, Path))]
-        job = partial(_try_all, self.reading)
+        job = partial(_try_all, self.reading, self._place)
         of_files = iter(share_out(job, paths, workers=workers, title="pictures"))
         queries = [
             next(of_files) if isinstance(picture, (str, Path)) else job([picture])[0]
@@ -344,7 +364,7 @@ class Bank:
         >>> bank.entries()["reason"].tolist()  # doctest: +SKIP
         ['stolen photograph']
         """
-        columns = ["entry", *COLUMNS, "withdrawn"]
+        columns = ["entry", *COLUMNS[:-1], "withdrawn"]
         table = pd.DataFrame(self._flagged(withdrawn), columns=columns).astype({"entry": "int64"})
         numbers = [int(digits, 16) for digits in table["fingerprint"]]
         table["fingerprint"] = np.array(numbers, dtype=np.uint64)
@@ -401,7 +421,7 @@ class Bank:
         self,
         fingerprints: object,
         reason: str,
-        source: str | list[str] = "",
+        source: str | Iterable[str] = "",
         *,
         anyway: bool = False,
     ) -> range:
@@ -411,7 +431,7 @@ class Bank:
         ----------
         fingerprints : array-like of uint64, shape (n,)
         reason : str
-        source : str or list of str
+        source : str or iterable of str
             One for all, or one for each.
         anyway : bool
             See `flag`.
@@ -437,13 +457,13 @@ class Bank:
                 f"fingerprints of shape {values.shape}: a bank takes {BITS} bits each, shape (n,)"
             )
         _check_text("reason", reason)
-        many = isinstance(source, (list, tuple, np.ndarray, pd.Series))
-        sources = list(source) if many else [source] * len(values)
+        one = isinstance(source, (str, bytes)) or not isinstance(source, Iterable)
+        sources = [source] * len(values) if one else list(source)
         if len(sources) != len(values):
             raise Problem(
                 f"{len(sources)} sources for {len(values)} fingerprints; give one, or one for each"
             )
-        for text in set(sources):
+        for text in sources:
             _check_text("source", text)
         if not anyway:
             for row in np.flatnonzero(says_nothing(values)):
@@ -456,15 +476,15 @@ class Bank:
         with self._writing():
             return self._add(rows)
 
-    def unflag(self, entry: int, reason: str) -> None:
-        """Withdraw an entry. The log keeps it, with the reason; no answer names it any more.
+    def unflag(self, entries: int | Iterable[int], reason: str) -> None:
+        """Withdraw an entry, or several: all or, if anything fails, none. The log keeps them; no answer names them any more.
 
         Parameters
         ----------
-        entry : int
-            Its number.
+        entries : int or iterable of int
+            Their numbers. A picture that was flagged twice has two.
         reason : str
-            Why it is withdrawn.
+            Why they are withdrawn.
 
         Raises
         ------
@@ -476,32 +496,21 @@ class Bank:
         >>> bank.unflag(1, "it was the owner's own")  # doctest: +SKIP
         """
         _check_text("reason", reason)
-        if not isinstance(entry, (int, np.integer)) or isinstance(entry, bool):
-            raise Problem(f"entry {entry!r}: it is a whole number, as flag gave it")
-        entry = int(entry)
+        numbers = list(entries) if isinstance(entries, Iterable) else [entries]
+        for entry in numbers:
+            if not isinstance(entry, (int, np.integer)) or isinstance(entry, bool):
+                raise Problem(f"entry {entry!r}: it is a whole number, as flag gave it")
         with self._writing():
-            last = self._last_event()
-            row = self._connection.execute(
-                "SELECT f.fingerprint, u.time FROM events f "
-                "LEFT JOIN events u ON u.entry = f.entry AND u.action = 'unflag' "
-                "WHERE f.id = ? AND f.action = 'flag'",
-                (min(max(0, entry), last + 1),),  # which SQLite can hold, whatever the entry
-            ).fetchone()
-            if not row:
-                raise Problem(f"{self.path}: has no entry {entry}; list the entries to find it")
-            digits, withdrawn = row
-            if withdrawn:
-                raise Problem(f"{self.path}: entry {entry} was withdrawn already, at {withdrawn}")
-            row = last + 1, _iso(datetime.now(UTC)), "unflag", entry, digits, reason, ""
-            self._connection.execute(_INSERT, row)
+            for entry in numbers:
+                self._withdraw(int(entry), reason)
 
     # As a text file
 
     def write_csv(self, path: str | Path) -> int:
         """Write the entries in force as CSV, whole or not at all: to keep a copy, or to share them with another bank.
 
-        UTF-8, ``\\n``, all values in quotes, and the columns ``fingerprint`` (16 hex digits), ``reason``, ``source`` and ``time``
-        (UTC). A text that a spreadsheet would run as a formula gets a ``'`` in front, which `read_csv` takes away again.
+        UTF-8, ``\\n``, all values in quotes, and the columns ``fingerprint`` (16 hex digits), ``reason``, ``source``, ``time``
+        (UTC) and ``made_with``, which tells how the pictures were read. A text that a spreadsheet would run as a formula gets a ``'`` in front, which `read_csv` takes away again.
 
         Parameters
         ----------
@@ -523,25 +532,27 @@ class Bank:
         >>> bank.write_csv("banned.csv")  # doctest: +SKIP
         2
         """
-        with suppress(OSError):  # where there is no such file yet
-            if self._place.samefile(path):
-                raise Problem(f"{path}: is the bank itself; choose another name for the CSV file")
+        if _same_file(self._place, path):
+            raise Problem(f"{path}: is the bank itself; choose another name for the CSV file")
         rows, text = self._flagged(withdrawn=False), StringIO()
         writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
         writer.writerow(COLUMNS)
         for _, digits, reason, source, time, _ in rows:
-            writer.writerow([digits, _plain(reason), _plain(source), time])
+            writer.writerow([digits, _plain(reason), _plain(source), time, self._made_with])
         try:
             with exclusive(path):
                 write_text(path, text.getvalue())
         except OSError as error:
             raise write_problem(path, error) from error
+        except ValueError as error:  # "." or "" has no name that a file could have
+            raise Problem(f"{path}: is no name of a file ({error}); choose another") from error
         return len(rows)
 
     def read_csv(self, path: str | Path, *, anyway: bool = False) -> int:
         """Take in the entries of a CSV file, as `write_csv` writes it: all that are new or, if a row is broken, none.
 
-        New is what this bank never had with the same fingerprint, reason, source and time, so that the same file can be merged
+        Entries of a bank that reads pictures otherwise are refused. Where ``made_with`` is empty or there is no such
+        column, as in a list made by hand, it is for you to know. New is what this bank never had with the same fingerprint, reason, source and time, so that the same file can be merged
         again and again. An entry that was withdrawn here stays so: to ban the picture again, flag it.
 
         Parameters
@@ -565,12 +576,21 @@ class Bank:
         >>> bank.read_csv("banned.csv")  # doctest: +SKIP
         0
         """
-        new = dict.fromkeys(_rows(path, anyway))  # each once, in the order of the file
+        if _same_file(self._place, path):
+            raise Problem(f"{path}: is the bank itself; name a CSV file")
+        new = dict.fromkeys(
+            _rows(path, self._made_with, anyway)
+        )  # each once, in the order of the file
         with self._writing():
             query = "SELECT fingerprint, reason, source, time FROM events WHERE action = 'flag'"
             for row in self._connection.execute(query):
                 new.pop(row, None)
             return len(self._add(list(new)))
+
+    @property
+    def _made_with(self) -> str:
+        reading = " ".join(f"{name}={value}" for name, value in sorted(self.reading.items()))
+        return f"{self.settings['algorithm']} {self.settings['hash_size']} {reading}"
 
     # The file
 
@@ -619,7 +639,8 @@ class Bank:
 
     def _problem(self, error: sqlite3.Error) -> Problem:
         """SQLite's error in one sentence."""
-        kind = getattr(error, "sqlite_errorname", "").split("_")[1:2]
+        name = getattr(error, "sqlite_errorname", "")
+        kind = name.split("_")[1:2]
         why = " ".join(str(error).split())
         if kind == ["CANTOPEN"]:
             with suppress(OSError):  # where the folder may not be entered
@@ -628,6 +649,11 @@ class Bank:
                 if not self._place.parent.is_dir():
                     return Problem(f"{self.path}: there is no folder for it; make that first")
             return Problem(f"{self.path}: may not be opened ({why}); ask for permission")
+        if name in ("SQLITE_READONLY_ROLLBACK", "SQLITE_READONLY_RECOVERY"):
+            return Problem(
+                f"{self.path}: was left half written by a program that was killed; "
+                "let somebody who may write to it open it once, which mends it"
+            )
         if kind in (["FULL"], ["IOERR"], ["READONLY"]):
             return write_problem(self.path, OSError(why))
         if kind == ["BUSY"]:
@@ -674,7 +700,7 @@ class Bank:
         try:
             known = then.keys() == made.keys() and then["reading"].keys() == made["reading"].keys()
             fingerprints.complete_reading(then["reading"])
-            numbers = _first_numbers(then["versions"])
+            _first_number(then["versions"])
         except (TypeError, AttributeError, KeyError, Problem) as error:
             raise self._damaged(unknown) from error
         if not known:
@@ -687,14 +713,11 @@ class Bank:
                     f"{self.path}: the bank was made with {key}={then['reading'][key]!r}, and {key}={value!r} is asked for; "
                     "their fingerprints cannot be compared: ask in the same way, or make a new bank"
                 )
-        for key in ("algorithm", "hash_size", "versions"):
-            here, there = made[key], then[key]
-            if key == "versions":
-                here, there = _first_numbers(here), numbers
-            if here != there:
+        for key in ("algorithm", "hash_size"):
+            if made[key] != then[key]:
                 raise Problem(
-                    f"{self.path}: the bank was made with {key} {there}, and here is {here}; their fingerprints cannot be "
-                    "compared: make a new bank from the pictures"
+                    f"{self.path}: the bank was made with {key} {then[key]}, and here is {made[key]}; their fingerprints cannot "
+                    "be compared: make a new bank from the pictures"
                 )
         return then
 
@@ -707,6 +730,23 @@ class Bank:
         )
         with self._working():
             return self._connection.execute(query, (withdrawn,)).fetchall()
+
+    def _withdraw(self, entry: int, reason: str) -> None:
+        """Withdraw an entry, in the transaction at hand."""
+        last = self._last_event()
+        row = self._connection.execute(
+            "SELECT f.fingerprint, u.time FROM events f "
+            "LEFT JOIN events u ON u.entry = f.entry AND u.action = 'unflag' "
+            "WHERE f.id = ? AND f.action = 'flag'",
+            (min(max(0, entry), last + 1),),  # which SQLite can hold, whatever the entry
+        ).fetchone()
+        if not row:
+            raise Problem(f"{self.path}: has no entry {entry}; list the entries to find it")
+        digits, withdrawn = row
+        if withdrawn:
+            raise Problem(f"{self.path}: entry {entry} was withdrawn already, at {withdrawn}")
+        row = last + 1, _iso(datetime.now(UTC)), "unflag", entry, digits, reason, ""
+        self._connection.execute(_INSERT, row)
 
     def _last_event(self) -> int:
         return self._connection.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()[0]
@@ -849,8 +889,16 @@ def _no_entries() -> _Part:
     return _Part(LinearScan(np.empty(0, dtype=np.uint64)), np.empty(0, dtype=np.int64))
 
 
-def _fingerprint(reading: dict, picture: object) -> np.uint64:
+def _same_file(one: Path, other: str | Path) -> bool:
+    with suppress(OSError, ValueError):  # one is not there, or its name is none
+        return one.samefile(other)
+    return False
+
+
+def _fingerprint(reading: dict, place: Path, picture: object) -> np.uint64:
     if isinstance(picture, (str, Path)):
+        if _same_file(place, picture):  # to close it would drop SQLite's locks
+            raise Problem(f"{picture}: is the bank itself; name a picture")
         return fingerprints.of_file(picture, **reading)
     if isinstance(picture, (int, np.integer)):
         return as_query(picture, words=1)[0]
@@ -866,12 +914,12 @@ def _fingerprint(reading: dict, picture: object) -> np.uint64:
         ) from error
 
 
-def _try_all(reading: dict, pictures: list) -> list:
+def _try_all(reading: dict, place: Path, pictures: list) -> list:
     """The fingerprint of each picture, or the `Problem` with it."""
     found = []
     for picture in pictures:
         try:
-            found.append(_fingerprint(reading, picture))
+            found.append(_fingerprint(reading, place, picture))
         except Problem as problem:
             found.append(problem)
     return found
@@ -916,23 +964,30 @@ def _unmarked(text: str) -> str:
     return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
 
 
-def _rows(path: str | Path, anyway: bool) -> list[tuple]:
+def _rows(path: str | Path, made_with: str, anyway: bool) -> list[tuple]:
     """The rows of a CSV file as the log has them."""
     try:
         content = Path(path).read_bytes()
         text = content.decode("utf-8-sig")
-    except OSError as error:
-        raise Problem(f"{path}: cannot be read ({error.strerror}); check the spelling") from error
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise Problem(f"{path}: line {line}: is not UTF-8 text; save it as CSV in UTF-8") from error
+    except (OSError, ValueError) as error:  # ValueError for what is no name of a file
+        why = getattr(error, "strerror", None) or error
+        raise Problem(f"{path}: cannot be read ({why}); check the spelling") from error
     reader, rows, line = csv.reader(StringIO(text, newline=""), strict=True), [], 1
     try:
         for row in reader:
-            if line == 1 and row != COLUMNS:
-                raise Problem(f"its columns are not {','.join(COLUMNS)}; export it from a bank")
-            if line > 1 and row:
-                rows.append(_row(row, anyway))
+            if line == 1:
+                columns = row
+                if columns not in (COLUMNS, COLUMNS[:-1]):  # a list made by hand lacks the last one
+                    raise Problem(f"its columns are not {','.join(COLUMNS)}; export it from a bank")
+            elif row:
+                if len(row) != len(columns):
+                    raise Problem(
+                        f"has {len(row)} values, not {len(columns)}; put texts with commas in quotes"
+                    )
+                rows.append(_row(*row, made_with=made_with, anyway=anyway))
             line = reader.line_num + 1
     except (Problem, csv.Error) as problem:
         raise Problem(f"{path}: line {line}: {problem}") from problem
@@ -941,10 +996,21 @@ def _rows(path: str | Path, anyway: bool) -> list[tuple]:
     return rows
 
 
-def _row(row: list[str], anyway: bool) -> tuple:
-    if len(row) != len(COLUMNS):
-        raise Problem(f"has {len(row)} values, not {len(COLUMNS)}; put texts with commas in quotes")
-    digits, reason, source, time = row
+def _row(
+    digits: str,
+    reason: str,
+    source: str,
+    time: str,
+    there: str = "",
+    *,
+    made_with: str,
+    anyway: bool,
+) -> tuple:
+    if there not in ("", made_with):
+        raise Problem(
+            f"was made with {there!r}, and this bank with {made_with!r}; their fingerprints cannot be compared: make a bank "
+            "that reads pictures as that one does"
+        )
     value = fingerprints.from_hex(digits)
     if not anyway:
         _refuse_nothing(value, "the picture")
@@ -968,9 +1034,14 @@ def _made_here(reading: dict) -> dict:
         "algorithm": "dhash",
         "hash_size": 8,
         "reading": fingerprints.complete_reading(reading),
-        "versions": {name: version(name) for name in ("imagehash", "pillow")},
+        "versions": _versions(),
     }
 
 
-def _first_numbers(versions: dict[str, str]) -> str:
-    return ", ".join(f"{name} {number.split('.')[0]}" for name, number in sorted(versions.items()))
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in ("imagehash", "pillow")}
+
+
+def _first_number(versions: dict[str, str]) -> str:
+    """Of imagehash's version."""
+    return versions["imagehash"].split(".")[0]
