@@ -12,6 +12,8 @@ endif
 READY = $(VENV)/ready
 DATASET ?= caltech-101
 export DATASET
+# Jupyter would lose an upload of more than 10 MB without a word; a photograph may have more.
+UPLOADS = "--ServerApp.tornado_settings={'websocket_max_message_size': 104857600}"
 
 tutorial: $(READY)  ## run all chapters, one page each, from pages/index.html
 	$(BIN)/python notebooks/run.py $(RUN_FLAGS)
@@ -20,7 +22,7 @@ test: $(READY)  ## unit tests, and every notebook against its saved outputs
 	$(BIN)/python -m pytest
 
 lab: $(READY)  ## open the chapters in JupyterLab
-	DATASET="$(if $(wildcard $(DATASET)/.),$(abspath $(DATASET)),$(DATASET))" $(BIN)/python -m jupyterlab --notebook-dir notebooks
+	DATASET="$(if $(wildcard $(DATASET)/.),$(abspath $(DATASET)),$(DATASET))" $(BIN)/python -m jupyterlab --notebook-dir notebooks $(UPLOADS)
 
 notebooks: $(READY)  ## run the chapters on the sample and save them, normalised
 	$(BIN)/python notebooks/run.py --save

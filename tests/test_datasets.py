@@ -331,7 +331,7 @@ def test_a_fetched_archive_is_kept_to_be_unpacked_again(
 
 
 def test_what_an_interrupted_run_left_is_cleared(small_caltech, archive, monkeypatch, data_folder):
-    leftover = data_folder / ".caltech-101.partial" / "airplanes" / "image_0009.jpg"
+    leftover = data_folder / ".caltech-101.fingerprints-partial" / "airplanes" / "image_0009.jpg"
     leftover.parent.mkdir(parents=True)
     leftover.write_bytes(b"half")
     monkeypatch.setenv("CALTECH_101_MIRROR", str(archive))
@@ -552,7 +552,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(
     original = getattr(Path, operation)
 
     def full(path, *arguments, **keywords):
-        inside = path.is_relative_to(data_folder / ".caltech-101.partial")
+        inside = path.is_relative_to(data_folder / ".caltech-101.fingerprints-partial")
         return (no_room if inside else original)(path, *arguments, **keywords)
 
     with monkeypatch.context() as patch:

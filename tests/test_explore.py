@@ -13,33 +13,40 @@ import sys
 import time
 import urllib.request
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
-from helpers import Problem, checks, explore, fingerprints, images, plots
+from helpers import Problem, checks, datasets, explore, fingerprints, images, pictures, plots, steps
 
 # name of an upload -> what is in it, and what the page says of it
 UNREADABLE = {
     "empty.jpg": (b"", r"is empty \(0 bytes\)"),
     "text.jpg": (b"I am no picture", "is not an image that Pillow can read"),
-    "photo.heic": (b"\0\0\0\x18ftypheic" + bytes(40), "install pillow-heif|could not be decoded"),
+    "photo.heic": (
+        b"\0\0\0\x18ftypheic" + bytes(40),
+        r"install pillow-heif \(pip install pillow-heif\) and restart the kernel",
+    ),
 }
 
 
 @pytest.fixture(scope="module")
-def pictures():
+def searched():
     """The sample, fingerprinted once for this module."""
-    return explore.index("sample")
+    return pictures.index("sample")
 
 
 @pytest.fixture
-def page(pictures):
+def page(searched):
     """A page on the sample, whose query has strangers within 16 bits."""
-    return explore.search_page(pictures, query="motorcycle_left/whole.jpg", radius=10)
+    page = explore.search_page(searched, query="motorcycle_left/whole.jpg", radius=10)
+    page.make_controls()
+    return page
 
 
 def encoded(image, format="JPEG", **options):
@@ -66,46 +73,6 @@ def state(page):
 # What a page shows is computed without controls
 
 
-def test_the_table_of_bits_is_what_dhash_compares(photograph, sample):
-    for image in [photograph(seed) for seed in range(5)] + [
-        images.open_image(sample.root / path) for path in sample.images[::10]
-    ]:
-        steps = explore.Steps(image)
-        assert np.array_equal(explore.bits(fingerprints.of_image(image)), steps.bits)
-        assert steps.pixels.shape == (8, 9)
-
-
-@pytest.mark.parametrize("radius", [0, 3, 10, 16, 64])
-def test_find_ranks_by_distance_then_name(pictures, radius):
-    query = pictures.fingerprints[40]
-    pairs = zip(pictures.paths, pictures.fingerprints.tolist(), strict=True)
-    plain = sorted(((value ^ int(query)).bit_count(), path) for path, value in pairs)
-    found = explore.find(pictures, query, radius)
-    expected = [(bits, path) for bits, path in plain if bits <= radius]
-    assert list(zip(found["distance"], found["path"], strict=True)) == expected
-    assert [int(differ).bit_count() for differ in found["differ"]] == found["distance"].tolist()
-
-
-def test_find_refuses_a_radius_that_is_none(pictures):
-    with pytest.raises(Problem, match="from 0 to 64"):
-        explore.find(pictures, 0, 65)
-
-
-@pytest.mark.parametrize(
-    "value, words",
-    [
-        (0, "no bits differ"),
-        (1 << 63, "1 bit differs: row 1, column 1"),
-        (
-            0x8001_0000_0000_0003,
-            "4 bits differ: row 1, column 1; row 2, column 8; row 8, columns 7, 8",
-        ),
-    ],
-)
-def test_differing_bits_in_words(value, words):
-    assert explore.differences(explore.bits(value)) == words
-
-
 def test_the_sentence_says_what_was_found(page):
     assert page.sentence == (
         "2 of 101 pictures of sample, the query itself among them, are within 10 bits of motorcycle_left/whole.jpg."
@@ -127,8 +94,8 @@ def test_where_nothing_is_found_the_nearest_distance_is_told(page, photograph, t
     assert "<li>" not in own.html()
 
 
-def test_each_match_is_shown_with_a_cross_on_each_bit_that_differs(pictures):
-    page = explore.search_page(pictures, query="retina/tile_20.jpg", radius=14)
+def test_each_match_is_shown_with_a_cross_on_each_bit_that_differs(searched):
+    page = explore.search_page(searched, query="retina/tile_20.jpg", radius=14)
     assert len(page.matches) > 5
     items = re.findall(r"<li>.*?</li>", page.html(), re.DOTALL)
     assert len(items) == len(page.matches)
@@ -138,8 +105,8 @@ def test_each_match_is_shown_with_a_cross_on_each_bit_that_differs(pictures):
     assert "more are not" not in page.html()
 
 
-def test_a_page_shows_so_many_and_tells_of_the_others(pictures):
-    page = explore.search_page(pictures, query="retina/tile_20.jpg", radius=32, most=3)
+def test_a_page_shows_so_many_and_tells_of_the_others(searched):
+    page = explore.search_page(searched, query="retina/tile_20.jpg", radius=32, most=3)
     assert page.html().count("<li>") == 3
     assert f"The 3 nearest are shown, {len(page.matches) - 3} more are not." in page.html()
 
@@ -152,13 +119,31 @@ def test_no_image_is_without_words(page):
             assert re.search(r'(alt|aria-label)="[^"]{4,}"', tag), tag
 
 
+def test_numbers_on_every_grey_can_be_read():
+    def light(grey):  # WCAG 2.2, relative luminance
+        share = grey / 255
+        return share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4
+
+    ramp = np.arange(256).reshape(16, 16)
+    drawn = re.findall(r'rgb\((\d+),.*?fill="(#\w+)">\1<', explore._numbers(ramp))
+    panel = Figure().subplots()
+    plots.draw_pixels(panel, ramp)
+    in_figure = [(text.get_text(), text.get_color()) for text in panel.texts]
+    assert len(drawn) == len(in_figure) == 256
+    for grey, ink in drawn + in_figure:
+        paper, letters = light(int(grey)), float(ink in ("#fff", "white"))
+        assert (max(paper, letters) + 0.05) / (min(paper, letters) + 0.05) >= 4.5, grey
+
+
 def test_names_are_escaped_and_a_picture_that_is_gone_leaves_words(tmp_path):
     name = "<img src=x onerror=alert(1)>/a & b.jpg"
     values = np.array([5, 5], dtype=np.uint64)
-    gone = explore.Pictures("<b>mine</b>", tmp_path, [name, "z.jpg"], values)
-    query = explore.Picture("<i>q</i>", Image.new("RGB", (9, 8)), (9, 8), values[0], path=name)
+    gone = pictures.Pictures("<b>mine</b>", tmp_path, [name, "z.jpg"], values)
+    query = pictures.Picture(
+        "<i>q</i>", Image.new("RGB", (9, 8)), (9, 8), values[0], path=name, in_dataset=True
+    )
     page = explore.SearchPage(gone, query, 0, 16, 12)
-    shown = page.html() + page.controls.status.value
+    shown = page.html() + page.make_controls().status.value
     assert not re.search(r"<img src=x|<b>mine|<i>q", shown)
     assert html.escape(name) in shown
     assert shown.count("cannot be read") == 2
@@ -176,41 +161,14 @@ def test_a_figure_says_in_words_what_it_shows(page):
 # Datasets
 
 
-def test_an_own_folder_is_indexed_without_what_cannot_be_read(photographs):
-    (photographs / "broken.jpg").write_bytes(b"no picture")
-    mine = explore.index(photographs)
-    assert len(mine) == 8
-    assert mine.left_out.startswith("1 of 9 files could not be read, the first: broken.jpg: ")
-
-
-def test_progress_is_told_in_words_where_there_is_no_bar(photographs, monkeypatch):
-    monkeypatch.delenv("TQDM_DISABLE")
-    monkeypatch.setattr(explore, "_CHUNK", 5)
-    said = []
-    told = explore.index(photographs, said.append)
-    assert [sentence.split(": ")[1] for sentence in said] == [
-        "0 of 8 are done.",
-        "5 of 8 are done.",
-    ]
-    assert not os.environ.get("TQDM_DISABLE")
-    plain = explore.index(photographs)
-    assert told.paths == plain.paths
-    assert np.array_equal(told.fingerprints, plain.fingerprints)
-
-
-def test_a_folder_that_is_not_there_or_holds_nothing_to_read_is_told(tmp_path):
-    with pytest.raises(Problem, match="no such folder"):
-        explore.index(tmp_path / "nowhere")
-    (tmp_path / "a.jpg").write_bytes(b"")
-    with pytest.raises(Problem, match="no picture that can be read"):
-        explore.index(tmp_path)
-
-
 # Reading a picture of one's own
 
 
 @pytest.mark.parametrize("name", UNREADABLE)
-def test_an_upload_that_cannot_be_read_gets_a_sentence_and_the_page_goes_on(page, name):
+def test_an_upload_that_cannot_be_read_gets_a_sentence_and_the_page_goes_on(
+    page, name, monkeypatch
+):
+    monkeypatch.setattr(images, "_formats", lambda: ["JPEG", "PNG"])  # as without pillow-heif
     content, reason = UNREADABLE[name]
     before = state(page)
     upload(page, name, content)
@@ -272,31 +230,27 @@ def test_a_panorama_is_read_once_and_worked_on_small(page, tmp_path, monkeypatch
     assert page.query.size == (width, height)
     assert page.query.fingerprint == fingerprints.of_file(tmp_path / "panorama.jpg")
     assert max(page.query.image.size) <= 800
-    monkeypatch.setattr(explore, "open_with_size", lambda path: pytest.fail("it was read again"))
+    monkeypatch.setattr(pictures, "open_with_size", lambda path: pytest.fail("it was read again"))
     page.controls.radius.value = 16
     assert len(page.controls.results.value) < 1_000_000
     tool = explore.microscope(page.query)
-    tool.controls.turn.value = 3
+    tool.make_controls().turn.value = 3
     assert tool.flips.any()
-
-
-def test_a_photograph_lying_on_its_side_has_an_upright_thumbnail(tmp_path, photograph):
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    photograph(size=(300, 100)).save(tmp_path / "turned.jpg", exif=exif)
-    assert explore._open_small(tmp_path / "turned.jpg").size == (100, 300)
-    photograph(size=(3000, 1000)).save(tmp_path / "large.jpg")
-    assert 200 <= explore._open_small(tmp_path / "large.jpg").width < 3000
+    whole, copy = page.query.fingerprint, fingerprints.of_image(page.query.image)
+    lost = steps.how_many_differ(steps.bits(whole ^ copy))
+    assert f"a copy of 800 x 400 pixels: {lost} from the whole picture's" in told(tool)
 
 
 # Controls of the search
 
 
-def test_controls_are_made_when_they_are_needed(page):
-    assert page._controls is None
-    page.html(), page.figure(), repr(page)
-    assert page._controls is None
-    assert page.controls.page.children
+def test_controls_are_made_when_they_are_asked_for(page):
+    unseen = explore.search_page(page.pictures)
+    unseen.html(), unseen.figure(), repr(unseen)
+    assert unseen.controls is None
+    made = unseen.make_controls()
+    assert made.page.children
+    assert unseen.make_controls() is unseen.controls is made
 
 
 def walk(widget):
@@ -309,6 +263,7 @@ def walk(widget):
 def test_every_control_has_a_label_and_comes_in_the_order_of_use(page, kind):
     shown = page if kind == "search" else explore.microscope(page.query)
     classes = {"Text", "Combobox", "BoundedIntText", "Button", "FileUpload"}
+    shown.make_controls()
     controls = [one for one in walk(shown.controls.page) if type(one).__name__ in classes]
     labels = [one.description for one in controls]
     assert all(labels)
@@ -319,8 +274,8 @@ def test_every_control_has_a_label_and_comes_in_the_order_of_use(page, kind):
     names = ["Data set, or a folder", "Picture, or a file", "Previous", "Next", "Any"]
     names += ["Upload a picture", "Renew the upload button", "Radius in bits (0 to 16)"]
     if kind == "microscope":
-        names = ["Picture: path of a file", "Upload a picture", "Renew the upload button"]
-        names += [label for _, _, label in explore.LIMITS.values()] + ["Undo all changes"]
+        names = [label for _, _, label in steps.LIMITS.values()] + ["Undo all changes"]
+        names += ["Picture: path of a file", "Upload a picture", "Renew the upload button"]
     assert labels == names
 
 
@@ -342,16 +297,23 @@ def test_the_radius_can_be_dragged_or_typed(page):
 def test_a_picture_can_be_typed_in_part(page, monkeypatch):
     assert page.controls.picture.value == "motorcycle_left/whole.jpg"
     assert page.controls.picture.options == tuple(page.pictures.paths)
-    opened, open_with_size = [], explore.open_with_size
+    opened, open_with_size = [], pictures.open_with_size
     monkeypatch.setattr(
-        explore, "open_with_size", lambda path: opened.append(path) or open_with_size(path)
+        pictures, "open_with_size", lambda path: opened.append(path) or open_with_size(path)
     )
     page.controls.picture.value = "ROCKET/whole"
     assert page.query.path == page.controls.picture.value == "rocket/whole.jpg"
     assert opened == [page.pictures.root / "rocket/whole.jpg"], "opened once"
     page.controls.picture.value = "no such thing"
     assert "no such thing: no picture of sample has this in its name" in told(page)
-    assert page.query.path == "rocket/whole.jpg"
+    assert page.query.path == page.controls.picture.value == "rocket/whole.jpg"
+    page.controls.picture.value = "moon/tile_01"
+    assert "The first of" not in told(page)
+    page.controls.picture.value = "tile_0"
+    alike = [path for path in page.pictures.paths if "tile_0" in path]
+    assert f"The first of {len(alike)} with tile_0 in the name." in told(page)
+    assert page.query.path == alike[0]
+    page.controls.picture.value = "rocket/whole.jpg"
     page.controls.picture.value = ""
     assert "Problem" not in told(page)
     assert page.query.path == "rocket/whole.jpg"
@@ -361,10 +323,21 @@ def test_a_picture_can_be_the_path_of_a_file_or_of_a_folder_by_mistake(page, pho
     path = photographs / "cats" / "image_0002.jpg"
     page.controls.picture.value = f" {path} "
     assert page.query.name == "image_0002.jpg"
-    assert page.query.path == ""
+    assert not page.query.in_dataset
+    assert page.controls.picture.value == str(path)
     assert page.query.fingerprint == fingerprints.of_file(path)
     page.controls.picture.value = str(photographs)
     assert "is a folder, not an image" in told(page)
+    assert page.controls.picture.value == str(path), "the field says what is searched with"
+
+
+def test_a_folder_of_the_same_name_does_not_hinder_the_search_by_name(page, tmp_path, monkeypatch):
+    (tmp_path / "rocket").mkdir()
+    monkeypatch.chdir(tmp_path)
+    root = page.pictures.root.resolve()
+    page.pictures = replace(page.pictures, root=root)
+    page.controls.picture.value = "rocket"
+    assert page.query.path.startswith("rocket/")
 
 
 def test_buttons_go_through_the_pictures(page):
@@ -385,21 +358,68 @@ def test_buttons_go_through_the_pictures(page):
     assert page.query.path == paths[0]
 
 
+@pytest.mark.parametrize("button, row", [("next", 0), ("previous", -1)])
+def test_a_picture_that_was_brought_lies_before_the_first(page, photograph, button, row):
+    upload(page, "mine.jpg", encoded(photograph()))
+    getattr(page.controls, button).click()
+    assert page.query.path == page.pictures.paths[row]
+
+
+def test_a_plain_picture_is_told(page):
+    upload(page, "photo.png", encoded(images.open_image(page.pictures.root / "cat/whole.jpg")))
+    assert "plain picture" not in told(page)
+    upload(page, "dot.png", encoded(Image.new("RGB", (1, 1), "navy"), "PNG"))
+    assert "nearly that of a plain picture, so a match says next to nothing" in told(page)
+
+
 def test_the_dataset_can_be_a_folder_and_back(page, photographs, monkeypatch):
     page.controls.dataset.value = str(photographs)
     assert len(page.pictures) == 8
     assert page.query.path == page.controls.picture.value == "cats/image_0000.jpg"
     assert page.controls.picture.options == tuple(page.pictures.paths)
     assert "of 8 pictures of photographs" in told(page)
+    assert page.controls.dataset.value == str(photographs.resolve())
     others = shutil.copytree(photographs, photographs.with_name("others"))
     shutil.copy(photographs / "cats/image_0003.jpg", others / "cats/image_0000.jpg")
     (others / "broken.jpg").write_bytes(b"no picture")
     page.controls.dataset.value = str(others)
     assert page.html() == explore.search_page(others, query="cats/image_0000.jpg").html()
     assert "1 of 9 files could not be read, the first: broken.jpg" in told(page)
-    monkeypatch.setattr(explore, "index", lambda *_: pytest.fail("the sample was read again"))
+    monkeypatch.setattr(pictures, "index", lambda *_: pytest.fail("the sample was read again"))
     page.controls.dataset.value = "sample"
     assert "of 101 pictures of sample" in told(page)
+
+
+def test_two_folders_of_one_name_are_two(photographs, sample):
+    mine = shutil.copytree(photographs, photographs.parent / "deep" / "sample")
+    page = explore.search_page(mine)
+    page.make_controls()
+    assert page.controls.dataset.value == str(mine.resolve())
+    page.controls.dataset.value = "sample"
+    assert "of 101 pictures of sample" in told(page)
+    page.controls.dataset.value = str(mine.resolve())
+    assert "of 8 pictures of sample" in told(page)
+
+
+def test_what_takes_its_time_is_announced_with_the_way_to_stop_it(page, photographs, monkeypatch):
+    said = []
+    monkeypatch.setattr(page, "_tell", lambda sentence, *_: said.append(sentence))
+    page.controls.dataset.value = str(photographs)
+    assert said[0] == f"Looking for pictures in {photographs}. To stop: Kernel, then Interrupt."
+    assert said[-1] == page.sentence
+
+
+def test_what_fails_is_said_for_a_page_and_the_field_is_put_back(page, monkeypatch):
+    def fails():
+        raise Problem("no network; connect to one, and run this again")
+
+    monkeypatch.setattr(datasets, "caltech_101", fails)
+    before = state(page)
+    for _ in range(2):
+        page.controls.dataset.value = "caltech-101"
+        assert "Problem:  no network; connect to one, and try again" in told(page)
+        assert page.controls.dataset.value == "sample", "or Enter would do nothing"
+    assert state(page) == before
 
 
 def test_a_query_that_was_brought_stays_when_the_dataset_changes(page, photograph, photographs):
@@ -414,11 +434,13 @@ def test_stored_haystacks_are_offered_and_those_that_are_not_there_are_not(
     page, photographs, data_folder, monkeypatch
 ):
     shutil.copytree(photographs, data_folder / "haystack-sample")
-    assert page.controls.dataset.options == ("sample", "haystack-sample")
+    shutil.copytree(page.pictures.root, data_folder / "sample")
+    page = explore.search_page("sample")
+    assert page.make_controls().dataset.options == ("sample", "haystack-sample")
     page.controls.dataset.value = "haystack-sample"
     assert "of 8 pictures of haystack-sample" in told(page)
     page.controls.dataset.value = "sample"
-    monkeypatch.setattr(explore, "index", lambda *_: pytest.fail("it was read again"))
+    monkeypatch.setattr(pictures, "index", lambda *_: pytest.fail("it was read again"))
     page.controls.dataset.value = "haystack-sample"
     assert "of 8 pictures of haystack-sample" in told(page)
 
@@ -430,6 +452,7 @@ def test_a_folder_that_cannot_be_had_changes_nothing(page, tmp_path, folder):
     page.controls.dataset.value = str(tmp_path / folder) if folder else "  "
     assert ("Problem" in told(page)) == bool(folder)
     assert state(page) == before
+    assert page.controls.dataset.value == "sample", "or Enter would do nothing"
 
 
 def test_what_nobody_foresaw_becomes_a_sentence_too(page, monkeypatch):
@@ -438,10 +461,10 @@ def test_what_nobody_foresaw_becomes_a_sentence_too(page, monkeypatch):
 
     before = state(page)
     with monkeypatch.context() as patched:
-        patched.setattr(explore, "_choose", fails)
+        patched.setattr(pictures, "choose", fails)
         page.controls.next.click()
         assert "that did not work (RuntimeError: of all things)" in told(page)
-        patched.setattr(explore, "_choose", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(pictures, "choose", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         page.controls.next.click()
         assert "interrupted; nothing has changed" in told(page)
     assert state(page) == before
@@ -462,55 +485,16 @@ def test_a_lost_upload_button_is_renewed(page, photograph):
 # The microscope
 
 
-def test_no_change_is_none(photograph):
-    image = photograph()
-    assert np.array_equal(np.asarray(explore.changed(image, explore.Change())), np.asarray(image))
-
-
-@pytest.mark.parametrize(
-    "change, check",
-    [
-        (explore.Change(crop=10), lambda before, after: after.size == (96, 64)),
-        (explore.Change(turn=45), lambda before, after: after.getpixel((0, 0)) == (0, 0, 0)),
-        (explore.Change(brightness=50), lambda before, after: mean(after) < 0.6 * mean(before)),
-        (explore.Change(brightness=150), lambda before, after: mean(after) > 1.2 * mean(before)),
-        (explore.Change(quality=1), lambda before, after: 2 < abs_difference(before, after) < 60),
-    ],
-    ids=str,
-)
-def test_a_change_does_what_its_name_says(photograph, change, check):
-    image = photograph(2)
-    assert check(image, explore.changed(image, change))
-
-
-def mean(image):
-    return np.asarray(image).mean()
-
-
-def abs_difference(before, after):
-    return np.abs(np.asarray(before).astype(int) - np.asarray(after)).mean()
-
-
-@pytest.mark.parametrize("name", explore.LIMITS)
-def test_a_change_beyond_its_limits_is_refused(photograph, name):
-    low, high, _ = explore.LIMITS[name]
-    for value in (low, high):
-        assert explore.changed(photograph(), explore.Change(**{name: value})).width > 0
-    for value in (low - 1, high + 1):
-        with pytest.raises(Problem, match=f"from {low} to {high}"):
-            explore.changed(photograph(), explore.Change(**{name: value}))
-
-
 def test_the_microscope_counts_the_bits_that_flip(photograph):
     image = photograph(5, size=(900, 600))
-    tool = explore.microscope(image, explore.Change(crop=10))
-    after = explore.changed(image, explore.Change(crop=10))
+    tool = explore.microscope(image, steps.Change(crop=10))
+    after = steps.changed(image, steps.Change(crop=10))
     values = fingerprints.of_image(image), fingerprints.of_image(after)
     flips = int(values[0] ^ values[1]).bit_count()
     assert flips > 3
     assert int(tool.flips.sum()) == flips
     assert f": {flips} of 64 bits differ" in tool.sentence
-    assert tool.html().count("l.6 .6m0-.6l-.6 .6") == tool.html().count("h22v22h-22z") == flips
+    assert tool.html().count("l.6 .6m0-.6l-.6 .6") == tool.html().count("h24v24h-24z") == flips
     figure, alt = tool.figure()
     plots.save(figure, io.BytesIO())
     assert (
@@ -520,44 +504,63 @@ def test_the_microscope_counts_the_bits_that_flip(photograph):
     assert image.size == (900, 600), "the caller's picture stays as it is"
 
 
-def test_near_ties_are_the_32_smallest_differences(photograph):
-    steps = explore.Steps(photograph(7))
-    gaps = np.abs(steps.right_minus_left)
-    assert steps.near_ties.sum() == 32
-    assert gaps[steps.near_ties].max() <= gaps[~steps.near_ties].min()
+def test_the_microscope_shows_flipped_differences_before_and_after(photograph):
+    tool = explore.microscope(photograph(5), steps.Change(crop=10))
+    assert "a copy of" not in " ".join(tool.remarks)
+    before, after = tool.before.right_minus_left, tool.after.right_minus_left
+    label = re.search(r'aria-label="8 by 8 differences[^"]*"', tool.html())[0]
+    flipped = np.argwhere((before > 0) != (after > 0))
+    assert len(flipped) == label.count("row") > 3
+    for row, column in flipped:
+        old, new = (f"{one[row, column]:+d}".replace("+0", "0") for one in (before, after))
+        assert f"row {row + 1}, column {column + 1}: {old}, {new}" in label
+        for text, down in ((old, 12), (new, 23)):
+            assert re.search(
+                f'<text x="{28 * column + 14}" y="{28 * row + down}"[^>]*>{re.escape(text)}<',
+                tool.html(),
+            )
+    assert tool.html().count("<figure>") == 6
+    half = np.sort(np.abs(before), axis=None)[31]
+    near = sum(abs(before[row, column]) <= half for row, column in flipped)
+    assert f"; {near} of them were in the nearer half of its comparisons." in tool.sentence
 
 
 def test_controls_of_the_microscope_change_the_picture_and_undo_it(page):
     tool = explore.microscope(page.query)
+    tool.make_controls()
     unchanged = state(tool)
     assert "none of the 64 bits differs" in told(tool)
     for name, value in {"crop": 10, "turn": 5, "brightness": 60, "quality": 10}.items():
         getattr(tool.controls, name).value = value
         assert getattr(tool.change, name) == value
-    assert tool.change == explore.Change(crop=10, turn=5, brightness=60, quality=10)
+    assert tool.change == steps.Change(crop=10, turn=5, brightness=60, quality=10)
     assert tool.sentence in told(tool)
     assert tool.flips.sum() > 5
     tool.controls.reset.click()
-    assert tool.change == explore.Change()
+    assert tool.change == steps.Change()
     assert state(tool) == unchanged
     assert tool.controls.crop.value == 0
     assert tool.controls.results.value == tool.html()
 
 
 def test_the_microscope_takes_a_picture_of_ones_own_and_keeps_the_change(photograph, photographs):
-    tool = explore.microscope(photograph(), explore.Change(crop=5))
-    assert tool.controls.crop.value == 5
+    tool = explore.microscope(photograph(), steps.Change(crop=5))
+    assert tool.make_controls().crop.value == 5
     upload(tool, "mine.jpg", encoded(photograph(3), quality=95))
     assert tool.sentence.startswith("mine.jpg: ")
-    assert tool.change == explore.Change(crop=5)
+    assert tool.change == steps.Change(crop=5)
     tool.controls.path.value = str(photographs / "dogs" / "image_0006.jpg")
     assert tool.sentence.startswith("image_0006.jpg: ")
-    before = state(tool)
+    before, path = state(tool), tool.controls.path.value
     tool.controls.path.value = str(photographs / "nothing.jpg")
     assert "nothing.jpg: no such file; check the spelling" in told(tool)
+    assert tool.controls.path.value == path
     upload(tool, "text.jpg", b"text")
     assert "text.jpg: is not an image" in told(tool)
     assert state(tool) == before
+    assert tool.controls.path.value == path
+    upload(tool, "mine.jpg", encoded(photograph(3)))
+    assert tool.controls.path.value == "", "it would name another picture"
 
 
 # Where nobody can use controls
@@ -567,9 +570,7 @@ def test_the_microscope_takes_a_picture_of_ones_own_and_keeps_the_change(photogr
 def shown(monkeypatch):
     """What is displayed: widgets and figures."""
     found = SimpleNamespace(widgets=[], figures=[])
-    monkeypatch.setattr(
-        explore, "display", lambda data, metadata, raw: found.widgets.append((data, metadata))
-    )
+    monkeypatch.setattr(explore, "display", lambda data, raw: found.widgets.append(data))
     monkeypatch.setattr(plots, "show", lambda figure, alt: found.figures.append(alt))
     return found
 
@@ -592,32 +593,32 @@ def test_outside_of_jupyter_nobody_is_there():
     assert explore._someone_is_there() is False
 
 
-def test_a_program_gets_a_figure_and_a_sentence(page, shown, capsys):
+def test_a_program_gets_a_figure_and_a_sentence(searched, shown, capsys):
+    page = explore.search_page(searched)
     page._ipython_display_()
     assert shown.figures == [page.figure()[1]]
     assert shown.widgets == []
-    assert page._controls is None, "controls would be kept in the notebook's file"
+    assert page.controls is None, "controls would be kept in the notebook's file"
     assert "run the cell in JupyterLab to use it" in capsys.readouterr().out
 
 
 def test_a_person_gets_controls_and_their_copy_of_the_notebook_a_figure(page, shown, monkeypatch):
     monkeypatch.setattr(explore, "_someone_is_there", lambda: True)
     page._ipython_display_()
-    [(data, metadata)] = shown.widgets
-    assert (
-        data["application/vnd.jupyter.widget-view+json"]["model_id"] == page.controls.page.model_id
-    )
-    assert data["text/plain"] == metadata["image/png"]["alt"] == page.figure()[1]
-    assert data["image/png"].startswith("iVBORw0KGgo")
-    assert len(data["image/png"]) < 400_000
-    assert shown.figures == []
+    [data] = shown.widgets
+    view = data["application/vnd.jupyter.widget-view+json"]
+    assert view["model_id"] == page.controls.page.model_id
+    assert data["text/plain"] == repr(page)
+    assert shown.figures == [page.figure()[1]], "for those who get a copy of the notebook"
+    assert "explore-live" in page.controls.status.value
 
 
-def test_without_ipywidgets_a_sentence_says_how_to_get_it(page, shown, monkeypatch, capsys):
+def test_without_ipywidgets_a_sentence_says_how_to_get_it(searched, shown, monkeypatch, capsys):
+    page = explore.search_page(searched)
     monkeypatch.setattr(explore, "_someone_is_there", lambda: True)
     monkeypatch.setitem(sys.modules, "ipywidgets", None)
     with pytest.raises(Problem, match="python -m pip install"):
-        _ = page.controls
+        page.make_controls()
     page._ipython_display_()
     assert "controls need ipywidgets, which is not installed" in capsys.readouterr().out
     assert len(shown.figures) == 1
@@ -631,7 +632,7 @@ RIGHT = {
         for i in sorted(range(len(names)), key=lambda i: (distances[i], names[i]))
         if distances[i] <= radius
     ],
-    "differing_bits": lambda a, b: explore.bits(a ^ b),
+    "differing_bits": lambda a, b: steps.bits(a ^ b),
     "most_flips": lambda before, after: sorted(
         after, key=lambda name: bin(before ^ after[name]).count("1"), reverse=True
     )[0],
@@ -649,11 +650,11 @@ WRONG = {
         ),
     ],
     "differing_bits": [
-        lambda a, b: ~explore.bits(a ^ b),
-        lambda a, b: explore.bits(a ^ b)[::-1],
-        lambda a, b: explore.bits(a ^ b)[:, ::-1],
-        lambda a, b: explore.bits(a ^ b).T,
-        lambda a, b: explore.bits(a | b),
+        lambda a, b: ~steps.bits(a ^ b),
+        lambda a, b: steps.bits(a ^ b)[::-1],
+        lambda a, b: steps.bits(a ^ b)[:, ::-1],
+        lambda a, b: steps.bits(a ^ b).T,
+        lambda a, b: steps.bits(a | b),
     ],
     "most_flips": [
         lambda before, after: max(after, key=lambda name: abs(before - after[name])),
@@ -722,6 +723,8 @@ def jupyter_lab(home, folder):
     places |= {"HOME": str(home), "USERPROFILE": str(home), "IPYTHONDIR": str(home / "ipython")}
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", str(folder)]
     command += [f"--ServerApp.port={port}", f"--IdentityProvider.token={token}"]
+    most = explore.LAB_UPLOAD_MEGABYTES * 2**20  # as `make lab` has it
+    command += [f"--ServerApp.tornado_settings={{'websocket_max_message_size': {most}}}"]
     with (home / "log.txt").open("w") as log:
         server = subprocess.Popen(command, env={**os.environ, **places}, stdout=log, stderr=log)
     try:
@@ -733,7 +736,7 @@ def jupyter_lab(home, folder):
             except OSError:
                 assert server.poll() is None, (home / "log.txt").read_text()
                 time.sleep(0.2)
-        yield f"http://127.0.0.1:{port}/lab/tree/pages.ipynb?token={token}"
+        yield f"http://127.0.0.1:{port}/{{}}?token={token}".format
     finally:
         server.terminate()  # it ends its kernels, too
         try:
@@ -769,6 +772,8 @@ def test_in_jupyterlab_from_the_keyboard(browser, sample, photograph, tmp_path, 
     whole = images.open_image(sample.root / "rocket" / "whole.jpg")
     whole.resize((400, 300)).save(tmp_path / "my rocket.jpg")
     (tmp_path / "letter.txt").write_text("Dear all,")
+    Image.effect_noise((10_000, 5_000), 80).save(tmp_path / "panorama.jpg", quality=60)
+    assert (tmp_path / "panorama.jpg").stat().st_size > 10 * 2**20
 
     def press(*keys):
         for key in keys:
@@ -780,7 +785,7 @@ def test_in_jupyterlab_from_the_keyboard(browser, sample, photograph, tmp_path, 
         chooser.value.set_files(tmp_path / name)
 
     with jupyter_lab(tmp_path / "home", tmp_path / "notebooks") as address:
-        browser.goto(address)
+        browser.goto(address("lab/tree/pages.ipynb"))
         browser.get_by_text("| Idle").wait_for(timeout=30_000)
         browser.get_by_role("menuitem", name="Run", exact=True).click()
         browser.get_by_text("Run All Cells", exact=True).click()
@@ -791,6 +796,8 @@ def test_in_jupyterlab_from_the_keyboard(browser, sample, photograph, tmp_path, 
         tool.wait_for(timeout=30_000)
         matches = browser.locator(".explore li")
         assert matches.count() == 1
+        stills = browser.locator(".jp-RenderedImage:visible")
+        assert stills.count() == 0, "the live pages hide them"
         search.filter(
             has_text="1 of 101 pictures of sample, the query itself, is within 4 bits"
         ).wait_for()
@@ -822,6 +829,14 @@ def test_in_jupyterlab_from_the_keyboard(browser, sample, photograph, tmp_path, 
         browser.get_by_role("button", name="Next").press("Enter")
         search.filter(has_text="equal to cell/").wait_for()
 
+        field = browser.get_by_label("Data set, or a folder")
+        field.focus()
+        press("ControlOrMeta+a")
+        browser.keyboard.type("nowhere")
+        press("Enter")
+        problem.filter(has_text="nowhere: no such folder").wait_for()
+        assert field.input_value() == "sample"
+
         browser.get_by_label("Cut off each side, %").focus()
         press("ControlOrMeta+a", "2", "0", "Enter")
         browser.get_by_role("status").filter(
@@ -830,3 +845,22 @@ def test_in_jupyterlab_from_the_keyboard(browser, sample, photograph, tmp_path, 
         browser.get_by_role("button", name="Undo all changes").press("Space")
         tool.wait_for()
         assert browser.locator(".jp-Cell").count() == 2, "keys went to the notebook"
+
+        bring("panorama.jpg")
+        search.filter(has_text="of panorama.jpg").or_(
+            search.filter(has_text="to panorama.jpg")
+        ).wait_for()
+
+        # the next day: the notebook was saved, and its kernel is gone
+        press("ControlOrMeta+s")
+        notebook = tmp_path / "notebooks" / "pages.ipynb"
+        until = time.monotonic() + 15
+        while "image/png" not in notebook.read_text() and time.monotonic() < until:
+            time.sleep(0.2)
+        with urllib.request.urlopen(address("api/sessions")) as answer:
+            [session] = json.load(answer)
+        gone = urllib.request.Request(address(f"api/sessions/{session['id']}"), method="DELETE")
+        urllib.request.urlopen(gone).close()
+        browser.goto(address("lab/tree/pages.ipynb"))
+        stills.nth(1).wait_for(timeout=30_000)
+        assert stills.count() == 2

@@ -269,7 +269,10 @@ UNREADABLE = [
     (head_of_a_jpeg, "ends before its picture does .*; copy it again from its source"),
     (damaged_png, "could not be decoded .*; copy it again from its source, or save it anew"),
     (bomb, "has more than 178 million pixels, which Pillow refuses to open.*; save a smaller copy"),
-    (heic, "is a HEIC picture; install pillow-heif .* or convert it to JPEG"),
+    (
+        heic,
+        "is a HEIC picture; convert it to JPEG, or install pillow-heif .* and restart the kernel",
+    ),
     (video, "is not an image that Pillow can read"),
     (
         dead_link,

@@ -1,12 +1,14 @@
 """What the files around the code promise."""
 
+import ast
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from helpers import datasets, results
+import helpers
+from helpers import datasets, explore, results
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -70,6 +72,29 @@ def test_readme_names_only_targets_of_the_makefile():
     targets = set(re.findall(r"^(\w+):", makefile, re.MULTILINE))
     named = set(re.findall(r"(?:`|^)make (\w+)", README, re.MULTILINE))
     assert {"tutorial", "test", "lab", "notebooks"} <= named <= targets
+
+
+def test_modules_import_only_from_floors_below():
+    floors, floor = {}, None
+    for line in helpers.__doc__.splitlines():
+        found = re.match(r"(-?\d|     ) +``", line)
+        floor = int(found[1]) if found and found[1].strip() else floor
+        floors |= dict.fromkeys(re.findall(r"``(\w+)``", line) if found else [], floor)
+    modules = {path.stem: path for path in Path(helpers.__file__).parent.glob("*.py")}
+    del modules["__init__"]
+    assert floors.keys() == modules.keys()
+    for name, path in modules.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "helpers":
+                named = [*node.module.split(".")[1:], *(alias.name for alias in node.names)]
+                above = [other for other in named if floors.get(other, -9) >= floors[name]]
+                assert not above, f"{name} imports {above}"
+
+
+def test_make_lab_lets_uploads_through_that_the_page_speaks_of():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    [size] = re.findall(r"'websocket_max_message_size': (\d+)", makefile)
+    assert int(size) == explore.LAB_UPLOAD_MEGABYTES * 2**20
 
 
 def test_data_lands_in_the_clone_or_else_where_the_user_keeps_such_things(monkeypatch, tmp_path):

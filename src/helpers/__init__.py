@@ -5,19 +5,21 @@ The modules stand on floors and import only from those below:
 ===== =============================== =================================================
 floor module                          owns
 ===== =============================== =================================================
-3     ``__main__``                    the command line
-3     ``plots``, ``explore``,         pictures with alt text; pages with controls;
-      ``checks``, ``results``         feedback on exercises; a run's numbers beside ours
+4     ``__main__``, ``explore``       the command line; pages with controls
+3     ``plots``, ``checks``,          pictures with alt text; feedback on exercises;
+      ``results``                     a run's numbers beside ours
 2     ``shelf``, ``bank``,            the article's index; the gate's memory;
-      ``library``, ``evaluation``     copies in a photo library; recall and false matches
+      ``library``, ``evaluation``,    copies in a photo library; recall and false matches;
+      ``pictures``                    what one searches among by hand
 1     ``search``, ``pairs``           near a query; near each other, and groups
 1     ``datasets``                    get images
 0     ``near_duplicates``, ``mess``   make copies with known truth
 0     ``fingerprints``, ``hamming``   pixels to bits; distances between bits
 0     ``quarantine``                  files moved so that none is lost
 -1    ``images``, ``changes``,        open one picture honestly; what happens to pictures;
-      ``pixels``                      a second look at two
--1    ``atomic``, ``parallel``        files that are whole or absent; work shared out
+      ``pixels``, ``steps``           a second look at two; dHash step by step
+-2    ``atomic``, ``parallel``,       files that are whole or absent; work shared out;
+      ``compiled``                    counting bits by a compiler, where there is one
 ===== =============================== =================================================
 """
 

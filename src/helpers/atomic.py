@@ -38,7 +38,7 @@ def exclusive(path: str | Path, *, wait: bool = True) -> Iterator[None]:
     >>> with exclusive("db.shelve"):
     ...     pass
     """
-    name = hashlib.sha256(os.fsencode(Path(path).resolve())).hexdigest()[:16]
+    name = hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:16]
     file = Path(tempfile.gettempdir()) / f"image-fingerprints-{name}.lock"
     lock = FileLock(file, mode=0o666)  # another user may need it too
     try:
@@ -92,7 +92,10 @@ def new_folder(final: str | Path) -> Iterator[Path]:
 
 
 def _beside(final: Path) -> tuple[Path, Path]:
-    return final.with_name(f".{final.name}.partial"), final.with_name(f".{final.name}.old")
+    # names that nobody gives to a folder of their own, since `clear` removes them
+    return tuple(
+        final.with_name(f".{final.name}.fingerprints-{what}") for what in ("partial", "old")
+    )
 
 
 def clear(final: Path) -> None:
@@ -134,6 +137,8 @@ def write_text(path: str | Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("w", encoding="utf-8", newline="\n") as file:
             file.write(text)
+            file.flush()
+            os.fsync(file.fileno())  # else, after a power cut, the new name might hold nothing
         partial.replace(path)
     except OSError as error:
         with suppress(OSError):

@@ -159,7 +159,7 @@ class Bank:
         # the last line of the log that was read; most entries; and the newest
         self._seen = None, _no_entries(), _no_entries()
         made = _made_here(reading)
-        missing = f"{path}: no such bank; check the spelling, or make it first"
+        missing = f"{path}: no such bank; check the spelling, or make one (make=True; on the command line --new)"
         try:
             if self._place.stat().st_size == 1:  # which SQLite would take for an empty file
                 raise Problem(_NO_BANK.format(path))

@@ -1,0 +1,316 @@
+"""The pictures of a data set with their fingerprints, one picture of a person's own, and the search for the one among the others.
+
+It is what the page of `helpers.explore` stands on, and knows no controls.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from helpers import Problem, datasets, fingerprints, hamming
+from helpers.images import find_images, open_image, open_with_size
+from helpers.search import LinearScan
+
+THUMBNAIL = 100  # pixels
+_SIDE = 800  # pixels of the copy that is shown and worked on
+_CHUNK = 512  # pictures between two words of progress
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """The pictures of a dataset, with their fingerprints.
+
+    Attributes
+    ----------
+    name : str
+    root : Path
+    paths : list of str
+        Relative to `root`, sorted.
+    fingerprints : ndarray of uint64
+    left_out : str
+        A sentence about files that cannot be read, or empty.
+    """
+
+    name: str
+    root: Path
+    paths: list[str]
+    fingerprints: np.ndarray
+    left_out: str = ""
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @property
+    def where(self) -> str:
+        """What to type to get to it: the name of one of the kit's own data sets, or the path of a folder."""
+        root = self.root.resolve()
+        return self.name if root == (datasets.data_folder() / self.name).resolve() else str(root)
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Path -> row."""
+        return {path: row for row, path in enumerate(self.paths)}
+
+    @cached_property
+    def scan(self) -> LinearScan:
+        """What searches them. Up to some 100,000 pictures nothing is faster: see chapter 5."""
+        return LinearScan(self.fingerprints)
+
+
+def index(
+    dataset: datasets.Dataset | str | Path, report: Callable[[str], None] | None = None
+) -> Pictures:
+    """Fingerprint the pictures of a dataset.
+
+    Parameters
+    ----------
+    dataset : Dataset, str or Path
+        From `helpers.datasets.load`; or ``"sample"``, ``"caltech-101"``, or a folder. Nothing in it is changed.
+    report : callable, optional
+        Is given a sentence on the progress, now and then, in place of a progress bar.
+
+    Returns
+    -------
+    Pictures
+        Without the files that cannot be read.
+
+    Raises
+    ------
+    Problem
+        If there is no such folder, or nothing in it that can be read.
+
+    Examples
+    --------
+    >>> len(index("sample"))
+    101
+    """
+    if dataset in ("sample", "caltech-101"):
+        if report and dataset == "caltech-101" and not (datasets.data_folder() / dataset).is_dir():
+            report("Fetching CALTECH-101, 137 MB, and unpacking it.")
+        dataset = datasets.sample() if dataset == "sample" else datasets.caltech_101()
+    if isinstance(dataset, datasets.Dataset):
+        name, root, paths = dataset.name, dataset.root, dataset.images
+    else:
+        root = Path(dataset).expanduser()
+        name = root.resolve().name or str(root)
+        if report:
+            report(f"Looking for pictures in {root}.")
+        paths = find_images(root)
+    if report is None:
+        table = fingerprints.of_folder(root, paths)
+    else:
+        parts = []
+        for start in range(0, len(paths), _CHUNK):
+            report(f"Reading the pictures of {name}: {start:,} of {len(paths):,} are done.")
+            with _without_bar():
+                parts.append(fingerprints.of_folder(root, paths[start : start + _CHUNK]))
+        table = pd.concat(parts, ignore_index=True)
+    good, bad = table[table["problem"] == ""], table[table["problem"] != ""]
+    if good.empty:
+        raise Problem(f"{root}: holds no picture that can be read; choose another folder")
+    left_out = ""
+    if len(bad):
+        first = f"{bad.iloc[0].path}: {bad.iloc[0].problem}"
+        left_out = f"{len(bad)} of {len(table)} files could not be read, the first: {first}."
+    values = hamming.as_fingerprints(good["fingerprint"])
+    return Pictures(name, root, good["path"].tolist(), values, left_out)
+
+
+@contextmanager
+def _without_bar() -> Iterator[None]:
+    """What a control starts has no cell below which a bar could stand."""
+    before = os.environ.get("TQDM_DISABLE", "")
+    os.environ["TQDM_DISABLE"] = "1"
+    try:
+        yield
+    finally:
+        os.environ["TQDM_DISABLE"] = before  # an empty text counts as not set
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture to search with, or to look at.
+
+    Attributes
+    ----------
+    name : str
+        As it is shown.
+    image : PIL.Image.Image
+        In RGB, reduced to at most 800 pixels in width and height.
+    size : (int, int)
+        Width and height of the whole picture.
+    fingerprint : uint64
+        Of the whole picture.
+    note : str
+        A sentence, or empty.
+    path : str
+        As it was given; empty for an upload or a picture in memory.
+    in_dataset : bool
+        Whether that is its path in the dataset that is searched.
+    """
+
+    name: str
+    image: Image.Image
+    size: tuple[int, int]
+    fingerprint: np.uint64
+    note: str = ""
+    path: str = ""
+    in_dataset: bool = False
+
+
+def read_picture(path: str | Path, name: str | None = None) -> Picture:
+    """A picture from a file.
+
+    Parameters
+    ----------
+    path : str or Path
+    name : str, optional
+        To show instead of the file's.
+
+    Returns
+    -------
+    Picture
+        Its first frame, if it has several.
+
+    Raises
+    ------
+    Problem
+        With the name and the reason, if it cannot be read.
+
+    Examples
+    --------
+    >>> read_picture("data/sample/cat/whole.jpg").size  # doctest: +SKIP
+    (451, 300)
+    """
+    file = Path(path).expanduser()
+    try:
+        image, size = open_with_size(file)
+    except Problem as problem:
+        raise Problem(f"{name or file}: {str(problem).removeprefix(f'{file}: ')}") from problem
+    note = "Of an animation the first frame is taken." if _is_animation(file) else ""
+    value = fingerprints.of_image(image)
+    return Picture(name or file.name, reduced(image), size, value, note, str(path))
+
+
+def read_upload(name: str, content: bytes) -> Picture:
+    """A picture from the bytes of an upload: see `read_picture`."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "upload")  # never under a name that somebody else chose
+        file.write_bytes(content)
+        return replace(read_picture(file, name), path="")
+
+
+def from_memory(image: Image.Image, name: str = "The picture") -> Picture:
+    """A picture that is open already; it stays as it is."""
+    return Picture(name, reduced(image.copy()), image.size, fingerprints.of_image(image))
+
+
+def choose(dataset: Pictures, path: str | Path) -> Picture:
+    """A picture of the dataset, or else of the computer: see `read_picture`."""
+    if str(path) not in dataset.places:
+        return read_picture(path)
+    chosen = read_picture(dataset.root / path, str(path))
+    return replace(chosen, path=str(path), in_dataset=True)
+
+
+def named(dataset: Pictures, text: str) -> Picture:
+    """A picture of the dataset, a file of the computer, or the first picture of the dataset with this in its name.
+
+    Parameters
+    ----------
+    dataset : Pictures
+    text : str
+
+    Returns
+    -------
+    Picture
+        Its ``note`` says so if it is the first of several with this in their names.
+
+    Raises
+    ------
+    Problem
+        If there is no such thing, or it cannot be read.
+    """
+    if text in dataset.places or Path(text).expanduser().is_file():
+        return choose(dataset, text)
+    alike = [path for path in dataset.paths if text.lower() in path.lower()]
+    if alike:
+        first = choose(dataset, alike[0])
+        several = f"The first of {len(alike):,} with {text} in the name."
+        return replace(first, note=f"{several} {first.note}".strip()) if alike[1:] else first
+    if Path(text).expanduser().exists():
+        return read_picture(text)  # a folder, say: the sentence tells
+    where = f"no picture of {dataset.name} has this in its name"
+    raise Problem(f"{text}: {where}, and there is no such file; check the spelling")
+
+
+def _is_animation(path: Path) -> bool:
+    with suppress(OSError), Image.open(path, formats=["GIF", "PNG", "WEBP"]) as image:
+        return image.is_animated
+    return False
+
+
+def reduced(image: Image.Image) -> Image.Image:
+    """A picture in RGB of at most 800 pixels in width and height. It may be the one that was given, made smaller."""
+    image = image if image.mode in ("L", "RGB") else image.convert("RGB")
+    image.thumbnail((_SIDE, _SIDE))  # in place: a copy of 50 million pixels takes its time
+    return image.convert("RGB")
+
+
+def open_small(path: Path) -> Image.Image:
+    """For a thumbnail: a JPEG is decoded at a fraction of its size, which no eye can tell."""
+    with suppress(Exception), Image.open(path, formats=["JPEG"]) as image:
+        if image.mode == "RGB" and image.getexif().get(0x0112, 1) == 1:
+            image.draft("RGB", (2 * THUMBNAIL, 2 * THUMBNAIL))
+            image.load()
+            return image
+    return open_image(path)
+
+
+def find(pictures: Pictures, fingerprint: np.uint64, radius: int) -> pd.DataFrame:
+    """The pictures near a fingerprint, nearest first; of equally near ones in the order of their names.
+
+    Parameters
+    ----------
+    pictures : Pictures
+    fingerprint : uint64
+    radius : int
+        Largest distance, in bits, that counts.
+
+    Returns
+    -------
+    DataFrame
+        ``path``, ``distance`` (bits) and ``differ`` (uint64: its ones are the bits that differ; see `bits`).
+        ``attrs["seconds"]`` is what the search took.
+
+    Raises
+    ------
+    Problem
+        For a radius that is no whole number from 0 to 64.
+
+    Examples
+    --------
+    >>> two = Pictures("two", Path(), ["a.jpg", "b.jpg"], np.array([0, 3], dtype=np.uint64))
+    >>> find(two, np.uint64(1), radius=1)
+        path  distance  differ
+    0  a.jpg         1       1
+    1  b.jpg         1       2
+    """
+    scan, start = pictures.scan, time.perf_counter()
+    rows, distances = scan.within(fingerprint, radius)
+    seconds = time.perf_counter() - start
+    matches = pd.DataFrame({"path": [pictures.paths[row] for row in rows], "distance": distances})
+    matches["differ"] = pictures.fingerprints[rows] ^ np.uint64(fingerprint)
+    matches.attrs["seconds"] = seconds
+    return matches
