@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
-from helpers import Problem, fingerprints, library, mess, pixels
+from helpers import Problem, fingerprints, images, library, mess, pixels, quarantine
 from helpers.__main__ import main
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
@@ -60,7 +60,13 @@ def scan(tmp_path, photos):
 @pytest.fixture
 def plan_of(scan, photos):
     """The plan for what lies in the folder now, as rows by path."""
-    return lambda **keywords: library.propose(scan(), photos, workers=1, **keywords)
+    return lambda **keywords: propose(scan(), photos, **keywords)
+
+
+def propose(table, folder, **keywords):
+    """In this process, with a cache beside the folder."""
+    about = {"cache": folder.parent / "cache", "workers": 1}
+    return library.propose(table, folder, **{**about, **keywords})
 
 
 def by_path(plan):
@@ -184,7 +190,7 @@ def test_a_damaged_cache_is_thrown_away_with_a_sentence(scan, tmp_path, capsys):
         file.write_bytes(content)
         assert scan().equals(table)
         said = capsys.readouterr().out
-        assert said.startswith(f"{file}: what earlier scans found is damaged")
+        assert said.startswith(f"{file}: what earlier runs found is damaged")
         assert said.count("\n") == 1
         assert file.read_bytes() == whole
 
@@ -328,7 +334,7 @@ def test_links_pipes_and_names_that_are_no_text_are_listed_and_not_opened(scan, 
     assert all(map(str.startswith, bad["problem"], sentences))
     assert (bad["sha256"] == "").all()
     assert all(path.encode() for path in table["path"])
-    plan = library.propose(scan(), photos, workers=1)
+    plan = propose(scan(), photos)
     assert len(plan) == 0, "a link is no copy"
 
 
@@ -344,7 +350,7 @@ def test_names_with_spaces_quotes_and_newlines_are_names(scan, photos):
     ]
     for name in names:
         copy(photos / "cats" / "image_0000.jpg", photos / name)
-    plan = library.propose(scan(), photos, workers=1)
+    plan = propose(scan(), photos)
     assert set(plan.loc[plan["action"] == "move", "path"]) == set(names)
 
 
@@ -390,6 +396,34 @@ def test_a_file_that_changes_while_it_is_read_is_not_trusted(scan, photos, monke
     row = scan().set_index("path").loc["cats/image_0003.jpg"]
     assert "was written to while it was read" in row["problem"]
     assert row["sha256"] == ""
+
+
+def test_a_quarantine_inside_is_left_out_and_says_so(scan, photos):
+    """What lies in it may be the only other copy of what lies beside it."""
+    shut = photos / "old" / "library-quarantine"
+    for inside in ("cats/image_0000.jpg", "more/deep/image.jpg"):
+        copy(photos / "cats" / "image_0000.jpg", shut / inside)
+    copy(photos / "cats" / "image_0000.jpg", photos / "old" / "library" / "image.jpg")
+    assert len(propose(scan(), photos)) == 4
+    (shut / quarantine.JOURNAL).touch()
+    table = scan()
+    found = table["path"].str.startswith("old/")
+    assert table["path"][found].tolist() == ["old/library-quarantine", "old/library/image.jpg"]
+    assert table["problem"][found].iloc[0].startswith("is a quarantine and is left out")
+    assert set(propose(table, photos)["path"]) == {"cats/image_0000.jpg", "old/library/image.jpg"}
+
+
+def test_what_was_moved_is_not_offered_again_from_the_folder_above(scan, photos, tmp_path):
+    copy(photos / "cats" / "image_0000.jpg", photos / "again.jpg")
+    assert quarantine.apply(photos, propose(scan(), photos))["outcome"].tolist() == ["moved"]
+    (tmp_path / "cache").rename(tmp_path.with_name(f"{tmp_path.name}-cache"))
+    table = library.scan(tmp_path, cache=tmp_path.with_name(f"{tmp_path.name}-cache"), workers=1)
+    assert table["sha256"][table["sha256"] != ""].is_unique
+    for place in ("photographs-quarantine", "photographs-quarantine/again"):
+        (tmp_path / place).mkdir(exist_ok=True)
+        copy(photos / "cats" / "image_0001.jpg", tmp_path / place / "x.jpg")
+        with pytest.raises(Problem, match="is or lies in a quarantine"):
+            library.scan(tmp_path / place, cache=tmp_path.parent / "cache", workers=1)
 
 
 def test_a_folder_that_is_none_is_one_sentence(tmp_path):
@@ -500,7 +534,7 @@ def test_of_exact_copies_the_oldest_stays(plan_of, photos):
     plan = plan_of()
     assert plan["path"].tolist() == ["old.jpg", "a.jpg", "cats/image_0000.jpg"]
     assert plan["action"].tolist() == ["keep", "move", "move"]
-    assert plan["kind"].tolist() == ["original", "exact copy", "exact copy"]
+    assert plan["kind"].tolist() == ["kept", "exact copy", "exact copy"]
     assert set(plan["kept"]) == {"old.jpg"}
     assert plan["reason"].tolist() == [
         "stays: older than 2",
@@ -534,14 +568,8 @@ def test_the_largest_stays_then_the_least_compressed_then_the_oldest(plan_of, ph
     picture = photograph(1, size=(300, 200))
     save(picture.resize((200, 133)), photos / "small.jpg", modified=1000, quality=95)
     save(picture, photos / "coarse.jpg", modified=1000, quality=60)
-    save(picture, photos / "fine, late.jpg", modified=3000, quality=90)
-    save(
-        picture,
-        photos / "fine, early.jpg",
-        modified=2000,
-        quality=90,
-        comment="so the bytes differ",
-    )
+    save(picture, photos / "fine, late.jpg", modified=3000, quality=90, comment="b")
+    save(picture, photos / "fine, early.jpg", modified=2000, quality=90, comment="a")
     plan = plan_of()
     assert plan["path"].tolist()[0] == "fine, early.jpg"
     assert (
@@ -557,13 +585,106 @@ def test_the_largest_stays_then_the_least_compressed_then_the_oldest(plan_of, ph
     assert set(by_path(plan)["action"]) == {"move"}
 
 
-def test_where_not_all_are_jpeg_the_one_with_most_bytes_a_pixel_stays(plan_of, photos, photograph):
+def exif_of(time="2024:05:01 10:00:00", fraction=None):
+    exif = Image.Exif()
+    details = exif.get_ifd(0x8769)
+    details[0x9003] = time
+    if fraction:
+        details[0x9291] = fraction
+    return exif
+
+
+def see_through(picture):
+    with_alpha = picture.convert("RGBA")
+    with_alpha.putalpha(Image.radial_gradient("L").resize(picture.size))
+    return with_alpha
+
+
+#: What stays, and how it is saved; what goes, and how it is saved; why. What stays is always newer.
+BETTER = {
+    "PNG, JPEG of more bytes": ("png", {}, "jpg", {"quality": 100}, "less compressed"),
+    "BMP, WebP": ("bmp", {}, "webp", {"quality": 100}, "less compressed"),
+    "lossless WebP": ("webp", {"lossless": True}, "jpg", {}, "less compressed"),
+    "camera's and saved anew": (
+        "jpg",
+        {"quality": 90, "exif": exif_of()},
+        "jpg",
+        {"quality": 98},
+        "dated by the camera",
+    ),
+    "camera's and lossless": (
+        "jpg",
+        {"quality": 95, "exif": exif_of()},
+        "png",
+        {},
+        "dated by the camera",
+    ),
+    "a clock that was never set": (
+        "jpg",
+        {"quality": 98},
+        "jpg",
+        {"quality": 90, "exif": exif_of("0000:00:00 00:00:00")},
+        "less compressed",
+    ),
+    "metadata": (
+        "jpg",
+        {"quality": 90, "comment": "the harbour"},
+        "jpg",
+        {"quality": 90},
+        "of more bytes",
+    ),
+    "WebP": ("webp", {"quality": 95}, "webp", {"quality": 60}, "less compressed"),
+}
+
+
+@pytest.mark.parametrize("case", BETTER)
+def test_the_better_file_stays(case, plan_of, photos, photograph):
+    suffix, how, other_suffix, other_how, why = BETTER[case]
     picture = photograph(11, size=(300, 200))
-    save(picture, photos / "a.jpg", modified=1000, quality=95)
-    save(picture, photos / "b.png", modified=2000)
-    save(picture, photos / "c.webp", modified=1000, quality=80)
-    plan = plan_of()
-    assert plan["path"].tolist() == ["b.png", "a.jpg", "c.webp"]
+    save(picture, photos / f"stays, later.{suffix}", modified=3000, **how)
+    save(picture, photos / f"goes.{other_suffix}", modified=1000, **other_how)
+    row = by_path(plan_of()).loc[f"goes.{other_suffix}"]
+    assert row["action"] == "move"
+    assert row["reason"].endswith(f"the one that stays is {why}")
+
+
+def test_a_transparent_picture_stays_and_its_flattened_copy_goes(plan_of, photos, photograph):
+    picture = see_through(photograph(11, size=(300, 200)))
+    save(picture, photos / "logo.png", modified=3000, compress_level=9)
+    flat = images.open_image(photos / "logo.png")
+    save(flat, photos / "flat.jpg", modified=1000, quality=100, subsampling=0)
+    assert by_path(plan_of())["kept"].to_dict() == {"flat.jpg": "logo.png"}
+
+
+def test_of_two_lossy_formats_that_of_the_oldest_stays(plan_of, photos, photograph):
+    """Bytes of two formats cannot be compared: not even a WebP of more bytes stays."""
+    picture = photograph(11, size=(300, 200))
+    save(picture, photos / "a.webp", modified=2000, quality=100)
+    save(picture, photos / "b.jpg", modified=1000, quality=60)
+    save(picture, photos / "c.jpg", modified=3000, quality=90)
+    rows = by_path(plan_of())
+    assert rows["kept"].to_dict() == {"a.webp": "c.jpg", "b.jpg": "c.jpg"}
+    assert rows.loc["a.webp", "reason"].endswith("is of the format of the oldest")
+
+
+def test_a_film_behind_the_picture_is_not_lost_for_the_stripped_still(plan_of, photos, photograph):
+    save(photograph(12, size=(300, 200)), photos / "still.jpg", modified=1000)
+    still = (photos / "still.jpg").read_bytes()
+    (photos / "with a film.jpg").write_bytes(still + b"ftypmp42" * 200)
+    assert by_path(plan_of())["kept"].to_dict() == {"still.jpg": "with a film.jpg"}
+
+
+def test_of_256_colours_nobody_knows_whether_there_were_more(scan, photos, photograph):
+    picture = photograph(13)
+    save(picture.quantize(256), photos / "few.png")
+    save(picture, photos / "many.png")
+    save(picture, photos / "whole.tif")
+    save(picture, photos / "packed.tif", compression="jpeg")
+    save(picture, photos / "lossy.webp", exif=exif_of())
+    save(picture, photos / "lossless.webp", lossless=True, exif=exif_of())
+    table = scan().set_index("path")
+    named = table[~table.index.str.contains("/")]
+    assert set(named.index[named["lossless"]]) == {"many.png", "whole.tif", "lossless.webp"}
 
 
 def test_an_exact_copy_of_a_near_copy_goes_with_it(plan_of, photos, photograph):
@@ -580,7 +701,7 @@ def test_an_exact_copy_of_a_near_copy_goes_with_it(plan_of, photos, photograph):
 def test_a_turned_photograph_is_a_copy_of_the_upright_one(plan_of, photos, photograph):
     picture, exif = photograph(13, size=(300, 200)), Image.Exif()
     exif[0x0112] = 6
-    save(picture, photos / "upright.jpg", modified=1000, quality=95)
+    save(picture, photos / "upright.jpg", modified=1000, quality=95, comment=200 * "-")
     turned = picture.transpose(Image.Transpose.ROTATE_90)
     save(turned, photos / "turned.jpg", modified=2000, quality=95, exif=exif)
     assert by_path(plan_of())["kept"].to_dict() == {"turned.jpg": "upright.jpg"}
@@ -604,7 +725,7 @@ def test_broken_files_are_copies_byte_for_byte_and_empty_ones_are_not(plan_of, p
         (photos / f"empty {name}").write_bytes(b"")
     plan = plan_of()
     assert plan["path"].tolist() == ["one.jpg", "two.jpg"]
-    assert plan["kind"].tolist() == ["original", "exact copy"]
+    assert plan["kind"].tolist() == ["kept", "exact copy"]
 
 
 def animation(path, *pictures):
@@ -624,12 +745,28 @@ def test_files_with_several_frames_are_compared_by_their_bytes_only(
     assert set(plan_of()["path"]) == {f"a.{suffix}", f"c.{suffix}"}
 
 
+@pytest.mark.parametrize(
+    ("kind", "frames"), [(0, 1), (0x010001, 1), (0x020001, 2), (0x020002, 2), (0x020003, 2)]
+)
+def test_the_second_view_of_a_stereo_camera_counts_and_a_preview_does_not(
+    kind, frames, scan, photos, photograph
+):
+    """The kind of the second picture, in the MP entries: undefined, a preview, panorama, stereo, angles."""
+    file, first = photos / "pair.jpg", photograph(24)
+    first.save(file, format="MPO", save_all=True, append_images=[photograph(25)])
+    content = file.read_bytes()
+    (at,) = [
+        place
+        for place in range(len(content))
+        if content[place : place + 4] == b"\0\0\3\0"
+        and content[place + 16 : place + 20] == b"\0\0\0\0"
+    ]
+    file.write_bytes(content[: at + 16] + kind.to_bytes(4, "little") + content[at + 20 :])
+    assert scan().set_index("path").loc["pair.jpg", "frames"] == frames
+
+
 def exposed(path, picture, *when):
-    exif = Image.Exif()
-    details = exif.get_ifd(0x8769)
-    for tag, value in zip((0x9003, 0x9291), when, strict=False):
-        details[tag] = value
-    save(picture, path, exif=exif)
+    save(picture, path, **({"exif": exif_of(*when)} if when else {}))
 
 
 @pytest.mark.parametrize(
@@ -683,7 +820,7 @@ def test_who_is_near_a_copy_is_compared_with_the_one_that_stays(scan, photos, ph
     table = scan()
     rows = table["path"].isin(["a.png", "b.png", "c.png"])
     table.loc[rows, "fingerprint"] = pd.array([0, 1, 3], dtype="UInt64")
-    moves = by_path(library.propose(table, photos, radius=1, workers=1))
+    moves = by_path(propose(table, photos, radius=1))
     assert moves["kept"].to_dict() == {"b.png": "a.png", "c.png": "a.png"}
     assert moves["distance"].to_dict() == {"b.png": 1, "c.png": 2}
 
@@ -705,6 +842,52 @@ def test_another_line_of_text_is_a_look_alike(plan_of, photos):
     assert len(looks) == 2
     assert set(looks["action"]) == {"look"}
     assert (looks["correlation"] > 0.99).all(), "though they correlate"
+
+
+def page(total):
+    """A page of A4 as scanners make it, 150 dots per inch."""
+    paper = Image.new("RGB", (1240, 1754), "white")
+    draw, font = ImageDraw.Draw(paper), ImageFont.load_default(21)
+    for line in range(39):
+        draw.text(
+            (100, 100 + 40 * line), f"{line + 7} copies of the same words " * 3, "black", font
+        )
+    draw.text((850, 1665), f"Total: {total} EUR", "black", font)
+    return paper
+
+
+def test_a_digit_on_a_page_is_seen_at_full_size(plan_of, photos):
+    """At 512 pixels it is not."""
+    save(page("61.08"), photos / "a.jpg", quality=90, comment=20_000 * "-")
+    save(page("81.08"), photos / "b.jpg", quality=90)
+    save(page("61.08"), photos / "copy of a.jpg", quality=60)
+    one, other = (images.open_image(photos / name) for name in ("a.jpg", "b.jpg"))
+    assert pixels.difference(one, other) <= library.COPY
+    rows = by_path(plan_of())
+    assert rows["action"].to_dict() == {"b.jpg": "look", "copy of a.jpg": "move"}
+    assert rows.loc["copy of a.jpg", "kept"] == "a.jpg"
+
+
+def test_many_frames_of_one_scene_take_few_looks(plan_of, photos, photograph, monkeypatch, reads):
+    """Of 40 frames there are 780 pairs; small sums tell most of them apart, and no picture is opened for each pair."""
+    scene = np.asarray(photograph(71, size=(300, 200)))
+    for number in range(40):
+        moved = scene.copy()
+        moved[60:100, 7 * number : 7 * number + 20] = (
+            255 - moved[60:100, 7 * number : 7 * number + 20]
+        )
+        save(Image.fromarray(moved), photos / f"{number:02}.bmp", modified=1000 + number)
+    exact, calls = pixels.difference, []
+    monkeypatch.setattr(pixels, "difference", lambda *two: (calls.append(two), exact(*two))[1])
+    reads()
+    rows = by_path(plan_of())
+    assert len(rows) == 39
+    assert set(rows["action"]) == {"look"}
+    assert len(calls) < 200
+    assert reads().count("07.bmp") == 2, "for its fingerprint, and for the second look"
+    for path, row in rows.iterrows():
+        two = (images.open_image(photos / name) for name in (row["kept"], path))
+        assert row["difference"] == round(exact(*two), 1)
 
 
 def test_who_passes_twice_is_a_copy_of_the_one_it_differs_least_from(plan_of, photos, photograph):
@@ -730,19 +913,87 @@ def test_pictures_that_are_gone_since_the_scan_are_left_out(scan, photos, photog
     save(photograph(61, size=(200, 133)), photos / "b.jpg")
     table = scan()
     (photos / "b.jpg").write_bytes(b"no picture")
-    assert len(library.propose(table, photos, workers=1)) == 0
+    assert len(propose(table, photos)) == 0
     (photos / "b.jpg").unlink()
-    assert len(library.propose(table, photos, workers=1)) == 0
+    assert len(propose(table, photos)) == 0
+
+
+# What the second look found is remembered
+
+
+@pytest.fixture
+def two_groups(photos, photograph):
+    for name, seed in (("a", 61), ("b", 62)):
+        save(photograph(seed, size=(300, 200)), photos / f"{name}.jpg", modified=1000)
+        save(photograph(seed, size=(200, 133)), photos / f"small {name}.jpg", modified=1000)
+
+
+def test_a_second_plan_opens_only_what_has_changed(two_groups, scan, photos, reads, photograph):
+    table = scan()
+    reads()
+    plan = propose(table, photos)
+    assert reads() == ["a.jpg", "b.jpg", "small a.jpg", "small b.jpg"]
+    pd.testing.assert_frame_equal(propose(table, photos), plan)
+    assert reads() == []
+    save(photograph(61, size=(210, 140)), photos / "small a.jpg")
+    table = scan()
+    reads()
+    plan = propose(table, photos)
+    assert reads() == ["a.jpg", "small a.jpg"]
+    pd.testing.assert_frame_equal(
+        propose(table, photos, cache=photos.parent / "another cache"), plan
+    )
+    assert by_path(plan).loc["small a.jpg", "width"] == 210
+
+
+def test_other_thresholds_are_another_plan(two_groups, scan, photos):
+    table = scan()
+    assert len(propose(table, photos)) == 4
+    assert len(propose(table, photos, copy=0.1)[lambda plan: plan["action"] == "move"]) == 0
+    assert len(propose(table, photos, look_alike=1.1)) == 0
+    assert len(propose(table, photos)) == 4
+
+
+def test_what_is_gone_is_not_remembered_and_not_proposed(two_groups, scan, photos):
+    table = scan()
+    whole = propose(table, photos)
+    kept = (photos / "small a.jpg").read_bytes()
+    (photos / "small a.jpg").unlink()
+    assert set(propose(table, photos)["path"]) == {"b.jpg", "small b.jpg"}
+    (photos / "small a.jpg").write_bytes(kept)
+    os.utime(photos / "small a.jpg", (1000, 1000))
+    pd.testing.assert_frame_equal(propose(table, photos), whole)
+
+
+def test_damaged_looks_are_thrown_away_with_a_sentence(two_groups, scan, photos, reads, capsys):
+    table = scan()
+    plan = propose(table, photos)
+    (file,) = photos.parent.glob("cache/*-looks.txt")
+    file.write_bytes(file.read_bytes()[:-5])
+    pd.testing.assert_frame_equal(propose(table, photos), plan)
+    assert "is damaged" in capsys.readouterr().out
+    reads()
+    propose(table, photos)
+    assert reads() == []
+
+
+def test_other_versions_look_again(two_groups, scan, photos, reads, monkeypatch):
+    table = scan()
+    propose(table, photos)
+    monkeypatch.setattr(library, "__version__", "99")
+    reads()
+    propose(table, photos)
+    assert len(reads()) == 4
 
 
 def test_bad_arguments_are_one_sentence(scan, photos, tmp_path):
     table = scan()
     with pytest.raises(Problem, match="radius 65"):
-        library.propose(table, photos, radius=65)
+        propose(table, photos, radius=65)
     with pytest.raises(Problem, match="no such folder; name the one that was scanned"):
-        library.propose(table, tmp_path / "nowhere")
+        propose(table, tmp_path / "nowhere")
     with pytest.raises(Problem, match="has no column 'sha256'"):
-        library.propose(table.drop(columns="sha256"), photos)
+        propose(table.drop(columns="sha256"), photos)
 
 
 # A mess with known truth
@@ -757,7 +1008,7 @@ def messy(sample, tmp_path_factory):
     tiles = [path for path in sample.images if "/tile_" in path]
     truth = mess.make(sample.root, tiles, place / "photos", files=420, seed=SEED, workers=2)
     table = library.scan(place / "photos", cache=place / "cache", workers=2)
-    plan = library.propose(table, place / "photos", workers=2)
+    plan = propose(table, place / "photos", workers=2)
     return place / "photos", truth.set_index("path"), table, plan
 
 
@@ -769,13 +1020,14 @@ def test_no_proposed_move_is_wrong(messy):
     assert len(moves) > 150
 
 
-#: A third of the tiles have little contrast (retina, moon, cells), where a person is asked rather more often.
+#: A third of the tiles have little contrast (retina, moon, cells), and screenshots are looked at in full size: there a person
+#: is asked rather more often.
 RECALL = {
     "backup": 1,
     "renamed": 1,
     "rotated": 1,
-    "resized": 0.95,
-    "recompressed": 0.75,
+    "resized": 0.9,
+    "recompressed": 0.65,
     "resized and recompressed": 0.85,
 }
 
@@ -841,10 +1093,10 @@ def test_the_rows_of_a_plan_hang_together(messy):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_the_plan_depends_neither_on_workers_nor_on_the_order_of_files(workers, messy):
+def test_the_plan_depends_neither_on_workers_nor_on_the_order_of_files(workers, messy, tmp_path):
     folder, _, table, plan = messy
     shuffled = table.sample(frac=1, random_state=workers)
-    again = library.propose(shuffled, folder, workers=workers)
+    again = propose(shuffled, folder, cache=tmp_path / "cache", workers=workers)
     pd.testing.assert_frame_equal(again, plan)
 
 
@@ -855,7 +1107,7 @@ def test_the_table_does_not_depend_on_workers(messy, tmp_path):
 
 def test_a_wider_radius_makes_no_proposal_wrong(messy):
     folder, truth, table, _ = messy
-    plan = library.propose(table, folder, radius=14, workers=2)
+    plan = propose(table, folder, radius=14, workers=2)
     moves = plan[plan["action"] == "move"]
     assert truth["original"][moves["path"]].tolist() == truth["original"][moves["kept"]].tolist()
 
@@ -1029,9 +1281,7 @@ def test_names_are_escaped_on_the_sheet(photos, scan, tmp_path):
         copy(original, photos / name)
     (photos / "bad <i>.jpg" if os.name != "nt" else photos / "bad.jpg").write_bytes(b"no picture")
     copy(next(photos.glob("bad*")), photos / "worse.jpg")
-    library.contact_sheet(
-        photos, library.propose(scan(), photos, workers=1), tmp_path / "sheet.html"
-    )
+    library.contact_sheet(photos, propose(scan(), photos), tmp_path / "sheet.html")
     page = Page((tmp_path / "sheet.html").read_text(encoding="utf-8"))
     assert not page.open
     assert {tag for tag, _ in page.tags} & {"script", "b", "i"} == set()
@@ -1066,8 +1316,8 @@ def run(*arguments):
 def test_clean_by_itself_touches_nothing(twice, capsys):
     before = everything(twice.parent / "photographs")
     assert run("clean", twice) == 0
-    assert capsys.readouterr().out == (
-        "To move: 1 exact copies and 0 near copies, 0.0 MB. To look at: 0 look-alikes.\n"
+    assert capsys.readouterr().out.startswith(
+        "To move: 1 exact copies and 0 near copies, 0.0 MB. To look at: 0 look-alikes.\nGroup 1\n"
     )
     assert everything(twice) == before
     assert not (twice.parent / "photographs-quarantine").exists()
@@ -1080,7 +1330,7 @@ def test_clean_names_some_of_what_is_no_picture(twice, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("No picture: broken 0.jpg: is not an image that Pillow can read")
     assert lines[5] == "No picture: 3 more"
-    assert len(lines) == 7
+    assert sum(line.startswith("No picture") for line in lines) == 6
 
 
 def test_clean_writes_a_plan_that_it_carries_out_and_undoes(twice, tmp_path, capsys):
@@ -1137,12 +1387,13 @@ def test_apply_says_what_it_left_alone(twice, tmp_path, capsys):
         ("{photos} --apply --plan {nowhere}", "could not be read"),
         ("{photos} --apply --quarantine {photos}/cats", "lies inside"),
         ("{photos} --sheet {empty}", "could not be written"),
-        ("{photos} --plan {photos}/cats/image_0000.jpg/plan.csv", "could not be written"),
+        ("{photos} --plan {text}/plan.csv", "could not be written"),
     ],
 )
 def test_bad_input_is_one_sentence(command, sentence, twice, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
-    places = {"nowhere": tmp_path / "nowhere", "empty": tmp_path / "empty", "photos": twice}
+    (tmp_path / "text").touch()
+    places = {name: tmp_path / name for name in ("nowhere", "empty", "text")} | {"photos": twice}
     before = everything(twice)
     assert run("clean", *(word.format(**places) for word in command.split())) == 2
     error = capsys.readouterr().err

@@ -105,6 +105,78 @@ def test_the_pictures_are_not_changed(photograph):
     assert first.mode == second.mode == "RGB"
 
 
+def test_one_with_many_is_one_with_each(photograph):
+    many = [
+        photograph(1),
+        photograph(2, size=(50, 70)),
+        flat(9),
+        noise(3),
+        photograph(1).point(lambda v: v // 2),
+    ]
+    for one in (photograph(1), flat(9), noise(4)):
+        all_greys = np.stack([pixels.greys(picture) for picture in many])
+        together = pixels.correlations(pixels.greys(one), all_greys).tolist()
+        assert together == [pixels.correlation(one, picture) for picture in many]
+
+
+# The largest difference, at full size and in small
+
+
+def with_a_dot(picture, place):
+    marked = picture.copy()
+    marked.paste((255, 0, 0), (*place, place[0] + 5, place[1] + 5))
+    return marked
+
+
+def test_what_is_lost_at_512_pixels_is_seen_at_full_size(photograph):
+    large = photograph(3, size=(2600, 1300)).point(lambda level: level // 2)
+    marked = with_a_dot(large, (1400, 700))
+    assert pixels.difference(large, marked) < 15
+    assert pixels.difference(large, marked, size=None) > 40
+
+
+@pytest.mark.parametrize("tile", [9, 50, 64, 200, 1000])
+def test_the_difference_does_not_depend_on_the_tiles(tile, photograph, monkeypatch):
+    fog = photograph(4, size=(311, 203)).point(lambda level: 100 + level // 12)
+    for place in ((0, 0), (61, 47), (306, 198), (62, 100)):
+        marked = with_a_dot(fog, place)
+        monkeypatch.setattr(pixels, "_TILE", 4096)
+        whole = pixels.difference(fog, marked, size=None)
+        monkeypatch.setattr(pixels, "_TILE", tile)
+        assert pixels.difference(fog, marked, size=None) == whole > 20
+
+
+def test_tiles_of_two_sizes_fit_together(photograph, monkeypatch):
+    """The larger picture is brought to the smaller one's size tile by tile, no less exactly than at once."""
+    large, small = photograph(5, size=(500, 400)), photograph(5, size=(333, 251))
+    at_once = pixels.difference(large, small, size=None)
+    monkeypatch.setattr(pixels, "_TILE", 64)
+    assert pixels.difference(large, small, size=None) == pytest.approx(at_once, abs=1)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_small_look_never_says_more_than_the_full_one(seed, photograph):
+    rng = np.random.default_rng(seed)
+    one = photograph(seed, size=(640, 480))
+    others = [
+        photograph(seed, size=(97, 61)),
+        photograph(seed + 1, size=(640, 480)),
+        with_a_dot(one, tuple(rng.integers(0, 470, 2).tolist())),
+        ImageEnhance.Brightness(one).enhance(0.9),
+        one.convert("L"),
+        flat(90, size=(600, 500)),
+        photograph(seed, size=(8, 300)),
+    ]
+    for other in others:
+        common = pixels.common_size(one.size, other.size)
+        least = pixels.at_least(pixels.blocks(one, common), pixels.blocks(other, common))
+        assert 0 <= least <= pixels.difference(one, other)
+    brighter = others[3]
+    common = pixels.common_size(one.size, brighter.size)
+    least = pixels.at_least(pixels.blocks(one, common), pixels.blocks(brighter, common))
+    assert least > 0.8 * pixels.difference(one, brighter), "and not nothing"
+
+
 # A part in its whole
 
 

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import random
+import re
 import shutil
 import stat
 import sys
@@ -60,14 +61,19 @@ def fill(folder, groups=4, copies=3):
 
 
 def state(folder):
-    """Every file, but for the journal, with its bytes, its time and its permissions."""
+    """Every file, but for the journal and the plans, with its bytes, its time and its permissions."""
     found = {}
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and not path.is_symlink() and path.name != JOURNAL:
+        ours = path.name == JOURNAL or re.match(r"\.?plan(-\d+)?\.csv", path.name)
+        if path.is_file() and not path.is_symlink() and not ours:
             status = path.stat()
             about = (digest(path.read_bytes()), status.st_mtime_ns, stat.S_IMODE(status.st_mode))
             found[path.relative_to(folder).as_posix()] = about
     return found
+
+
+def plans(place):
+    return {path.name: path.read_bytes() for path in place.glob("plan*")}
 
 
 @contextmanager
@@ -164,7 +170,7 @@ def test_there_and_back_again(way, library, place, plan):
     assert (state(library), state(place)) == (before, {})
     assert set(back["path"]) == set(go)
     assert set(back["outcome"]) == {"put back"}
-    assert [path.name for path in place.iterdir()] == [JOURNAL], "no empty folders"
+    assert {path.name for path in place.iterdir()} == {JOURNAL, "plan.csv"}, "no empty folders"
 
 
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="needs a second file system")
@@ -298,8 +304,8 @@ def test_a_kept_file_that_goes_between_two_moves_is_missed(library, plan, monkey
     """It is looked at before each move, not once for all."""
     move, moved = quarantine._Journal.move, []
 
-    def and_then(self, where, path, sha256):
-        move(self, where, path, sha256)
+    def and_then(self, where, path, *rest):
+        move(self, where, path, *rest)
         if path in OF_ITS_GROUP and not moved:
             moved.append(path)
             (library / KEPT).unlink()
@@ -439,16 +445,224 @@ def test_a_file_that_comes_between_the_look_and_the_move_is_not_overwritten(
     """The operating system refuses; where there are no links, it cannot."""
     move = quarantine._move
 
-    def meanwhile(source, target, about):
+    def meanwhile(source, target, *rest):
         if target == place / SPOILED:
             target.write_bytes(b"somebody else's")
-        move(source, target, about)
+        move(source, target, *rest)
 
     with way_of(way, library, place), mock.patch.object(quarantine, "_move", meanwhile):
         done = apply(library, plan)
     assert "could not be moved" in left_alone(done)[SPOILED]
     assert (place / SPOILED).read_bytes() == b"somebody else's"
     assert (library / SPOILED).is_file()
+
+
+# What changes at the very moment is left alone
+
+EDIT = b"edited at the very moment"
+
+
+def save_in_place(file):
+    file.write_bytes(EDIT)
+
+
+def save_and_replace(file):
+    new = file.with_name("new version")
+    new.write_bytes(EDIT)
+    new.replace(file)
+
+
+def save_as_long_as_before(file):
+    file.write_bytes(b"#" * file.stat().st_size)
+
+
+SAVES = [save_in_place, save_and_replace, save_as_long_as_before]
+MOMENTS = [
+    *(("before the move", way) for way in WAYS),
+    ("before the old name is removed", "there"),
+    ("before the old name is removed", "no links there"),
+    pytest.param("before the old name is removed", "here", marks=POSIX),
+]
+
+
+@contextmanager
+def at_the_moment(moment, source, target, act):
+    """Act once: after the file was looked at, or once it has its new name, and still the old one."""
+    acted = []
+
+    def once():
+        if not acted:
+            acted.append(True)
+            act()
+
+    def before(do):
+        def done(old, *rest):
+            if old == source:
+                once()
+            do(old, *rest)
+
+        return done
+
+    def after(do):
+        def done(*arguments):
+            do(*arguments)
+            if os.path.lexists(source) and os.path.lexists(target):
+                once()
+
+        return done
+
+    names, wrap = (
+        (["_move"], before) if moment == "before the move" else (["_synchronise", "_rename"], after)
+    )
+    patch = {name: wrap(getattr(quarantine, name)) for name in names}
+    with mock.patch.multiple(quarantine, **patch):
+        yield
+    assert acted, "the moment came"
+
+
+@pytest.mark.parametrize(("moment", "way"), MOMENTS)
+@pytest.mark.parametrize("save", SAVES)
+def test_an_edit_at_the_very_moment_is_left_alone(save, moment, way, library, place, plan):
+    before = state(library)
+    source, target = library / SPOILED, place / SPOILED
+    meanwhile = at_the_moment(moment, source, target, lambda: save(source))
+    with way_of(way, library, place), meanwhile:
+        done = apply(library, plan)
+        edited = state(library)[SPOILED]
+    assert left_alone(done) == {SPOILED: "was changed while it was to be moved; run this again"}
+    assert edited[0] in (digest(EDIT), digest(b"#" * len("2 " * 400 + "x")))
+    assert not os.path.lexists(target)
+    with way_of(way, library, place):
+        again = left_alone(apply(library, plan))
+        assert again == {SPOILED: "has changed since the plan was made; scan again"}
+        assert set(undo(place)["outcome"]) == {"put back"}
+    assert (state(library), state(place)) == ({**before, SPOILED: edited}, {})
+
+
+@pytest.mark.parametrize(("moment", "way"), MOMENTS)
+@pytest.mark.parametrize("save", SAVES)
+def test_an_edit_in_quarantine_at_the_very_moment_stays_there(
+    save, moment, way, library, place, plan
+):
+    before = state(library)
+    apply(library, plan)
+    source, target = place / SPOILED, library / SPOILED
+    meanwhile = at_the_moment(moment, source, target, lambda: save(source))
+    with way_of(way, library, place), meanwhile:
+        assert set(left_alone(undo(place))) == {SPOILED}
+    edited = state(place)
+    assert set(edited) == {SPOILED}
+    assert edited[SPOILED] != before.pop(SPOILED)
+    assert state(library) == before
+    assert left_alone(undo(place)) == {SPOILED: "has changed in quarantine; put it back by hand"}
+
+
+@pytest.mark.parametrize("way", [pytest.param("here", marks=POSIX), "there"])
+def test_a_file_that_is_deleted_at_the_very_moment_can_be_put_back(way, library, place, plan):
+    before = state(library)
+    source, target = library / SPOILED, place / SPOILED
+    moment = at_the_moment("before the old name is removed", source, target, source.unlink)
+    with way_of(way, library, place), moment:
+        apply(library, plan)
+    assert (state(library), state(place)) == split(before, plan)
+    undo(place)
+    assert state(library) == before
+
+
+@POSIX
+def test_what_somebody_puts_in_the_place_of_the_new_name_is_not_removed(library, place, plan):
+    """Then the file keeps its old name, as the only one."""
+    before = state(library)
+    source, target = library / SPOILED, place / SPOILED
+    moment = "before the old name is removed"
+    with at_the_moment(moment, source, target, lambda: save_and_replace(target)):
+        assert set(left_alone(apply(library, plan))) == {SPOILED}
+    assert state(library)[SPOILED] == before[SPOILED]
+    assert target.read_bytes() == EDIT
+
+
+# The plan stays beside what it moved
+
+
+def test_the_plan_that_was_carried_out_lies_in_quarantine(library, place, plan):
+    plan = plan.assign(reason='the same bytes; "ältere" bleibt, immer')
+    apply(library, plan)
+    assert list(plans(place)) == ["plan.csv"]
+    kept = pd.read_csv(place / "plan.csv", encoding="utf-8-sig")
+    pd.testing.assert_frame_equal(kept, plan, check_dtype=False)
+    assert set(undo(place)["outcome"]) == {"put back"}
+    assert list(plans(place)) == ["plan.csv"]
+
+
+def test_it_is_written_as_other_plans_are(library, place, plan, tmp_path):
+    from helpers.library import write_plan
+
+    write_plan(tmp_path / "plan.csv", plan)
+    apply(library, plan)
+    assert plans(place) == {"plan.csv": (tmp_path / "plan.csv").read_bytes()}
+
+
+def test_another_plan_gets_another_number_and_the_same_one_none(library, place, plan):
+    first = plan[plan["path"].str.contains("photos/[01]")]
+    apply(library, first)
+    written = plans(place)
+    apply(library, plan)
+    apply(library, plan)
+    apply(library, first)
+    assert list(sorted(plans(place))) == ["plan-2.csv", "plan.csv"]
+    assert plans(place)["plan.csv"] == written["plan.csv"]
+    assert len(pd.read_csv(place / "plan-2.csv", encoding="utf-8-sig")) == len(plan)
+    apply(library, change(plan, SPOILED, kept="other.jpg"))
+    assert sorted(plans(place)) == ["plan-2.csv", "plan-3.csv", "plan.csv"]
+
+
+def test_it_is_there_before_the_first_file_moves(library, place, plan):
+    with (
+        mock.patch.object(quarantine, "_move", side_effect=KeyboardInterrupt),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        apply(library, plan)
+    assert list(plans(place)) == ["plan.csv"]
+
+
+def test_other_files_that_look_like_plans_are_told_by_undo(library, place, plan):
+    apply(library, plan)
+    (place / ".plan.csv.partial").write_bytes(b"of a run that was killed")
+    for name in ("plan-b.csv", "my plan.csv", "photos/plan.csv"):
+        (place / name).parent.mkdir(exist_ok=True)
+        (place / name).write_bytes(b"whose?")
+    assert set(left_alone(undo(place))) == {"plan-b.csv", "my plan.csv", "photos/plan.csv"}
+
+
+# Strange places
+
+
+@POSIX
+@pytest.mark.parametrize("circle", [("a.jpg", "a.jpg"), ("a.jpg", "b.jpg")])
+def test_links_in_a_circle_are_passed_over(circle, library, place, plan):
+    first, second = circle
+    (library / first).symlink_to(second)
+    if second != first:
+        (library / second).symlink_to(first)
+    extra = [("move", f"{first}/x.jpg", KEPT, 1, digest(b"x"))]
+    done = apply(library, pd.concat([plan, pd.DataFrame(extra, columns=COLUMNS)]))
+    assert left_alone(done) == {f"{first}/x.jpg": "is not there any more; scan again"}
+    assert set(undo(place)["outcome"]) == {"put back"}
+    assert (library / first).is_symlink()
+
+
+@POSIX
+def test_a_link_in_a_circle_is_no_library_and_no_quarantine(plan, tmp_path):
+    (tmp_path / "circle").symlink_to("circle")
+    with pytest.raises(Problem, match="no such folder"):
+        apply(tmp_path / "circle", plan)
+    with pytest.raises(Problem, match="is no quarantine folder"):
+        undo(tmp_path / "circle")
+
+
+def test_a_whole_disk_has_nothing_beside_it(plan):
+    with pytest.raises(Problem, match="is a whole disk, so nothing lies beside it; name a quarant"):
+        quarantine.default_quarantine(Path.cwd().anchor)
 
 
 def test_undo_leaves_alone_what_changed_or_came_or_went_in_quarantine(library, place, plan):
@@ -715,9 +929,9 @@ def test_each_move_is_announced_before_and_confirmed_after(library, place, plan)
     journal = place / JOURNAL
     move, seen = quarantine._move, []
 
-    def look(source, target, about):
+    def look(*arguments):
         seen.append([json.loads(line) for line in journal.read_bytes().splitlines()])
-        move(source, target, about)
+        move(*arguments)
 
     with mock.patch.object(quarantine, "_move", look):
         apply(library, plan)

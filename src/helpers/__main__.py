@@ -87,12 +87,14 @@ def search(arguments: argparse.Namespace) -> None:
 
 
 def clean(arguments: argparse.Namespace) -> None:
-    """Find the copies in a photo library, and propose which of them may go.
+    """Find the copies in a photo library, and propose which of them may go, and why.
 
     Nothing is touched, unless --apply moves them into a quarantine folder, or --undo puts them back.
     """
     from helpers import library, quarantine  # they take a second to import
 
+    if arguments.workers is not None and arguments.workers < 1:
+        raise Problem(f"--workers {arguments.workers}: is no number of processes; it starts at 1")
     folder = Path(arguments.folder)
     place = Path(arguments.quarantine or quarantine.default_quarantine(folder))
     if arguments.undo:
@@ -100,10 +102,19 @@ def clean(arguments: argparse.Namespace) -> None:
         print(f"Put back: {(done['outcome'] == 'put back').sum()} files")
         _print_some("Left alone", done[done["outcome"] == "left alone"], "reason")
         return
-    if arguments.apply and arguments.plan:
+    carry_out = arguments.apply and arguments.plan
+    for written in filter(None, (arguments.sheet, None if carry_out else arguments.plan)):
+        _check_outside(written, folder)
+    if arguments.sheet:
+        library.check_sheet(arguments.sheet)
+    if carry_out:
+        if arguments.radius is not None and os.path.lexists(arguments.plan):
+            raise Problem(
+                f"{arguments.plan}: is there already, with its own radius; leave out --radius, or name another plan"
+            )
         plan = library.read_plan(arguments.plan)
     else:
-        if arguments.plan and Path(arguments.plan).exists():
+        if arguments.plan and os.path.lexists(arguments.plan):
             raise Problem(
                 f"{arguments.plan}: is there already; add --apply to carry it out, or name another file"
             )
@@ -115,6 +126,8 @@ def clean(arguments: argparse.Namespace) -> None:
             library.write_plan(arguments.plan, plan)
             print(f"The plan is in {arguments.plan}.")
     print(library.summary(plan))
+    if not arguments.apply:
+        _print_groups(plan)
     if arguments.sheet:
         library.contact_sheet(folder, plan, arguments.sheet, workers=arguments.workers)
         print(f"The pictures are in {arguments.sheet}.")
@@ -126,6 +139,29 @@ def clean(arguments: argparse.Namespace) -> None:
         _print_some("Left alone", done[done["outcome"] == "left alone"], "reason")
 
 
+def _check_outside(file: str, folder: Path) -> None:
+    """Nothing is written into a photo library, by whatever path."""
+    for around in Path(os.path.realpath(file)).parents:
+        with suppress(OSError):
+            if around.samefile(folder):
+                raise Problem(
+                    f"{file}: lies inside {folder}, where nothing is written; name another place"
+                )
+
+
+def _print_groups(plan: pd.DataFrame, groups: int = 5, lines: int = 4) -> None:
+    """The first groups of a plan, with the reasons, and how many more there are."""
+    for number, group in plan[plan["group"] <= groups].groupby("group"):
+        print(f"Group {number}")
+        for row in group.head(lines).itertuples():
+            print(f"  {row.action}  {_one_line(row.path)}: {_one_line(row.reason)}")
+        if len(group) > lines:
+            print(f"  {len(group) - lines} more files")
+    more = plan["group"].nunique() - groups
+    if more > 0:
+        print(f"{more} more groups; --plan lists all, --sheet shows the pictures")
+
+
 def _print_some(what: str, rows: pd.DataFrame, why: str, most: int = 5) -> None:
     for row in rows.head(most).to_dict("records"):
         print(f"{what}: {_one_line(row['path'])}: {_one_line(row[why])}")
@@ -134,11 +170,11 @@ def _print_some(what: str, rows: pd.DataFrame, why: str, most: int = 5) -> None:
 
 
 def gate_ask(arguments: argparse.Namespace) -> int:
-    """Ask a bank of banned pictures about some: a line each, with verdict, distance, entry and path.
+    """Ask a bank of banned pictures about some: a line each, with verdict, distance, entry, path and why.
 
     Ends with 0 if all may pass, 1 if any is blocked, is for a person to look at, or cannot be read.
     """
-    with bank.Bank(arguments.bank, make=False) as opened:
+    with bank.Bank(arguments.bank) as opened:
         answers = opened.ask_many(
             arguments.pictures, block=arguments.block, review=arguments.review
         )
@@ -147,15 +183,18 @@ def gate_ask(arguments: argparse.Namespace) -> int:
             distance, entry = (
                 "-" if number is None else number for number in (answer.distance, answer.entry)
             )
-            print(f"{answer.verdict:10} {distance:>2} {entry:>7}  {_one_line(path)}")
+            print(f"{answer.verdict:10} {distance:>2} {entry:>7}  {_one_line(path)}", end="")
+            texts = filter(None, (answer.reason, answer.source, answer.time))
+            why = "" if answer.verdict == "unreadable" else ", ".join(map(_one_line, texts))
+            print(f"  ({why})" if why else "")
             if answer.verdict == "unreadable":
                 print(_one_line(answer.reason), file=sys.stderr)
     return int(any(answer.verdict != "allow" for answer in answers))
 
 
 def gate_flag(arguments: argparse.Namespace) -> None:
-    """Ban pictures: all of them or, if one cannot be read, none. Makes the bank if there is none."""
-    with bank.Bank(arguments.bank, **_reading(arguments)) as opened:
+    """Ban pictures: all of them or, if one cannot be read, none."""
+    with bank.Bank(arguments.bank, make=arguments.new, **_reading(arguments)) as opened:
         values = [opened.fingerprint(path) for path in arguments.pictures]
         sources = arguments.pictures if arguments.source is None else arguments.source
         entries = opened.flag_many(values, arguments.reason, sources, anyway=arguments.anyway)
@@ -164,16 +203,15 @@ def gate_flag(arguments: argparse.Namespace) -> None:
 
 
 def gate_unflag(arguments: argparse.Namespace) -> None:
-    """Withdraw entries, by their numbers. The bank's log keeps them, with the reason."""
-    with bank.Bank(arguments.bank, make=False) as opened:
-        for entry in arguments.entries:
-            opened.unflag(entry, arguments.reason)
-            print(f"Withdrawn: entry {entry}")
+    """Withdraw entries, by their numbers: all or, if one is none, none. The bank's log keeps them, with the reason."""
+    with bank.Bank(arguments.bank) as opened:
+        opened.unflag(arguments.entries, arguments.reason)
+    print("Withdrawn: entries", *arguments.entries)
 
 
 def gate_list(arguments: argparse.Namespace) -> None:
     """List the entries in force: number, fingerprint, time, reason and source, with tabs between."""
-    with bank.Bank(arguments.bank, make=False) as opened:
+    with bank.Bank(arguments.bank) as opened:
         table = opened.entries(withdrawn=arguments.withdrawn)
     for row in table.itertuples():
         texts = [row.time, row.reason, row.source]
@@ -185,14 +223,14 @@ def gate_list(arguments: argparse.Namespace) -> None:
 
 def gate_export(arguments: argparse.Namespace) -> None:
     """Write the entries in force as CSV, to keep a copy or to share them."""
-    with bank.Bank(arguments.bank, make=False) as opened:
+    with bank.Bank(arguments.bank) as opened:
         written = opened.write_csv(arguments.csv)
     print(f"Wrote {written} entries to {arguments.csv}.")
 
 
 def gate_import(arguments: argparse.Namespace) -> None:
-    """Take in the entries of a CSV file that are new: all or, if a row is broken, none. Makes the bank if there is none."""
-    with bank.Bank(arguments.bank, **_reading(arguments)) as opened:
+    """Take in the entries of a CSV file that are new: all or, if a row is broken, none."""
+    with bank.Bank(arguments.bank, make=arguments.new, **_reading(arguments)) as opened:
         added = opened.read_csv(arguments.csv, anyway=arguments.anyway)
         print(f"Added {added} entries; {len(opened)} are in force.")
 
@@ -309,7 +347,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--sheet", metavar="FILE", help="write a page of small pictures, as HTML")
     command.add_argument(
-        "--quarantine", metavar="DIR", help="where the copies go (FOLDER-quarantine)"
+        "--quarantine", metavar="DIR", help="where the copies go, with the plan (FOLDER-quarantine)"
     )
     command.add_argument("--workers", type=int, metavar="N", help="processes (all processors)")
     whether = command.add_mutually_exclusive_group()
@@ -334,6 +372,9 @@ def _add_gate(actions: argparse._SubParsersAction) -> None:
     for name in ("export", "import"):
         commands[name].add_argument("--csv", required=True, metavar="FILE", help="the CSV file")
     for name in ("flag", "import"):
+        commands[name].add_argument(
+            "--new", action="store_true", help="make the bank if there is none"
+        )
         commands[name].add_argument(
             "--anyway",
             action="store_true",
@@ -398,7 +439,10 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # whoever reads our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
-        print("Stopped; nothing half-finished was left. Run it again to go on.", file=sys.stderr)
+        # `clean --apply` may have stopped between a file's new name and its old one
+        undo = ", or with --undo to go back" if getattr(parsed, "apply", False) else ""
+        left = "nothing is lost" if parsed.run is clean else "nothing half-finished was left"
+        print(f"Stopped; {left}. Run it again to go on{undo}.", file=sys.stderr)
         return 130
     return 0
 

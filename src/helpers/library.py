@@ -15,10 +15,11 @@ import os
 import stat
 import warnings
 from base64 import b64encode
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import lru_cache, partial
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from operator import attrgetter
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import numpy as np
@@ -51,7 +52,10 @@ TABLE = {
     "fingerprint": "UInt64",
     "flat": "boolean",
     "frames": "Int64",
+    "format": "str",
+    "lossless": "boolean",
     "quantisation": "Float64",
+    "exposed": "str",
     "problem": "str",
 }
 #: The columns of the plan that `propose` makes, with their types.
@@ -75,7 +79,19 @@ PLAN = {
 ACTIONS = ("keep", "move", "look")
 
 #: Why one file stays rather than another: the first of these in which they differ.
-_REASONS = ("larger", "less compressed", "older", "of a shorter path", "first by name")
+_REASONS = (
+    "larger",
+    "dated by the camera",
+    "less compressed",
+    "of the format of the oldest",
+    "less compressed",
+    "of more bytes",
+    "older",
+    "of a shorter path",
+    "first by name",
+)
+_COMPARED = ("larger", "less compressed", "older")
+_OLDER = _REASONS.index("older")  # from here on copies of the same bytes may differ
 _FILES_AT_A_TIME = 4096  # after so many the cache is written
 _PICTURES_IN_MEMORY = 200  # of one group, at the size at which they are compared
 _THUMBNAIL = 160  # pixels on the longer side, on the contact sheet
@@ -104,25 +120,29 @@ def scan(
     DataFrame
         A row a file, sorted by path: ``path`` (relative, with ``/``), ``bytes``, ``modified`` (nanoseconds since 1970),
         ``sha256``, ``width`` and ``height`` (pixels, as shown), ``fingerprint`` (UInt64), ``flat`` (see `is_flat`), ``frames``
-        (more than 1: an animation, or pages), ``quantisation`` (mean step of a JPEG's first quantisation table, the larger the more
-        compressed; missing for other formats) and ``problem``: empty, or why the picture could not be read. A file that cannot be
-        decoded has a ``sha256`` all the same; one that cannot be opened, or is a link, has none.
+        (more than 1: an animation, pages, or the two views of a stereo camera), ``format`` (Pillow's name), ``lossless`` (a format that
+        keeps each pixel, and more than 256 colours), ``quantisation`` (mean step of a JPEG's first quantisation table, the larger the
+        more compressed; missing for other formats), ``exposed`` (when, by the camera's clock: EXIF's time of exposure, with its fraction
+        of a second; or empty) and ``problem``: empty, or why the picture could not be read. A file that cannot be decoded has a
+        ``sha256`` all the same; one that cannot be opened, or is a link, has none. A folder inside that is a quarantine of
+        `helpers.quarantine` is one row and is left out: what lies in it belongs to files elsewhere.
 
     Raises
     ------
     Problem
-        If there is no such folder, no image in it, or `cache` lies inside it. A bad file raises nothing.
+        If there is no such folder, no image in it, it is a quarantine or lies in one, or `cache` lies inside it. A bad file
+        raises nothing.
 
     Examples
     --------
     >>> scan("photos")  # doctest: +SKIP
     """
     folder = Path(folder)
-    paths = find_images(folder)
-    cache_file = _cache_file(folder, cache)
+    paths = _without_quarantines(folder, find_images(folder))
+    cache_file = _cache_file(folder, cache, "files")
     if cache_file is None:
-        return _scan(folder, paths, None, workers)
-    with exclusive(cache_file):
+        print("What is found is not remembered, since its place lies inside the photo library.")
+    with exclusive(cache_file) if cache_file else nullcontext():
         return _scan(folder, paths, cache_file, workers)
 
 
@@ -154,7 +174,8 @@ def _scan(
 ) -> pd.DataFrame:
     import pandas as pd
 
-    known = _read_cache(cache_file) if cache_file else {}
+    lines = _read_cache(cache_file, _made_by(list(TABLE)))
+    known = {row[0]: dict(zip(TABLE, row, strict=True)) for row in lines}
     rows, to_read = {}, []
     for path in paths:
         row = _before_reading(folder, path)
@@ -169,17 +190,43 @@ def _scan(
         some = to_read[start : start + _FILES_AT_A_TIME]
         read = share_out(partial(_rows, folder), some, workers=workers, title="scanning")
         rows |= {row["path"]: row for row in read}
-        if cache_file:
-            _write_cache(cache_file, rows)
+        # what could not be opened may be opened tomorrow, without a new size or time
+        whole = [[row[name] for name in TABLE] for row in rows.values() if row["sha256"]]
+        _write_cache(cache_file, _made_by(list(TABLE)), whole)
     ordered = [rows[path] for path in paths]
     return pd.DataFrame(
         {name: pd.array([row[name] for row in ordered], dtype=kind) for name, kind in TABLE.items()}
     )
 
 
+def _without_quarantines(folder: Path, paths: list[str]) -> list[str]:
+    """The paths, with each quarantine folder in place of what lies in it."""
+    place = folder.resolve()
+    if around := [outer for outer in (place, *place.parents) if _is_quarantine(outer)]:
+        raise Problem(f"{folder}: is or lies in a quarantine, {around[0]}; name a photo library")
+    inside = {parent for path in paths for parent in PurePosixPath(path).parents}
+    shut = sorted(
+        parent for parent in inside if _is_quarantine(folder / parent)
+    )  # outer ones first
+    return sorted(
+        {
+            next((str(place) for place in shut if PurePosixPath(path).is_relative_to(place)), path)
+            for path in paths
+        }
+    )
+
+
+def _is_quarantine(folder: Path) -> bool:
+    from helpers.quarantine import JOURNAL
+
+    with suppress(OSError):  # where it may not be looked at
+        return (folder / JOURNAL).is_file()
+    return False
+
+
 def _before_reading(folder: Path, path: str) -> dict:
     """What is known of a file before it is opened: its size and time, or why it is not to be opened."""
-    row = {**dict.fromkeys(TABLE), "path": path, "sha256": "", "problem": ""}
+    row = _empty_row(path)
     try:
         path.encode()
         status = (folder / path).lstat()
@@ -191,11 +238,18 @@ def _before_reading(folder: Path, path: str) -> dict:
     row |= {"bytes": status.st_size, "modified": status.st_mtime_ns}
     if stat.S_ISLNK(status.st_mode):
         row["problem"] = "is a link and is left alone; its target is looked at where it lies"
+    elif stat.S_ISDIR(status.st_mode) and _is_quarantine(folder / path):
+        row["problem"] = "is a quarantine and is left out; it belongs to another folder"
     elif stat.S_ISDIR(status.st_mode):
         row["problem"] = "is a folder that may not be listed; ask for permission to read it"
     elif not stat.S_ISREG(status.st_mode):
         row["problem"] = "is a pipe or a device, not a file; delete it or name it otherwise"
     return row
+
+
+def _empty_row(path: str) -> dict:
+    texts = {name: "" for name, kind in TABLE.items() if kind == "str"}
+    return {**dict.fromkeys(TABLE), **texts, "path": path}
 
 
 def _rows(folder: Path, paths: list[str]) -> list[dict]:
@@ -204,7 +258,7 @@ def _rows(folder: Path, paths: list[str]) -> list[dict]:
 
 def _row(folder: Path, path: str) -> dict:
     file = folder / path
-    row = {**dict.fromkeys(TABLE), "path": path, "sha256": "", "problem": ""}
+    row = _empty_row(path)
     try:
         with file.open("rb") as content:
             before = os.fstat(content.fileno())
@@ -239,16 +293,58 @@ def _about_picture(file: Path, content: BinaryIO) -> dict:
         raise Problem(
             f"{file}: could not be compared ({error}); save it anew as JPEG or PNG"
         ) from error
-    try:
-        content.seek(0)
-        with warnings.catch_warnings(action="ignore"), Image.open(content) as header:
-            tables = getattr(header, "quantization", None)
-            about["quantisation"] = float(np.mean(tables[min(tables)])) if tables else None
-            # the further pictures in an MPO are previews, depth maps and the like
-            about["frames"] = 1 if header.format == "MPO" else getattr(header, "n_frames", 1)
-    except Exception:  # a later frame is broken
-        about["frames"] = None
+    content.seek(0)
+    return about | _about_header(content)
+
+
+def _about_header(content: BinaryIO) -> dict:
+    """What a file tells beside its pixels. Broken metadata may raise anything; then what it was to tell is not known."""
+    about = {}
+    with (
+        suppress(Exception),
+        warnings.catch_warnings(action="ignore"),
+        Image.open(content) as header,
+    ):
+        about["format"] = "JPEG" if header.format == "MPO" else header.format
+        about["lossless"] = _is_lossless(header, content)
+        tables = getattr(header, "quantization", None)
+        about["quantisation"] = float(np.mean(tables[min(tables)])) if tables else None
+        with suppress(Exception):
+            about["exposed"] = _exposed(header)
+        about["frames"] = _frames(header)  # at last: it may look for a later frame, which is broken
     return about
+
+
+def _is_lossless(header: Image.Image, content: BinaryIO) -> bool:
+    if header.mode == "P":  # 256 colours, of a picture that may have had more
+        return False
+    if header.format == "TIFF":
+        return "jpeg" not in str(header.info.get("compression"))
+    if header.format == "WEBP":
+        content.seek(12)
+        while (head := content.read(8)) and head[:4] not in (b"VP8L", b"VP8 "):
+            size = int.from_bytes(head[4:], "little")
+            content.seek(size + size % 2, os.SEEK_CUR)
+        return head[:4] == b"VP8L"
+    return header.format in ("PNG", "BMP")
+
+
+def _exposed(header: Image.Image) -> str:
+    if header.format == "PNG" and "exif" not in header.info:
+        return ""  # to look behind the pixels Pillow would decode them all
+    exposure = header.getexif().get_ifd(0x8769)
+    time, fraction = (str(exposure.get(tag, "")).strip(" \0") for tag in (0x9003, 0x9291))
+    known = any(digit in time for digit in "123456789")  # cameras without a clock write zeros
+    return f"{time}.{fraction}".rstrip(".") if known else ""
+
+
+def _frames(header: Image.Image) -> int:
+    """The further pictures in an MPO are previews, depth maps and the like, but for those of stereo cameras and panoramas."""
+    if header.format == "MPO":
+        kinds = [entry["Attribute"]["MPType"] for entry in header.mpinfo[0xB002][1:]]
+        if not any(kind.startswith("Multi-Frame") for kind in kinds):
+            return 1
+    return getattr(header, "n_frames", 1)
 
 
 def _cannot_be_read(error: OSError) -> str:
@@ -262,7 +358,8 @@ def _cannot_be_read(error: OSError) -> str:
 # What earlier scans found
 
 
-def _cache_file(folder: Path, cache: str | Path | None) -> Path | None:
+def _cache_file(folder: Path, cache: str | Path | None, about: str) -> Path | None:
+    """The file where what was found about a library is remembered; None if it would lie inside the library."""
     from helpers import datasets
 
     library = folder.resolve()
@@ -270,44 +367,42 @@ def _cache_file(folder: Path, cache: str | Path | None) -> Path | None:
     if place.resolve().is_relative_to(library):
         if cache is not None:
             raise Problem(f"{cache}: lies inside the photo library; choose a folder outside it")
-        print(f"What is found is not remembered, since {place} lies inside the photo library.")
         return None
-    return place / f"{hashlib.sha256(os.fsencode(library)).hexdigest()[:16]}.txt"
+    return place / f"{hashlib.sha256(os.fsencode(library)).hexdigest()[:16]}-{about}.txt"
 
 
-def _made_by() -> dict:
-    """What a row depends on, other than its file."""
+def _made_by(columns: list[str]) -> dict:
+    """What is remembered depends on, other than on files."""
     versions = {"helpers": __version__}
     for package in ("pillow", "imagehash", "pillow-heif"):
         try:
             versions[package] = version(package)
         except PackageNotFoundError:
             versions[package] = "none"
-    return {**versions, "columns": list(TABLE)}
+    return {**versions, "columns": columns}
 
 
-def _read_cache(file: Path) -> dict[str, dict]:
-    """Path -> row; empty where nothing is remembered, where other versions made it, and, with a sentence, if it is damaged."""
+def _read_cache(file: Path | None, made_by: dict) -> list[list]:
+    """The lines; none where nothing is remembered, where other versions made it, and, with a sentence, if it is damaged."""
+    if file is None:
+        return []
     try:
         checksum, _, content = file.read_bytes().partition(b"\n")
         if hashlib.sha256(content).hexdigest().encode() != checksum:
             raise ValueError("its checksum is wrong")
-        made_by, *rows = map(json.loads, content.splitlines())
-        if made_by != _made_by():
-            return {}
-        return {row[0]: dict(zip(TABLE, row, strict=True)) for row in rows}
+        first, *lines = map(json.loads, content.splitlines())
+        return lines if first == made_by else []
     except FileNotFoundError:
-        return {}
+        return []
     except (OSError, ValueError) as error:
-        print(f"{file}: what earlier scans found is damaged ({error}); all files are read again.")
-        return {}
+        print(f"{file}: what earlier runs found is damaged ({error}); all files are read again.")
+        return []
 
 
-def _write_cache(file: Path, rows: dict[str, dict]) -> None:
-    lines = [json.dumps(_made_by())]
-    # what could not be opened may be opened tomorrow, without a new size or time
-    lines += [json.dumps([row[name] for name in TABLE]) for row in rows.values() if row["sha256"]]
-    content = "\n".join([*lines, ""])
+def _write_cache(file: Path | None, made_by: dict, lines: list[list]) -> None:
+    if file is None:
+        return
+    content = "\n".join([*(json.dumps(line) for line in [made_by, *lines]), ""])
     try:
         write_text(file, f"{hashlib.sha256(content.encode()).hexdigest()}\n{content}")
     except Problem as problem:
@@ -324,6 +419,7 @@ def propose(
     *,
     copy: float = COPY,
     look_alike: float = LOOK_ALIKE,
+    cache: str | Path | None = None,
     workers: int | None = None,
 ) -> pd.DataFrame:
     """A plan: which files are copies, which one of them stays, and why. Nothing is moved.
@@ -334,9 +430,14 @@ def propose(
     member. What correlates, but does not pass, is a look-alike: a person may look at it, and nothing is proposed. Flat pictures (`is_flat`) and
     files with several frames are compared by their bytes only.
 
-    The best picture is the largest; of equally large ones the least compressed (by the quantisation tables, where all near
-    pictures are JPEG, else by bytes per pixel); then the oldest; then that of the shortest path, and the first by name. So the plan
-    is the same on every machine.
+    To pass, two pictures have to agree at 512 pixels, and then once more at the full size of the smaller one, where a digit on a page
+    can be seen. What is too small to be seen even there, or changes less than `copy` levels, passes.
+
+    The best picture is the largest; then one that tells EXIF's time of exposure, as cameras write it; then a lossless one; then one of the format that the
+    oldest is of; of JPEGs the least compressed by the quantisation tables, of other lossy formats by bytes per pixel; then the
+    one of most bytes, which has more metadata, or a film behind the picture; then the oldest; then that of the shortest path, and the first by
+    name. So the plan is the same on every machine. It goes by what a file is, not by where it comes from: a picture that somebody enlarged,
+    or saved anew without loss, wins though nothing was gained.
 
     Parameters
     ----------
@@ -350,6 +451,9 @@ def propose(
         The most that copies may differ in one place, in levels of 255: see `helpers.pixels.difference`.
     look_alike : float
         The least that look-alikes, and copies, correlate: see `helpers.pixels.correlation`.
+    cache : str or Path, optional
+        As for `scan`. What the second look found is remembered for each group of near pictures, so that pictures are opened
+        only where a group, or a file in it, has changed. The plan does not depend on it.
     workers : int, optional
         Processes; see `helpers.parallel.share_out`. The plan does not depend on it.
 
@@ -357,7 +461,7 @@ def propose(
     -------
     DataFrame
         The rows of a group together, the one that stays first: ``group`` (1, 2, ...; look-alikes last), ``action`` (``keep``,
-        ``move`` or ``look``), ``kind`` (``original``, ``exact copy``, ``near copy``, ``look-alike``), ``path``, ``kept`` (the path of the one
+        ``move`` or ``look``), ``kind`` (``kept``, ``exact copy``, ``near copy``, ``look-alike``), ``path``, ``kept`` (the path of the one
         that stays), ``distance`` (bits), ``difference`` (levels of 255) and ``correlation``, all three from the one that stays,
         ``width``, ``height``, ``bytes``, ``modified``, ``sha256`` and ``reason`` in words. Nobody who moves is in two rows. One who stays
         may be: once for its copies, once for its look-alikes.
@@ -369,7 +473,18 @@ def propose(
 
     Notes
     -----
-    MEASUREMENTS
+    Measured on messes of 5,034 files (`helpers.mess`), with seeds not used while the thresholds were chosen; the mess's own generator was
+    known. A copy is found if it and its original end in the same file. CALTECH-101, seed 9001: 2,296 of 2,296 proposals right, 2,294 of
+    2,334 copies found (0.983); seed 9003: 2,282 of 2,282, and 2,278 of 2,334 (0.976); the sample, seed 9002: 3,893 of 3,893, and 3,882
+    of 4,033 (0.963). Of backups and renamed files all are found; of turned ones 1.000 (0.993 on the sample), of resized 0.968 to 0.975 (0.938), of
+    recompressed 0.953 to 0.958 (0.813), of resized and recompressed 0.920 to 0.957 (0.833). In the mess of chapter 7, seed 2014, one of 2,299 proposals
+    is wrong: at 108 x 193 pixels nobody sees which of two screenshots a small version was made of.
+
+    What the look at full size costs: of 56 pictures of CALTECH-101 with 700 pixels or more, saved anew at quality 25 to 85, 44 pass
+    instead of 54. It takes half a second for two of 12 megapixels, and two for 50, beside opening them. 200 frames of a time-lapse, 640 x
+    480, all of them near each other, take 8 seconds on one core.
+
+    In CALTECH-101 itself 16 near copies are found, all of them the same picture twice (looked at one by one), and 160 look-alikes.
 
     Examples
     --------
@@ -394,14 +509,22 @@ def propose(
     near = pairs.all_pairs(comparable["fingerprint"], radius)
     paths = comparable["path"].to_numpy()
     near = near.assign(first=paths[near["first"]], second=paths[near["second"]])
-    judge = partial(_judge, folder, copy, look_alike)
     jobs = _groups_to_judge(near, comparable.set_index("path"))
-    judged = share_out(judge, jobs, workers=workers, title="second look")
-    return _plan(files, [verdict for group in judged for verdict in group])
+    verdicts = _verdicts(folder, jobs, copy, look_alike, cache, workers)
+    return _plan(files, verdicts)
 
 
-def _groups_to_judge(near: pd.DataFrame, about: pd.DataFrame) -> list[tuple]:
-    """For each group of near pictures: path -> rank, the best first; path -> fingerprint; path -> those near it."""
+class _Job(NamedTuple):
+    """A group of near pictures, by path, the best first."""
+
+    ranks: dict[str, tuple]
+    near: dict[str, list[str]]  # whose fingerprints are near
+    fingerprints: dict[str, int]
+    exposed: dict[str, str]
+    files: dict[str, tuple]  # bytes, time and SHA-256
+
+
+def _groups_to_judge(near: pd.DataFrame, about: pd.DataFrame) -> list[_Job]:
     from helpers import pairs
 
     neighbours: dict[str, list[str]] = {}
@@ -410,29 +533,48 @@ def _groups_to_judge(near: pd.DataFrame, about: pd.DataFrame) -> list[tuple]:
         neighbours.setdefault(second, []).append(first)
     jobs = []
     for members in pairs.groups(near):
-        files = about.loc[members]
-        pixels = files["width"] * files["height"]
-        compression = files["quantisation"]
-        if compression.isna().any():  # not all are JPEG
-            compression = -files["bytes"] / pixels
-        ranks = sorted(
-            zip(
-                -pixels.astype(float),
-                compression.astype(float),
-                files["modified"],
-                map(len, members),
-                members,
-                strict=True,
-            )
-        )
+        rows = about.loc[members].astype(object)
+        ranks = _ranks(rows)
+        facts = zip(rows["bytes"], rows["modified"], rows["sha256"], strict=True)
         jobs.append(
-            (
-                {rank[-1]: rank for rank in ranks},
-                {path: int(files.at[path, "fingerprint"]) for path in members},
-                {path: sorted(neighbours[path]) for path in members},
+            _Job(
+                ranks,
+                {path: sorted(neighbours[path]) for path in ranks},
+                rows["fingerprint"].map(int).to_dict(),
+                rows["exposed"].to_dict(),
+                dict(zip(members, facts, strict=True)),
             )
         )
     return jobs
+
+
+def _ranks(rows: pd.DataFrame) -> dict[str, tuple]:
+    """Path -> what it is sorted by, a number or name for each of `_REASONS`; the best first."""
+    import pandas as pd
+
+    formats = rows.sort_values("modified", kind="stable")["format"].drop_duplicates().tolist()
+    ranks = []
+    for path, row in rows.iterrows():
+        if row["lossless"]:
+            compression = 0.0
+        elif row["format"] == "JPEG" and not pd.isna(row["quantisation"]):
+            compression = float(row["quantisation"])
+        else:
+            compression = -row["bytes"] / (row["width"] * row["height"])
+        ranks.append(
+            (
+                -row["width"] * row["height"],
+                not row["exposed"],
+                not row["lossless"],
+                formats.index(row["format"]),
+                compression,
+                -row["bytes"],
+                row["modified"],
+                len(path),
+                path,
+            )
+        )
+    return {rank[-1]: rank for rank in sorted(ranks)}
 
 
 class _Verdict(NamedTuple):
@@ -448,66 +590,153 @@ class _Verdict(NamedTuple):
     why: str
 
 
-def _judge(folder: Path, copy: float, look_alike: float, jobs: list[tuple]) -> list[list[_Verdict]]:
-    return [_judge_group(folder, copy, look_alike, *job) for job in jobs]
+def _verdicts(
+    folder: Path,
+    jobs: list[_Job],
+    copy: float,
+    look_alike: float,
+    cache: str | Path | None,
+    workers: int | None,
+) -> list[_Verdict]:
+    """What was found about each group: remembered where nothing has changed, else by a second look."""
+    made_by = _made_by([*_Verdict._fields, copy, look_alike])
+    keys = [hashlib.sha256(json.dumps(job).encode()).hexdigest() for job in jobs]
+    cache_file = _cache_file(folder, cache, "looks")
+    with exclusive(cache_file) if cache_file else nullcontext():
+        known = dict(_read_cache(cache_file, made_by))
+        old = [
+            known.get(key) if _is_there(folder, job) else None
+            for key, job in zip(keys, jobs, strict=True)
+        ]
+        new = [job for job, found in zip(jobs, old, strict=True) if found is None]
+        judge = partial(_judge, folder, copy, look_alike)
+        judged = iter(share_out(judge, new, workers=workers, title="second look"))
+        found = [next(judged) if found is None else (True, found) for found in old]
+        if new or len(known) > len(jobs):
+            lines = [[key, group] for key, (whole, group) in zip(keys, found, strict=True) if whole]
+            _write_cache(cache_file, made_by, lines)
+    return [_Verdict(*verdict) for _, group in found for verdict in group]
+
+
+def _is_there(folder: Path, job: _Job) -> bool:
+    """Whether all files of a group have the size and time that they had when they were scanned."""
+    try:
+        now = {path: (folder / path).lstat() for path in job.files}
+    except OSError:
+        return False
+    return all(
+        (now[path].st_size, now[path].st_mtime_ns) == about[:2] for path, about in job.files.items()
+    )
+
+
+def _judge(
+    folder: Path, copy: float, look_alike: float, jobs: list[_Job]
+) -> list[tuple[bool, list[_Verdict]]]:
+    return [_judge_group(folder, copy, look_alike, job) for job in jobs]
 
 
 def _judge_group(
-    folder: Path,
-    copy: float,
-    look_alike: float,
-    ranks: dict[str, tuple],
-    values: dict[str, int],
-    neighbours: dict[str, list[str]],
-) -> list[_Verdict]:
-    """Compare the pixels of near pictures, the best of them first, to find its copies and look-alikes."""
-    from helpers import pixels
+    folder: Path, copy: float, look_alike: float, job: _Job
+) -> tuple[bool, list[_Verdict]]:
+    """Whether all its pictures could be opened, and the copies and look-alikes: the best is compared first, pixel by pixel."""
+    pictures = _Pictures(folder, list(job.ranks))
+    by_difference = attrgetter("difference")
 
-    @lru_cache(maxsize=_PICTURES_IN_MEMORY)
-    def picture(path: str) -> Image.Image | None:
-        return _thumbnail(folder / path, pixels.COMPARED_SIZE)
-
-    def compare(best: str, other: str) -> _Verdict | None:
-        one, two = picture(best), picture(other)
-        if one is None or two is None:  # gone or broken since the scan
-            return None
-        alike = pixels.correlation(one, two)
-        if alike < look_alike:
-            return None
-        differs = round(pixels.difference(one, two), 1)
-        decided = _decided(ranks[best], ranks[other])
+    def verdict(best: str, other: str, alike: float) -> _Verdict:
+        differs = pictures.difference(best, other, copy)
         if differs > copy:
             kind, why = "look-alike", f"alike, but {differs:.0f} of 255 levels off in one place"
-        elif _taken_apart(one, two):
+        elif _taken_apart(job.exposed[best], job.exposed[other]):
             kind, why = "look-alike", "alike, but taken at two moments, as their EXIF has it"
         else:
             kind, why = "near copy", f"the same picture, {differs:.0f} of 255 levels off at most"
-        distance = (values[best] ^ values[other]).bit_count()
+        distance = (job.fingerprints[best] ^ job.fingerprints[other]).bit_count()
+        decided = _decided(job.ranks[best], job.ranks[other])
         return _Verdict(kind, best, other, distance, differs, round(alike, 4), decided, why)
 
     copies: dict[str, _Verdict] = {}
-    looks = []
-    for best in ranks:
+    looks: dict[
+        str, list[tuple]
+    ] = {}  # path -> difference at least, number, better one, correlation
+    for best in pictures.greys:
         if best in copies:
             continue
         reached, seen = [best], {best}
         for member in reached:  # it grows: who is near a copy is compared too, but with the best
-            for other in neighbours[member]:
-                if other in seen or ranks[other] < ranks[best]:
-                    continue
-                seen.add(other)
-                verdict = compare(best, other)
-                if verdict and verdict.kind == "look-alike":
-                    looks.append(verdict)
-                elif verdict:
+            others = [
+                other
+                for other in job.near[member]
+                if other in pictures.greys
+                and other not in seen
+                and job.ranks[other] > job.ranks[best]
+            ]
+            seen.update(others)
+            for other, alike in pictures.alike(best, others, look_alike):
+                least = pictures.at_least(best, other)
+                found = verdict(best, other, alike) if least <= copy else None
+                if found and found.kind == "near copy":
                     reached.append(other)
-                    copies[other] = min(copies.get(other, verdict), verdict, key=_difference)
-    # of copies nothing more is said than whose they are
-    return [*copies.values(), *(look for look in looks if not {*look[1:3]} & copies.keys())]
+                    copies[other] = min(copies.get(other, found), found, key=by_difference)
+                else:
+                    so_far = looks.setdefault(other, [])
+                    so_far.append((least, len(so_far), best, alike))
+    # of copies nothing more is said than whose they are, of a look-alike only what it is most like
+    nearest = []
+    for path in looks.keys() - copies.keys():
+        exact: list[tuple[float, int, _Verdict]] = []
+        for least, number, best, alike in sorted(looks[path]):
+            if exact and least > min(exact)[0]:
+                break
+            if best not in copies:
+                found = verdict(best, path, alike)
+                exact.append((found.difference, number, found))
+        nearest += [min(exact)[2]] if exact else []
+    return len(pictures.greys) == len(job.ranks), [*copies.values(), *sorted(nearest)]
 
 
-def _difference(verdict: _Verdict) -> float:
-    return verdict.difference
+class _Pictures:
+    """The pictures of a group, at the size at which they are compared. A little of each stays in memory, of a few all."""
+
+    def __init__(self, folder: Path, paths: list[str]) -> None:
+        from helpers import pixels
+
+        def opened(path: str) -> Image.Image | None:
+            return _thumbnail(folder / path, pixels.COMPARED_SIZE)
+
+        self._pixels = pixels
+        self._folder = folder
+        self._small = small = lru_cache(maxsize=_PICTURES_IN_MEMORY)(opened)
+        self._blocks = lru_cache(maxsize=None)(lambda path, size: pixels.blocks(small(path), size))
+        self._whole = lru_cache(maxsize=1)(lambda path: open_image(folder / path).convert("RGB"))
+        self._sizes, self.greys = {}, {}
+        for path in paths:
+            if picture := small(path):  # else it is gone or broken since the scan
+                self._sizes[path] = picture.size
+                self.greys[path] = pixels.greys(picture)
+
+    def alike(self, best: str, others: list[str], least: float) -> list[tuple[str, float]]:
+        """Those that correlate with the best, and how much."""
+        if not others:
+            return []
+        many = np.stack([self.greys[other] for other in others])
+        found = self._pixels.correlations(self.greys[best], many).tolist()
+        return [
+            (other, alike) for other, alike in zip(others, found, strict=True) if alike >= least
+        ]
+
+    def at_least(self, best: str, other: str) -> float:
+        """What two pictures differ by at least, which is enough to know of most that are no copies."""
+        size = self._pixels.common_size(self._sizes[best], self._sizes[other])
+        return round(self._pixels.at_least(self._blocks(best, size), self._blocks(other, size)), 1)
+
+    def difference(self, best: str, other: str, copy: float) -> float:
+        """What two pictures differ by; if that is little, and both are larger, at the full size of the smaller one."""
+        differs = self._pixels.difference(self._small(best), self._small(other))
+        both = min(max(self._sizes[best]), max(self._sizes[other]))
+        if both == self._pixels.COMPARED_SIZE and round(differs, 1) <= copy:
+            other_whole = open_image(self._folder / other).convert("RGB")
+            differs = max(differs, self._pixels.difference(self._whole(best), other_whole, None))
+        return round(differs, 1)
 
 
 def _decided(best: tuple, other: tuple) -> int:
@@ -517,14 +746,10 @@ def _decided(best: tuple, other: tuple) -> int:
     )
 
 
-def _taken_apart(first: Image.Image, second: Image.Image) -> bool:
+def _taken_apart(first: str, second: str) -> bool:
     """Whether two cameras' clocks say that these are two shots: EXIF's time of exposure and its fraction of a second."""
-    times = [(None, None), (None, None)]
-    with suppress(Exception):  # broken EXIF may raise anything
-        for place, picture in enumerate((first, second)):
-            exposure = picture.getexif().get_ifd(0x8769)
-            times[place] = exposure.get(0x9003), exposure.get(0x9291)
-    return any(one and other and one != other for one, other in zip(*times, strict=True))
+    times = zip(first.partition(".")[::2], second.partition(".")[::2], strict=True)
+    return any(one and other and one != other for one, other in times)
 
 
 def _thumbnail(file: Path, size: int) -> Image.Image | None:
@@ -542,31 +767,26 @@ def _plan(files: pd.DataFrame, verdicts: list[_Verdict]) -> pd.DataFrame:
     about = files.set_index("path")
     twins = {paths[0]: paths[1:] for paths in files.groupby("sha256", sort=False)["path"].agg(list)}
     copies: dict[str, list[_Verdict]] = {}  # by the one that stays
-    nearest: dict[str, _Verdict] = {}  # of each look-alike
+    look: dict[str, list[_Verdict]] = {}
     for verdict in verdicts:
         if verdict.kind == "near copy":
             same = [verdict._replace(path=path) for path in (verdict.path, *twins[verdict.path])]
             copies.setdefault(verdict.kept, []).extend(same)
         else:
-            nearest[verdict.path] = min(
-                nearest.get(verdict.path, verdict), verdict, key=_difference
-            )
+            look.setdefault(verdict.kept, []).append(verdict)
     joined = {member.path for members in copies.values() for member in members}
     for kept, others in twins.items():
         for path in others if kept not in joined else ():
-            decided = 2 + _decided(_age_and_name(about, kept), _age_and_name(about, path))
+            decided = _OLDER + _decided(_age_and_name(about, kept), _age_and_name(about, path))
             same = _Verdict("exact copy", kept, path, 0, 0.0, 1.0, decided, "the same bytes")
             copies.setdefault(kept, []).append(same)
-    look: dict[str, list[_Verdict]] = {}
-    for verdict in nearest.values():
-        look.setdefault(verdict.kept, []).append(verdict)
 
     rows = []
     for action, groups in (("move", copies), ("look", look)):
         for kept, members in sorted(groups.items()):
             group = rows[-1][0] + 1 if rows else 1
             why = _why_it_stays(members) if action == "move" else "stays"
-            rows.append((group, "keep", "original", kept, kept, 0, 0.0, 1.0, why))
+            rows.append((group, "keep", "kept", kept, kept, 0, 0.0, 1.0, why))
             for member in sorted(members):
                 better = f"the one that stays is {_REASONS[member.decided]}"
                 why = f"{member.why}; {better if action == 'move' else 'look at both'}"
@@ -584,10 +804,12 @@ def _age_and_name(about: pd.DataFrame, path: str) -> tuple:
 
 
 def _why_it_stays(members: list[_Verdict]) -> str:
-    decided = [member.decided for member in members]
-    counted = [(decided.count(place), reason) for place, reason in enumerate(_REASONS)]
-    reasons = [f"{reason} than {number}" for number, reason in counted[:3] if number]
-    return "stays: " + ", ".join(reasons + [reason for number, reason in counted[3:] if number])
+    decided = [_REASONS[member.decided] for member in members]
+    return "stays: " + ", ".join(
+        f"{reason} than {decided.count(reason)}" if reason in _COMPARED else reason
+        for reason in dict.fromkeys(_REASONS)
+        if reason in decided
+    )
 
 
 # On paper
@@ -703,7 +925,7 @@ def summary(plan: pd.DataFrame) -> str:
     Examples
     --------
     >>> import pandas as pd
-    >>> summary(pd.DataFrame({"action": ["keep", "move"], "kind": ["original", "exact copy"], "bytes": [10, 10]}))
+    >>> summary(pd.DataFrame({"action": ["keep", "move"], "kind": ["kept", "exact copy"], "bytes": [10, 10]}))
     'To move: 1 exact copies and 0 near copies, 0.0 MB. To look at: 0 look-alikes.'
     """
     moves = plan[plan["action"] == "move"]
@@ -720,6 +942,7 @@ _PAGE = """\
 <html lang="en">
 <head>
 <meta charset="utf-8">
+<meta name="generator" content="helpers.library.contact_sheet">
 <meta name="viewport" content="width=device-width">
 <title>{title}</title>
 <style>
@@ -746,6 +969,7 @@ bdi {{ white-space: pre-wrap; }}
 </body>
 </html>
 """
+_MARK = b'<meta name="generator" content="helpers.library.contact_sheet">'  # of `_PAGE`
 _ON_PAGE = {"keep": "stays", "move": "moves", "look": "to look at"}
 
 
@@ -769,7 +993,7 @@ def contact_sheet(
     plan : DataFrame
         From `propose` or `read_plan`.
     target : str or Path
-        The HTML file.
+        The HTML file; an older contact sheet is replaced in one step.
     most : int
         Groups on the page; a sentence says how many are left out.
     workers : int, optional
@@ -778,12 +1002,13 @@ def contact_sheet(
     Raises
     ------
     Problem
-        Where it cannot be written.
+        Where it cannot be written, or another file is there.
 
     Examples
     --------
     >>> contact_sheet("photos", plan, "sheet.html")  # doctest: +SKIP
     """
+    check_sheet(target)
     groups = [rows for _, rows in plan.groupby("group")]
     paths = sorted({path for rows in groups[:most] for path in rows["path"]})
     images = share_out(partial(_embedded, Path(folder)), paths, workers=workers, title="thumbnails")
@@ -796,6 +1021,32 @@ def contact_sheet(
         title=html.escape(title), summary=html.escape(summary(plan)), groups="\n".join(parts)
     )
     write_text(target, page.encode("utf-8", "backslashreplace").decode())
+
+
+def check_sheet(target: str | Path) -> None:
+    """Make sure that a contact sheet would not take the place of another file.
+
+    Parameters
+    ----------
+    target : str or Path
+        Where it is to be written.
+
+    Raises
+    ------
+    Problem
+        If a file is there that `contact_sheet` did not write.
+
+    Examples
+    --------
+    >>> check_sheet("sheet.html")
+    """
+    target, start = Path(target), b""
+    with suppress(OSError):
+        if target.is_file():
+            with target.open("rb") as file:
+                start = file.read(1000)
+    if os.path.lexists(target) and not target.is_dir() and _MARK not in start:
+        raise Problem(f"{target}: is there already and is no contact sheet; name another file")
 
 
 def _embedded(folder: Path, paths: list[str]) -> list[str]:

@@ -1,5 +1,7 @@
 """A second look, at the pixels: whether two pictures with near fingerprints are one picture."""
 
+from typing import NamedTuple
+
 import numpy as np
 from PIL import Image
 from skimage.feature import match_template
@@ -26,14 +28,58 @@ def correlation(first: Image.Image, second: Image.Image, size: int = 64) -> floa
     >>> round(correlation(gradient, gradient.resize((100, 80))), 3)
     1.0
     """
-    a, b = (
-        np.asarray(picture.convert("L").resize((size, size), Image.Resampling.LANCZOS), dtype=float)
-        for picture in (first, second)
-    )
-    means, deviations = (a.mean(), b.mean()), (a.std(), b.std())
-    if min(deviations) < 1:
-        return float(max(deviations) < 1 and abs(means[0] - means[1]) <= 1)
-    return float(((a - means[0]) * (b - means[1])).mean() / (deviations[0] * deviations[1]))
+    a, b = greys(first, size), greys(second, size)
+    return float(correlations(a, b[np.newaxis])[0])
+
+
+def greys(picture: Image.Image, size: int = 64) -> np.ndarray:
+    """What `correlation` looks at.
+
+    Parameters
+    ----------
+    picture : PIL.Image.Image
+    size : int
+        Pixels on each side.
+
+    Returns
+    -------
+    ndarray of uint8, shape (size * size,)
+
+    Examples
+    --------
+    >>> greys(Image.new("RGB", (90, 80), "white"), size=2)
+    array([255, 255, 255, 255], dtype=uint8)
+    """
+    small = picture.convert("L").resize((size, size), Image.Resampling.LANCZOS)
+    return np.asarray(small, dtype=np.uint8).ravel()
+
+
+def correlations(one: np.ndarray, many: np.ndarray) -> np.ndarray:
+    """`correlation` of one picture with many. Sums of whole numbers are exact, so no result depends on how many there are.
+
+    Parameters
+    ----------
+    one : ndarray, shape (n,)
+        From `greys`.
+    many : ndarray, shape (pictures, n)
+
+    Returns
+    -------
+    ndarray of float, shape (pictures,)
+
+    Examples
+    --------
+    >>> one = greys(Image.linear_gradient("L"))
+    >>> correlations(one, np.stack([one, 255 - one])).round(3).tolist()
+    [1.0, -1.0]
+    """
+    a, b, n = one.astype(float), many.astype(float), len(one)
+    sums = a.sum(), b.sum(axis=1)
+    spread = n * (a @ a) - sums[0] ** 2, n * (b * b).sum(axis=1) - sums[1] ** 2  # n * n * variance
+    flat = spread[0] < n * n, spread[1] < n * n
+    same_grey = flat[0] & flat[1] & (np.abs(sums[0] - sums[1]) <= n)
+    product = np.sqrt(np.maximum(spread[0], 1) * np.maximum(spread[1], 1))
+    return np.where(flat[0] | flat[1], same_grey, (n * (b @ a) - sums[0] * sums[1]) / product)
 
 
 def find_part(whole: Image.Image, part: Image.Image) -> float:
@@ -65,13 +111,14 @@ def find_part(whole: Image.Image, part: Image.Image) -> float:
     return float(match_template(a, b).max())
 
 
-#: Pixels on the longer side, at most, of the common size at which `difference` compares two pictures.
+#: Pixels on the longer side, at most, of the common size at which `difference` compares two pictures, unless asked for more.
 COMPARED_SIZE = 512
 
 _CONTRAST = 32  # levels of 255, the standard deviation of brightness; less is little
+_TILE = 512  # pixels on each side that are compared at a time; what fits into `COMPARED_SIZE` is one tile
 
 
-def difference(first: Image.Image, second: Image.Image, size: int = COMPARED_SIZE) -> float:
+def difference(first: Image.Image, second: Image.Image, size: int | None = COMPARED_SIZE) -> float:
     """By how much two pictures differ in the place where they differ most.
 
     Resizing and compressing change every pixel a little; another shot, or another line of text, changes some places a lot. So
@@ -80,8 +127,9 @@ def difference(first: Image.Image, second: Image.Image, size: int = COMPARED_SIZ
     Parameters
     ----------
     first, second : PIL.Image.Image
-    size : int
-        Pixels on the longer side of the common size, which is the smaller picture's if that is less.
+    size : int or None
+        Pixels on the longer side of the common size, which is the smaller picture's if that is less, or if this is None. What
+        is too small to be seen at the common size is not seen: a digit on a page, at 512 pixels.
 
     Returns
     -------
@@ -89,6 +137,10 @@ def difference(first: Image.Image, second: Image.Image, size: int = COMPARED_SIZ
         Levels of 255: the largest of the differences of mean brightness over 3 x 3 pixels, of twice those over 9 x 9 (where noise
         averages out), and of those of mean colour (Cb or Cr) over 9 x 9, since JPEG keeps colours coarsely. If the brightness of
         one picture has a standard deviation s below 32 levels, times 32 / s: in fog a small difference is a large one.
+
+    Notes
+    -----
+    Large pictures are compared in tiles that overlap by 8 pixels, so that little memory is needed beside the pictures themselves.
 
     Examples
     --------
@@ -100,22 +152,143 @@ def difference(first: Image.Image, second: Image.Image, size: int = COMPARED_SIZ
     >>> round(difference(gradient, marked))
     214
     """
-    smaller = min(first.size, second.size, key=lambda sides: (sides[0] * sides[1], sides))
-    scale = min(1, size / max(smaller))
-    common = tuple(max(9, round(side * scale)) for side in smaller)
-    a, b = (
-        np.asarray(
-            picture.convert("RGB").resize(common, Image.Resampling.LANCZOS).convert("YCbCr"),
-            dtype=np.int16,
-        )
-        for picture in (first, second)
-    )
-    threes = _sums_of_three(a - b)
-    nines = _sums_of_three(threes, step=3)
-    fine, coarse = np.abs(threes[..., 0]).max() / 9, np.abs(nines).max(axis=(0, 1)) / 81
-    contrast = min(a[..., 0].std(), b[..., 0].std())
-    worst = max(fine, 2 * coarse[0], coarse[1], coarse[2])
-    return float(worst * max(1, _CONTRAST / max(contrast, 1)))
+    common = common_size(first.size, second.size, size)
+    worst, counts = 0.0, np.zeros((2, 256), dtype=np.int64)
+    for box in _tiles(common):
+        parts = [_part(picture, common, box) for picture in (first, second)]
+        threes = _sums_of_three(_levels(parts[0]) - _levels(parts[1]))
+        nines = _sums_of_three(threes, step=3)
+        worst = max(worst, np.abs(threes[..., 0]).max() / 9, _worst_of_nines(nines))
+        # without what the next tile has too
+        own = [box[end] if box[end] == common[end - 2] else box[end] - 8 for end in (2, 3)]
+        inner = (0, 0, own[0] - box[0], own[1] - box[1])
+        counts += [part.getchannel(0).crop(inner).histogram() for part in parts]
+    return float(worst * _for_contrast(*map(_deviation, counts)))
+
+
+class Blocks(NamedTuple):
+    """What `at_least` needs of a picture: sums over blocks of 9 x 9 pixels, and the standard deviation of its brightness."""
+
+    sums: np.ndarray
+    deviation: float
+
+
+def blocks(picture: Image.Image, common: tuple[int, int]) -> Blocks:
+    """A picture in blocks of 9 x 9 pixels, side by side. They are small: 14 kB at 512 x 384 pixels.
+
+    Parameters
+    ----------
+    picture : PIL.Image.Image
+    common : (int, int)
+        Width and height at which it is compared, from `common_size`.
+
+    Returns
+    -------
+    Blocks
+
+    Examples
+    --------
+    >>> blocks(Image.linear_gradient("L"), (256, 256)).sums.shape
+    (28, 28, 3)
+    """
+    whole = _part(picture, common, (0, 0, *common))
+    rows, columns = common[1] // 9, common[0] // 9
+    parts = _levels(whole)[: 9 * rows, : 9 * columns].reshape(rows, 9, columns, 9, 3)
+    deviation = _deviation(np.array(whole.getchannel(0).histogram()))
+    return Blocks(parts.sum(axis=(1, 3), dtype=np.int16), deviation)
+
+
+def at_least(first: Blocks, second: Blocks) -> float:
+    """A lower bound of `difference`, from one in 81 of the places that it looks at.
+
+    Parameters
+    ----------
+    first, second : Blocks
+        Of the same common size.
+
+    Returns
+    -------
+    float
+        Levels of 255.
+
+    Examples
+    --------
+    >>> one, other = Image.linear_gradient("L"), Image.radial_gradient("L")
+    >>> at_least(blocks(one, (256, 256)), blocks(other, (256, 256))) <= difference(one, other)
+    True
+    """
+    worst = _worst_of_nines(first.sums - second.sums)
+    return float(worst * _for_contrast(first.deviation, second.deviation))
+
+
+def common_size(
+    first: tuple[int, int], second: tuple[int, int], size: int | None = COMPARED_SIZE
+) -> tuple[int, int]:
+    """The width and height at which `difference` compares two pictures.
+
+    Parameters
+    ----------
+    first, second : (int, int)
+        Their widths and heights.
+    size : int or None
+        As for `difference`.
+
+    Returns
+    -------
+    (int, int)
+
+    Examples
+    --------
+    >>> common_size((4000, 3000), (1024, 768)), common_size((4000, 3000), (1024, 768), size=None)
+    ((512, 384), (1024, 768))
+    """
+    smaller = min(first, second, key=lambda sides: (sides[0] * sides[1], sides))
+    scale = min(1, size / max(smaller)) if size else 1
+    return tuple(max(9, round(side * scale)) for side in smaller)
+
+
+def _tiles(size: tuple[int, int]) -> list[tuple[int, int, int, int]]:
+    """Boxes of which each square of 9 x 9 pixels lies in one."""
+    width, height = size
+    return [
+        (left, top, min(left + _TILE + 8, width), min(top + _TILE + 8, height))
+        for top in range(0, max(height - 8, 1), _TILE)
+        for left in range(0, max(width - 8, 1), _TILE)
+    ]
+
+
+def _part(
+    picture: Image.Image, common: tuple[int, int], box: tuple[int, int, int, int]
+) -> Image.Image:
+    """What is in a box of the picture, brought to the common size: brightness and two colours (YCbCr)."""
+    picture = picture if picture.mode == "RGB" else picture.convert("RGB")
+    if picture.size == common:
+        return picture.crop(box).convert("YCbCr")
+    scale = picture.width / common[0], picture.height / common[1]
+    inside = [min(box[end] * scale[end % 2], picture.size[end % 2]) for end in range(4)]
+    size = box[2] - box[0], box[3] - box[1]
+    return picture.resize(size, Image.Resampling.LANCZOS, box=tuple(inside)).convert("YCbCr")
+
+
+def _levels(part: Image.Image) -> np.ndarray:
+    return np.asarray(part, dtype=np.int16)
+
+
+def _deviation(counts: np.ndarray) -> float:
+    """The standard deviation of levels 0 to 255 of which there are so many each."""
+    number, levels = counts.sum(), np.arange(256)
+    mean = (counts * levels).sum() / number
+    return float(np.sqrt((counts * (levels - mean) ** 2).sum() / number))
+
+
+def _for_contrast(*deviations: float) -> float:
+    return max(1, _CONTRAST / max(min(deviations), 1))
+
+
+def _worst_of_nines(sums: np.ndarray) -> float:
+    """The largest difference of means over 9 x 9 pixels; that of brightness counts twice."""
+    brightness, blue, red = np.abs(sums).max(axis=(0, 1)) / 81
+    return max(2 * brightness, blue, red)
 
 
 def _sums_of_three(values: np.ndarray, step: int = 1) -> np.ndarray:

@@ -5,25 +5,31 @@ at every moment in between the file is whole at its old place or at its new one.
 one goes on from there.
 """
 
+import csv
 import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import pandas as pd
 
 from helpers import Problem
-from helpers.atomic import exclusive, write_problem
+from helpers.atomic import exclusive, write_problem, write_text
 from helpers.parallel import progress_bar
 
 #: The journal's name in the quarantine folder.
 JOURNAL = "quarantine-journal.txt"
+
+# a plan that was carried out, or one that was being written when the run ended
+_PLAN_FILE = re.compile(r"plan(-\d+)?\.csv|\.plan(-\d+)?\.csv\.partial")
 
 # what the operating system answers where a file cannot have a second name
 _NO_LINKS = {
@@ -48,12 +54,21 @@ def default_quarantine(folder: str | Path) -> Path:
     -------
     Path
 
+    Raises
+    ------
+    Problem
+        For a whole disk, which has nothing beside it.
+
     Examples
     --------
     >>> default_quarantine("photos").name
     'photos-quarantine'
     """
-    folder = Path(folder).resolve()
+    folder = _real(folder)
+    if not folder.name:
+        raise Problem(
+            f"{folder}: is a whole disk, so nothing lies beside it; name a quarantine folder on another disk"
+        )
     return folder.with_name(f"{folder.name}-quarantine")
 
 
@@ -74,7 +89,8 @@ def apply(
         ``sha256``. The rows of the files that are kept must be in it.
     quarantine : str or Path, optional
         Where the files go, under the same relative paths; `default_quarantine` if left out. It may be on another disk, but not in
-        the library, and takes the files of one library only. It also holds the journal.
+        the library, and takes the files of one library only. It also holds the journal and, to tell why a file went, the plan:
+        ``plan.csv``, or ``plan-2.csv`` and so on where another plan is there.
 
     Returns
     -------
@@ -91,15 +107,15 @@ def apply(
     -----
     On one file system a file gets its new name beside the old one (a hard link, which never overwrites), and then loses the old one. Where
     there are no hard links, and on Windows, it is renamed. To another file system it is copied under a passing name, synchronised,
-    compared by SHA-256 and renamed, and then the original is removed. Times and permissions stay; the journal has them too, for
-    file systems that keep them less exactly.
+    compared by SHA-256 and renamed, and then the original is removed. A file that was written to or replaced meanwhile stays, and
+    what was new in quarantine goes. Times and permissions stay; the journal has them too, for file systems that keep them less exactly.
 
     Examples
     --------
     >>> apply("photos", plan)  # doctest: +SKIP
     """
-    folder = Path(folder).resolve()
-    place = Path(quarantine).resolve() if quarantine is not None else default_quarantine(folder)
+    folder = _real(folder)
+    place = _real(quarantine) if quarantine is not None else default_quarantine(folder)
     if not folder.is_dir():
         raise Problem(f"{folder}: no such folder; check the spelling")
     if place.is_relative_to(folder) or folder.is_relative_to(place):
@@ -115,13 +131,15 @@ def apply(
         to_move, links, seen = set(moves["path"]), _links(folder), {}
         with _locked(folder, place), _open_journal(place, folder) as journal:
             journal.recover()
+            if len(moves):
+                _keep_plan(place, plan)
             for row in progress_bar(moves.itertuples(), total=len(moves), title="moving"):
                 reason = ""
                 if not journal.has_moved(row.path):
                     kept = None if row.kept in to_move else stay.get(row.kept)
                     with _reason_to_leave() as reasons:
-                        _check(folder, row, kept, links, seen)
-                        journal.move("in", row.path, row.sha256)
+                        status = _check(folder, row, kept, links, seen)
+                        journal.move("in", row.path, row.sha256, status)
                     reason = "".join(reasons)
                 outcomes.append((row.path, "left alone" if reason else "moved", reason))
     return pd.DataFrame(outcomes, columns=["path", "outcome", "reason"], dtype="str")
@@ -141,7 +159,7 @@ def undo(quarantine: str | Path, folder: str | Path | None = None) -> pd.DataFra
     -------
     DataFrame
         A row for each file in the quarantine: ``path``, ``outcome`` (``put back`` or ``left alone``) and ``reason``. A file is left alone where
-        something has taken its place, or has changed it. The journal stays in the quarantine folder.
+        something has taken its place, or has changed it. The journal and the plans stay in the quarantine folder.
 
     Raises
     ------
@@ -152,7 +170,7 @@ def undo(quarantine: str | Path, folder: str | Path | None = None) -> pd.DataFra
     --------
     >>> undo("photos-quarantine")  # doctest: +SKIP
     """
-    place = Path(quarantine).resolve()
+    place = _real(quarantine)
     if not (place / JOURNAL).is_file():
         raise Problem(
             f"{quarantine}: is no quarantine folder, since it holds no {JOURNAL}; check the spelling"
@@ -162,7 +180,7 @@ def undo(quarantine: str | Path, folder: str | Path | None = None) -> pd.DataFra
         raise Problem(
             f"{place / JOURNAL}: does not tell where the files came from; name the folder"
         )
-    folder = Path(folder if folder is not None else owner).resolve()
+    folder = _real(folder if folder is not None else owner)
     if not folder.is_dir():
         raise Problem(
             f"{folder}: no such folder; connect its disk, or name where the library is now"
@@ -215,13 +233,18 @@ def _locked(folder: Path, place: Path) -> Iterator[None]:
         yield
 
 
+def _real(path: str | Path) -> Path:
+    """The path without links. `Path.resolve` raises for links in a circle, before Python 3.13."""
+    return Path(os.path.realpath(path))
+
+
 # What is checked before a file is moved
 
 
 def _links(folder: Path) -> dict[Path, Path]:
     """The files that links in the folder lead to, with one of these links each."""
     return {
-        (Path(place) / name).resolve(): Path(place) / name
+        _real(Path(place) / name): Path(place) / name
         for place, _, names in os.walk(folder)
         for name in names
         if (Path(place) / name).is_symlink()
@@ -230,21 +253,22 @@ def _links(folder: Path) -> dict[Path, Path]:
 
 def _check(
     folder: Path, row: tuple, kept: tuple | None, links: dict[Path, Path], seen: dict[str, tuple]
-) -> None:
-    """Raise the reason why a file of the plan must not be moved, if there is one."""
+) -> os.stat_result:
+    """The status that a file of the plan had when it was looked at. Raise the reason why it must not be moved, if there is one."""
     if kept is None or kept.path == row.path:
         raise _LeftAlone("the plan keeps no file in its place; make it anew")
-    _check_file(folder, row, "", seen)
+    status = _check_file(folder, row, "", seen)
     _check_file(folder, kept, f"{row.kept}, which is kept in its place, ", seen)
     moved, stays = folder / row.path, folder / row.kept
-    if link := links.get(moved.resolve()):
+    if link := links.get(_real(moved)):
         raise _LeftAlone(f"a link leads to it: {link.relative_to(folder)}")
-    if moved.samefile(stays) and (moved.resolve() == stays.resolve() or moved.stat().st_nlink < 2):
+    if moved.samefile(stays) and (_real(moved) == _real(stays) or moved.stat().st_nlink < 2):
         raise _LeftAlone(f"it is the very file that is kept, {row.kept}, by another path")
+    return status
 
 
-def _check_file(folder: Path, row: tuple, who: str, seen: dict[str, tuple]) -> None:
-    """Raise the reason why a file is not, byte for byte, the one of the plan."""
+def _check_file(folder: Path, row: tuple, who: str, seen: dict[str, tuple]) -> os.stat_result:
+    """The status of a file before it was read. Raise the reason why it is not, byte for byte, the one of the plan."""
     _check_path(folder, row.path)
     file = folder / row.path
     if not os.path.lexists(file):
@@ -258,6 +282,7 @@ def _check_file(folder: Path, row: tuple, who: str, seen: dict[str, tuple]) -> N
         if other_size or _sha256(file) != row.sha256:
             raise _LeftAlone(f"{who}has changed since the plan was made; scan again")
         seen[row.path] = now
+    return status
 
 
 def _check_path(root: Path, path: str) -> None:
@@ -266,7 +291,7 @@ def _check_path(root: Path, path: str) -> None:
     leads_out = not plain or path.startswith("/") or ".." in path.split("/")
     if leads_out or (os.name == "nt" and set(path) & set("\\:")):
         raise _LeftAlone("is no path inside the folder; make the plan anew")
-    if not (root / path).parent.resolve().is_relative_to(root):
+    if not _real((root / path).parent).is_relative_to(root):
         raise _LeftAlone("lies behind a link that leads out of the folder; it was not followed")
 
 
@@ -334,25 +359,26 @@ class _Journal:
         source, target = self._from_to("in", path)
         return os.path.lexists(target) and not os.path.lexists(source)
 
-    def move(self, where: str, path: str, sha256: str) -> None:
-        """Move a file into quarantine or out of it, or raise the reason why it was left alone."""
+    def move(self, where: str, path: str, sha256: str, seen: os.stat_result | None = None) -> None:
+        """Move a file into quarantine, as it was when it was seen, or out of it. Raise the reason why it is left alone."""
         source, target = self._from_to(where, path)
         _check_path(self.place if where == "in" else self.folder, path)
         if os.path.lexists(target):
             raise _LeftAlone(f"{target} is there already, and nothing is overwritten")
         if where == "in":
-            status = source.stat()
-            self.about[path] = _About(sha256, stat.S_IMODE(status.st_mode), status.st_mtime_ns)
+            self.about[path] = _About(sha256, stat.S_IMODE(seen.st_mode), seen.st_mtime_ns)
         elif not source.is_file():
             raise _LeftAlone("is not in quarantine any more")
-        elif _sha256(source) != sha256:
-            raise _LeftAlone("has changed in quarantine; put it back by hand")
+        else:
+            seen = source.lstat()
+            if _sha256(source) != sha256:
+                raise _LeftAlone("has changed in quarantine; put it back by hand")
         self.begun[path] = where
         self.write("begin", where, path, *self.about[path])
         try:
             _make_folders(target.parent)
-            _move(source, target, self.about[path])
-        except OSError:
+            _move(source, target, self.about[path], seen)
+        except (OSError, _LeftAlone):
             self._find(path)
             raise
         self._is(where, path)
@@ -429,17 +455,41 @@ def _owner(lines: list[list]) -> str | None:
 # Moving
 
 
-def _move(source: Path, target: Path, about: _About) -> None:
+def _move(source: Path, target: Path, about: _About, seen: os.stat_result) -> None:
+    """Move the file that was seen, or raise if somebody has written to it or replaced it since.
+
+    No system removes a name only if it is still that of a certain file. So a moment is left, between the last look and the
+    removal, in which a new file at the old place would be lost and, where the file goes to another disk, also what is then
+    written to it. On one disk such writes go along with the file.
+    """
+    _check_seen(source, seen)
     try:
-        _rename(source, target)
+        _rename(source, target, seen)
+    except _LeftAlone:
+        _drop(source, target, about)
+        raise
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        _copy_over(source, target, about)
+        _copy_over(source, target, about, seen)
     _synchronise(source.parent)
 
 
-def _rename(source: Path, target: Path) -> None:
+def _check_seen(file: Path, seen: os.stat_result) -> None:
+    now = file.lstat()
+    if any(
+        getattr(now, name) != getattr(seen, name) for name in ("st_ino", "st_size", "st_mtime_ns")
+    ):
+        raise _LeftAlone("was changed while it was to be moved; run this again")
+
+
+def _drop(source: Path, target: Path, about: _About) -> None:
+    """Remove what was to go, where something new is at its old place. (Two names of one file are for `_Journal._find`.)"""
+    if not source.samefile(target) and _sha256(target) == about.sha256:
+        _remove(target)
+
+
+def _rename(source: Path, target: Path, seen: os.stat_result) -> None:
     """On one file system, without overwriting."""
     if os.name == "nt":
         source.rename(target)  # raises where something is there
@@ -455,14 +505,15 @@ def _rename(source: Path, target: Path) -> None:
         _synchronise(target.parent)
     else:
         _synchronise(target.parent)
+        _check_seen(target, seen)
+        _check_seen(source, seen)
         source.unlink()
 
 
-def _copy_over(source: Path, target: Path, about: _About) -> None:
+def _copy_over(source: Path, target: Path, about: _About, seen: os.stat_result) -> None:
     """To another file system."""
     passing = _passing(target, about.sha256)
     try:
-        before = source.stat()
         with source.open("rb") as old, passing.open("wb") as new:
             shutil.copyfileobj(old, new, 2**20)
             new.flush()
@@ -472,14 +523,16 @@ def _copy_over(source: Path, target: Path, about: _About) -> None:
         with suppress(OSError):  # some file systems keep less
             shutil.copystat(source, passing)
             passing.chmod(about.mode)
-            os.utime(passing, ns=(before.st_atime_ns, about.modified))
-        _rename(passing, target)
+            os.utime(passing, ns=(seen.st_atime_ns, about.modified))
+        _rename(passing, target, passing.lstat())
     finally:
         with suppress(OSError):
             passing.unlink(missing_ok=True)
-    after = source.stat()
-    if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
-        raise OSError(errno.EBUSY, "it changed meanwhile")
+    try:
+        _check_seen(source, seen)
+    except _LeftAlone:
+        _drop(source, target, about)
+        raise
     _remove(source)
 
 
@@ -515,14 +568,28 @@ def _synchronise(folder: Path) -> None:
 # What is left in quarantine
 
 
+def _keep_plan(place: Path, plan: pd.DataFrame) -> None:
+    """Put the plan into quarantine, under a name that is free, unless it is there already."""
+    text = plan.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    text = "\ufeff" + text  # as `helpers.library.write_plan` does it
+    for number in count(1):
+        file = place / (f"plan-{number}.csv" if number > 1 else "plan.csv")
+        if not os.path.lexists(file):
+            write_text(file, text)
+            return
+        with suppress(OSError):
+            if file.read_bytes() == text.encode():
+                return
+
+
 def _strangers(place: Path, known: set[str]) -> list[str]:
-    """Files in quarantine that the journal does not know."""
-    found = [
+    """Files in quarantine that the journal does not know, and that are no plans."""
+    found = {
         (Path(folder) / name).relative_to(place).as_posix()
         for folder, _, names in os.walk(place)
         for name in names
-    ]
-    return sorted(set(found) - known)
+    }
+    return sorted(path for path in found - known if not _PLAN_FILE.fullmatch(path))
 
 
 def _remove_empty_folders(place: Path) -> None:
