@@ -534,7 +534,7 @@ def test_of_exact_copies_the_oldest_stays(plan_of, photos):
     plan = plan_of()
     assert plan["path"].tolist() == ["old.jpg", "a.jpg", "cats/image_0000.jpg"]
     assert plan["action"].tolist() == ["keep", "move", "move"]
-    assert plan["kind"].tolist() == ["kept", "exact copy", "exact copy"]
+    assert plan["kind"].tolist() == ["best", "exact copy", "exact copy"]
     assert set(plan["kept"]) == {"old.jpg"}
     assert plan["reason"].tolist() == [
         "stays: older than 2",
@@ -725,7 +725,7 @@ def test_broken_files_are_copies_byte_for_byte_and_empty_ones_are_not(plan_of, p
         (photos / f"empty {name}").write_bytes(b"")
     plan = plan_of()
     assert plan["path"].tolist() == ["one.jpg", "two.jpg"]
-    assert plan["kind"].tolist() == ["kept", "exact copy"]
+    assert plan["kind"].tolist() == ["best", "exact copy"]
 
 
 def animation(path, *pictures):

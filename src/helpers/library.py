@@ -461,7 +461,7 @@ def propose(
     -------
     DataFrame
         The rows of a group together, the one that stays first: ``group`` (1, 2, ...; look-alikes last), ``action`` (``keep``,
-        ``move`` or ``look``), ``kind`` (``kept``, ``exact copy``, ``near copy``, ``look-alike``), ``path``, ``kept`` (the path of the one
+        ``move`` or ``look``), ``kind`` (``best``, ``exact copy``, ``near copy``, ``look-alike``), ``path``, ``kept`` (the path of the one
         that stays), ``distance`` (bits), ``difference`` (levels of 255) and ``correlation``, all three from the one that stays,
         ``width``, ``height``, ``bytes``, ``modified``, ``sha256`` and ``reason`` in words. Nobody who moves is in two rows. One who stays
         may be: once for its copies, once for its look-alikes.
@@ -786,7 +786,7 @@ def _plan(files: pd.DataFrame, verdicts: list[_Verdict]) -> pd.DataFrame:
         for kept, members in sorted(groups.items()):
             group = rows[-1][0] + 1 if rows else 1
             why = _why_it_stays(members) if action == "move" else "stays"
-            rows.append((group, "keep", "kept", kept, kept, 0, 0.0, 1.0, why))
+            rows.append((group, "keep", "best", kept, kept, 0, 0.0, 1.0, why))
             for member in sorted(members):
                 better = f"the one that stays is {_REASONS[member.decided]}"
                 why = f"{member.why}; {better if action == 'move' else 'look at both'}"
@@ -925,7 +925,7 @@ def summary(plan: pd.DataFrame) -> str:
     Examples
     --------
     >>> import pandas as pd
-    >>> summary(pd.DataFrame({"action": ["keep", "move"], "kind": ["kept", "exact copy"], "bytes": [10, 10]}))
+    >>> summary(pd.DataFrame({"action": ["keep", "move"], "kind": ["best", "exact copy"], "bytes": [10, 10]}))
     'To move: 1 exact copies and 0 near copies, 0.0 MB. To look at: 0 look-alikes.'
     """
     moves = plan[plan["action"] == "move"]
