@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 #: Bits by which the fingerprints of copies may differ, unless another radius is asked for.
 RADIUS = 8
-#: The most that copies may differ in one place, in levels of 255: see `helpers.pixels.difference`.
+#: The most that copies may differ in one place: see `helpers.pixels.difference`.
 COPY = 20.0
 #: Near pictures that correlate less, as `helpers.pixels.correlation` has it, are near by chance.
 LOOK_ALIKE = 0.9
@@ -431,7 +431,7 @@ def propose(
     files with several frames are compared by their bytes only.
 
     To pass, two pictures have to agree at 512 pixels, and then once more at the full size of the smaller one, where a digit on a page
-    can be seen. What is too small to be seen even there, or changes less than `copy` levels, passes.
+    can be seen. What is too small to be seen even there, or makes less than `copy` of a difference, passes.
 
     The best picture is the largest; then one that tells EXIF's time of exposure, as cameras write it; then a lossless one; then one of the format that the
     oldest is of; of JPEGs the least compressed by the quantisation tables, of other lossy formats by bytes per pixel; then the
@@ -448,7 +448,7 @@ def propose(
     radius : int
         Bits by which the fingerprints of copies may differ.
     copy : float
-        The most that copies may differ in one place, in levels of 255: see `helpers.pixels.difference`.
+        The most that copies may differ in one place: see `helpers.pixels.difference`.
     look_alike : float
         The least that look-alikes, and copies, correlate: see `helpers.pixels.correlation`.
     cache : str or Path, optional
@@ -462,7 +462,7 @@ def propose(
     DataFrame
         The rows of a group together, the one that stays first: ``group`` (1, 2, ...; look-alikes last), ``action`` (``keep``,
         ``move`` or ``look``), ``kind`` (``best``, ``exact copy``, ``near copy``, ``look-alike``), ``path``, ``kept`` (the path of the one
-        that stays), ``distance`` (bits), ``difference`` (levels of 255) and ``correlation``, all three from the one that stays,
+        that stays), ``distance`` (bits), ``difference`` (see `helpers.pixels.difference`) and ``correlation``, all three from the one that stays,
         ``width``, ``height``, ``bytes``, ``modified``, ``sha256`` and ``reason`` in words. Nobody who moves is in two rows. One who stays
         may be: once for its copies, once for its look-alikes.
 
@@ -645,11 +645,17 @@ def _judge_group(
     def verdict(best: str, other: str, alike: float) -> _Verdict:
         differs = pictures.difference(best, other, copy)
         if differs > copy:
-            kind, why = "look-alike", f"alike, but {differs:.0f} of 255 levels off in one place"
+            kind, why = (
+                "look-alike",
+                f"alike, but a difference of {differs:.0f} in one place (up to {copy:.0f} passes)",
+            )
         elif _taken_apart(job.exposed[best], job.exposed[other]):
             kind, why = "look-alike", "alike, but taken at two moments, as their EXIF has it"
         else:
-            kind, why = "near copy", f"the same picture, {differs:.0f} of 255 levels off at most"
+            kind, why = (
+                "near copy",
+                f"the same picture, a difference of {differs:.0f} at most (up to {copy:.0f} passes)",
+            )
         distance = (job.fingerprints[best] ^ job.fingerprints[other]).bit_count()
         decided = _decided(job.ranks[best], job.ranks[other])
         return _Verdict(kind, best, other, distance, differs, round(alike, 4), decided, why)

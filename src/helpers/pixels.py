@@ -134,9 +134,10 @@ def difference(first: Image.Image, second: Image.Image, size: int | None = COMPA
     Returns
     -------
     float
-        Levels of 255: the largest of the differences of mean brightness over 3 x 3 pixels, of twice those over 9 x 9 (where noise
-        averages out), and of those of mean colour (Cb or Cr) over 9 x 9, since JPEG keeps colours coarsely. If the brightness of
-        one picture has a standard deviation s below 32 levels, times 32 / s: in fog a small difference is a large one.
+        The largest of the differences, in levels of 255, of mean brightness over 3 x 3 pixels, of twice those over 9 x 9 (where
+        noise averages out), and of those of mean colour (Cb or Cr) over 9 x 9, since JPEG keeps colours coarsely. If the
+        brightness of one picture has a standard deviation s below 32 levels, times 32 / s: in fog a small difference is a large
+        one. So it may pass 255.
 
     Notes
     -----
@@ -209,7 +210,7 @@ def at_least(first: Blocks, second: Blocks) -> float:
     Returns
     -------
     float
-        Levels of 255.
+        As `difference`.
 
     Examples
     --------
