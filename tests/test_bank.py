@@ -1031,6 +1031,28 @@ def test_pictures_are_read_as_the_bank_was_made(path, photograph, tmp_path):
         assert opened.ask(fingerprints.of_file(tmp_path / "turned.jpg")).verdict == "allow"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="open files cannot be replaced there")
+def test_a_bank_that_is_replaced_while_it_is_opened_is_refused(path, tmp_path, monkeypatch):
+    other = tmp_path / "other.bank"
+    for place in (path, other):
+        Bank(place).close()
+    check = bank.Bank._checked_settings
+
+    def replace_first(self, *arguments):
+        other.replace(path)
+        return check(self, *arguments)
+
+    monkeypatch.setattr(bank.Bank, "_checked_settings", replace_first)
+    with pytest.raises(Problem, match="another file has taken its place"):
+        Bank(path)
+
+
+def test_a_name_that_is_none_is_one_sentence(opened, tmp_path):
+    for use in (Bank, opened.read_csv, opened.write_csv):
+        with pytest.raises(Problem, match=r"no name of a file|cannot be read"):
+            use("a\0b")
+
+
 @pytest.mark.parametrize(
     "otherwise", [{"fast": True}, {"rotate": False}, {"background": "black"}, {"background": None}]
 )
@@ -1633,6 +1655,19 @@ def test_flag_takes_all_or_none(banned, photographs, tmp_path, capsys):
     assert run("flag", "--bank", banned, "--reason", "x", "--anyway", good, plain) == 0
 
 
+@pytest.mark.parametrize(
+    "failing", ["flag --reason x {bad}", "flag --reason= {good}", "import --csv {bad}"]
+)
+def test_what_fails_makes_no_bank(failing, path, photographs, tmp_path, capsys):
+    """An empty one would let everything pass."""
+    bad, good = tmp_path / "nowhere", photographs / "cats" / "image_0001.jpg"
+    words = [word.format(bad=bad, good=good) for word in failing.split()]
+    assert run(words[0], "--new", "--bank", path, *words[1:]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not path.exists()
+    assert run("ask", "--bank", path, good) == 2
+
+
 def test_a_bank_made_with_options_is_asked_without(path, photographs, capsys):
     file = photographs / "dogs" / "image_0005.jpg"
     flag = ["flag", "--bank", path, "--reason", "x", file]
@@ -1657,6 +1692,8 @@ BAD_INPUT = [
     ("flag --bank {bank} --reason x {bank}", "is the bank itself; name a picture"),
     ("import --bank {bank} --csv {bank}", "is the bank itself; name a CSV file"),
     ("export --bank {bank} --csv .", ".: is no name of a file"),
+    ("export --bank {bank} --csv {text}", "notes.txt: is there already and is no bank's CSV file"),
+    ("export --bank {bank} --csv {picture}", "is there already and is no bank's CSV file"),
     ("unflag --bank {bank} --reason x 1 7", "has no entry 7"),
     ("flag --bank {bank} --reason= {picture}", "the reason is empty"),
     ("unflag --bank {bank} --reason x 7", "has no entry 7"),

@@ -571,3 +571,38 @@ def test_a_search_in_a_folder_that_was_not_indexed_says_so(photographs, tmp_path
     other.mkdir()
     assert main(["search", "-d", str(other), "-s", str(tmp_path / "db"), "-q", query]) == 0
     assert "or it is not the folder that was indexed" in capsys.readouterr().err
+
+
+def test_nothing_is_written_into_a_quarantine_or_beside_undo(photographs, tmp_path, capsys):
+    aside = tmp_path / "aside"
+    for option in ("--plan", "--sheet"):
+        said = refused(capsys, photographs, "--quarantine", aside, option, aside / "new.csv")
+        assert "where nothing is written" in said
+        said = refused(capsys, photographs, "--undo", option, tmp_path / "new.csv")
+        assert "has no meaning beside --undo" in said
+    assert not aside.exists()
+
+
+def test_wrong_arguments_are_told_before_the_scan(photographs, tmp_path, capsys, monkeypatch):
+    from helpers import library
+
+    monkeypatch.setattr(library, "scan", lambda *_, **__: pytest.fail("scanned"))
+    inside = photographs / "aside"
+    assert "whole number of bits" in refused(capsys, photographs, "--radius", "65")
+    assert "lies inside" in refused(capsys, photographs, "--apply", "--quarantine", inside)
+
+
+def test_a_plan_that_came_during_the_scan_is_not_replaced(
+    photographs, tmp_path, capsys, monkeypatch
+):
+    from helpers import library
+
+    plan, propose = tmp_path / "plan.csv", library.propose
+
+    def late(*arguments, **options):
+        plan.write_text("mine")
+        return propose(*arguments, **options)
+
+    monkeypatch.setattr(library, "propose", late)
+    assert "has come meanwhile" in refused(capsys, photographs, "--plan", plan)
+    assert plan.read_text() == "mine"

@@ -220,7 +220,7 @@ def test_killed_at_twenty_random_moments(name, tmp_path, photograph):
     job = JOBS[name]
     template, old, new, duration = prepared(job, SIZES[name], tmp_path, photograph)
     rng, killed = random.Random(name), 0
-    for trial in range(20):
+    for trial in range(100):
         place = tmp_path / str(trial)
         shutil.copytree(template, place)
         process = start(job.work, place)
@@ -228,12 +228,15 @@ def test_killed_at_twenty_random_moments(name, tmp_path, photograph):
         process.kill()
         process.join()
         killed += process.exitcode != 0
+        duration *= 1 if process.exitcode else 0.8  # the machine was busier when it was measured
         assert job.state(place) in (old, new)
         job.work(place)
         assert job.state(place) == new
         assert not leftovers(place)
         shutil.rmtree(place)
-    assert killed >= 5, "most of them were at work"
+        if killed == 20:
+            break
+    assert killed == 20
 
 
 @pytest.mark.parametrize("name", JOBS)

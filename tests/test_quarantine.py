@@ -627,7 +627,7 @@ def test_it_is_there_before_the_first_file_moves(library, place, plan):
 
 def test_other_files_that_look_like_plans_are_told_by_undo(library, place, plan):
     apply(library, plan)
-    (place / ".plan.csv.partial").write_bytes(b"of a run that was killed")
+    (place / ".plan.csv.fingerprints-partial").write_bytes(b"of a run that was killed")
     for name in ("plan-b.csv", "my plan.csv", "photos/plan.csv"):
         (place / name).parent.mkdir(exist_ok=True)
         (place / name).write_bytes(b"whose?")
@@ -1041,7 +1041,7 @@ def test_killed_at_twenty_random_moments(job, way, tmp_path):
     duration = time.monotonic() - begin
     assert process.exitcode == 0
     rng, killed = random.Random(f"{job} {way}"), 0
-    for trial in range(20):
+    for trial in range(100):
         place = tmp_path / str(trial)
         copy_of(template, place)
         process = start(work, job, way, place)
@@ -1049,10 +1049,13 @@ def test_killed_at_twenty_random_moments(job, way, tmp_path):
         process.kill()
         process.join()
         killed += process.exitcode != 0
+        duration *= 1 if process.exitcode else 0.8  # the machine was busier when it was measured
         then = rng.choice(["apply", "undo"])
         check_that_nothing_is_lost_and_all_can_go_on(job, way, place, plan, before, then)
         shutil.rmtree(place)
-    assert killed >= 5, "most of them were at work"
+        if killed == 20:
+            break
+    assert killed == 20
 
 
 @pytest.mark.parametrize(

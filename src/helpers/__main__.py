@@ -1,8 +1,9 @@
-"""The command line, for those who come from the article: ``python -m helpers gather | index | search``."""
+"""The command line: ``python -m helpers gather | index | search``, as in the article, and ``clean | gate``."""
 
 import argparse
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,6 +12,7 @@ import pandas as pd
 
 from helpers import Problem, bank, fingerprints, near_duplicates, shelf
 from helpers.atomic import write_problem
+from helpers.hamming import check_radius
 from helpers.images import READING, find_images
 
 
@@ -98,6 +100,9 @@ def clean(arguments: argparse.Namespace) -> None:
     folder = Path(arguments.folder)
     place = Path(arguments.quarantine or quarantine.default_quarantine(folder))
     if arguments.undo:
+        for option in ("plan", "sheet", "radius"):
+            if getattr(arguments, option) is not None:
+                raise Problem(f"--{option}: has no meaning beside --undo; leave it out")
         done = quarantine.undo(place, folder)
         print(f"Put back: {(done['outcome'] == 'put back').sum()} files")
         _print_some("Left alone", done[done["outcome"] == "left alone"], "reason")
@@ -105,6 +110,8 @@ def clean(arguments: argparse.Namespace) -> None:
     carry_out = arguments.apply and arguments.plan
     for written in filter(None, (arguments.sheet, None if carry_out else arguments.plan)):
         _check_outside(written, folder)
+        _check_outside(written, place)
+    quarantine.check_place(folder, place)
     if arguments.sheet:
         library.check_sheet(arguments.sheet)
     if carry_out:
@@ -118,11 +125,13 @@ def clean(arguments: argparse.Namespace) -> None:
             raise Problem(
                 f"{arguments.plan}: is there already; add --apply to carry it out, or name another file"
             )
-        radius = library.RADIUS if arguments.radius is None else arguments.radius
+        radius = check_radius(library.RADIUS if arguments.radius is None else arguments.radius)
         table = library.scan(folder, workers=arguments.workers)
         _print_some("No picture", table[table["problem"] != ""], "problem")
         plan = library.propose(table, folder, radius, workers=arguments.workers)
         if arguments.plan:
+            if os.path.lexists(arguments.plan):
+                raise Problem(f"{arguments.plan}: has come meanwhile; name another file")
             library.write_plan(arguments.plan, plan)
             print(f"The plan is in {arguments.plan}.")
     print(library.summary(plan))
@@ -140,13 +149,15 @@ def clean(arguments: argparse.Namespace) -> None:
 
 
 def _check_outside(file: str, folder: Path) -> None:
-    """Nothing is written into a photo library, by whatever path."""
+    """Nothing is written into a photo library or a quarantine, by whatever path."""
     for around in Path(os.path.realpath(file)).parents:
+        inside = around == Path(os.path.realpath(folder))  # which may not be there yet
         with suppress(OSError):
-            if around.samefile(folder):
-                raise Problem(
-                    f"{file}: lies inside {folder}, where nothing is written; name another place"
-                )
+            inside = inside or around.samefile(folder)
+        if inside:
+            raise Problem(
+                f"{file}: lies inside {folder}, where nothing is written; name another place"
+            )
 
 
 def _print_groups(plan: pd.DataFrame, groups: int = 5, lines: int = 4) -> None:
@@ -194,10 +205,11 @@ def gate_ask(arguments: argparse.Namespace) -> int:
 
 def gate_flag(arguments: argparse.Namespace) -> None:
     """Ban pictures: all of them or, if one cannot be read, none."""
-    with bank.Bank(arguments.bank, make=arguments.new, **_reading(arguments)) as opened:
-        values = [opened.fingerprint(path) for path in arguments.pictures]
-        sources = arguments.pictures if arguments.source is None else arguments.source
-        entries = opened.flag_many(values, arguments.reason, sources, anyway=arguments.anyway)
+    for place in _trial_and(arguments):
+        with bank.Bank(place, make=arguments.new, **_reading(arguments)) as opened:
+            values = [opened.fingerprint(path) for path in arguments.pictures]
+            sources = arguments.pictures if arguments.source is None else arguments.source
+            entries = opened.flag_many(values, arguments.reason, sources, anyway=arguments.anyway)
     for entry, path in zip(entries, arguments.pictures, strict=True):
         print(f"Entry {entry}: {_one_line(path)}")
 
@@ -230,9 +242,19 @@ def gate_export(arguments: argparse.Namespace) -> None:
 
 def gate_import(arguments: argparse.Namespace) -> None:
     """Take in the entries of a CSV file that are new: all or, if a row is broken, none."""
-    with bank.Bank(arguments.bank, make=arguments.new, **_reading(arguments)) as opened:
-        added = opened.read_csv(arguments.csv, anyway=arguments.anyway)
-        print(f"Added {added} entries; {len(opened)} are in force.")
+    for place in _trial_and(arguments):
+        with bank.Bank(place, make=arguments.new, **_reading(arguments)) as opened:
+            added = opened.read_csv(arguments.csv, anyway=arguments.anyway)
+            in_force = len(opened)
+    print(f"Added {added} entries; {in_force} are in force.")
+
+
+def _trial_and(arguments: argparse.Namespace) -> Iterator[str]:
+    """The bank; before it, if it is to be made, one for a trial: what fails must not leave an empty bank, which lets all pass."""
+    if arguments.new and not os.path.lexists(arguments.bank):
+        with tempfile.TemporaryDirectory() as folder:
+            yield str(Path(folder, "bank"))
+    yield arguments.bank
 
 
 @contextmanager

@@ -132,7 +132,7 @@ def write_text(path: str | Path, text: str) -> None:
         Where it cannot be written.
     """
     path = Path(path)
-    partial = path.with_name(f".{path.name}.partial")
+    partial, _ = _beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("w", encoding="utf-8", newline="\n") as file:

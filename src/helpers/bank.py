@@ -160,12 +160,16 @@ class Bank:
         self._seen = None, _no_entries(), _no_entries()
         made = _made_here(reading)
         missing = f"{path}: no such bank; check the spelling, or make one (make=True; on the command line --new)"
+        before = None
         try:
-            if self._place.stat().st_size == 1:  # which SQLite would take for an empty file
+            before = self._place.stat()
+            if before.st_size == 1:  # which SQLite would take for an empty file
                 raise Problem(_NO_BANK.format(path))
         except FileNotFoundError as error:
             if not make:
                 raise Problem(missing) from error
+        except ValueError as error:
+            raise Problem(f"{path!r}: is no name of a file ({error}); choose another") from error
         except OSError:
             pass  # SQLite will say so too
         with self._translated():
@@ -183,6 +187,8 @@ class Bank:
                 self.settings = self._checked_settings(made, reading)
                 self._connection.execute("PRAGMA journal_mode = DELETE")
                 self._file = self._place.stat()
+                if before and not os.path.samestat(before, self._file):
+                    raise Problem(_REPLACED.format(path))
                 self._catch_up()
         except BaseException:
             self._connection.close()
@@ -515,7 +521,7 @@ class Bank:
         Parameters
         ----------
         path : str or Path
-            An older file is replaced in one step.
+            An older CSV file of a bank is replaced in one step.
 
         Returns
         -------
@@ -525,7 +531,7 @@ class Bank:
         Raises
         ------
         Problem
-            If it cannot be written.
+            If it cannot be written, or something else is there.
 
         Examples
         --------
@@ -534,6 +540,7 @@ class Bank:
         """
         if _same_file(self._place, path):
             raise Problem(f"{path}: is the bank itself; choose another name for the CSV file")
+        _check_not_another(path)
         rows, text = self._flagged(withdrawn=False), StringIO()
         writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
         writer.writerow(COLUMNS)
@@ -962,6 +969,18 @@ def _plain(text: str) -> str:
 
 def _unmarked(text: str) -> str:
     return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
+
+
+def _check_not_another(path: str | Path) -> None:
+    """Raise where a file is there that no bank has written: an export takes the place of an export only."""
+    with (
+        suppress(OSError, ValueError),
+        Path(path).open("rb") as file,
+    ):  # no such file, or no name of one
+        if not file.read(40).startswith(b'"fingerprint"'):
+            raise Problem(
+                f"{path}: is there already and is no bank's CSV file; choose another name"
+            )
 
 
 def _rows(path: str | Path, made_with: str, anyway: bool) -> list[tuple]:

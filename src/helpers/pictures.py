@@ -102,7 +102,7 @@ def index(
     if isinstance(dataset, datasets.Dataset):
         name, root, paths = dataset.name, dataset.root, dataset.images
     else:
-        root = Path(dataset).expanduser()
+        root = _expanded(dataset)
         name = root.resolve().name or str(root)
         if report:
             report(f"Looking for pictures in {root}.")
@@ -193,7 +193,7 @@ def read_picture(path: str | Path, name: str | None = None) -> Picture:
     >>> read_picture("data/sample/cat/whole.jpg").size  # doctest: +SKIP
     (451, 300)
     """
-    file = Path(path).expanduser()
+    file = _expanded(path)
     try:
         image, size = open_with_size(file)
     except Problem as problem:
@@ -242,17 +242,27 @@ def named(dataset: Pictures, text: str) -> Picture:
     Problem
         If there is no such thing, or it cannot be read.
     """
-    if text in dataset.places or Path(text).expanduser().is_file():
+    is_file = is_there = False
+    with suppress(OSError, ValueError):  # it is too long for a name of a file, or holds a zero
+        is_file, is_there = _expanded(text).is_file(), _expanded(text).exists()
+    if text in dataset.places or is_file:
         return choose(dataset, text)
     alike = [path for path in dataset.paths if text.lower() in path.lower()]
     if alike:
         first = choose(dataset, alike[0])
         several = f"The first of {len(alike):,} with {text} in the name."
         return replace(first, note=f"{several} {first.note}".strip()) if alike[1:] else first
-    if Path(text).expanduser().exists():
+    if is_there:
         return read_picture(text)  # a folder, say: the sentence tells
     where = f"no picture of {dataset.name} has this in its name"
     raise Problem(f"{text}: {where}, and there is no such file; check the spelling")
+
+
+def _expanded(path: str | Path) -> Path:
+    """With the home folder for ``~``; as it is where that names nobody's (`Path.expanduser` raises)."""
+    with suppress(RuntimeError):
+        return Path(path).expanduser()
+    return Path(path)
 
 
 def _is_animation(path: Path) -> bool:

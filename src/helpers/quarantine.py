@@ -29,7 +29,7 @@ from helpers.parallel import progress_bar
 JOURNAL = "quarantine-journal.txt"
 
 # a plan that was carried out, or one that was being written when the run ended
-_PLAN_FILE = re.compile(r"plan(-\d+)?\.csv|\.plan(-\d+)?\.csv\.partial")
+_PLAN_FILE = re.compile(r"plan(-\d+)?\.csv|\.plan(-\d+)?\.csv\.fingerprints-partial")
 
 # what the operating system answers where a file cannot have a second name
 _NO_LINKS = {
@@ -70,6 +70,27 @@ def default_quarantine(folder: str | Path) -> Path:
             f"{folder}: is a whole disk, so nothing lies beside it; name a quarantine folder on another disk"
         )
     return folder.with_name(f"{folder.name}-quarantine")
+
+
+def check_place(folder: str | Path, quarantine: str | Path) -> None:
+    """Make sure that a quarantine lies beside its library.
+
+    Parameters
+    ----------
+    folder, quarantine : str or Path
+
+    Raises
+    ------
+    Problem
+        If one of the two lies inside the other.
+
+    Examples
+    --------
+    >>> check_place("photos", "photos-quarantine")
+    """
+    folder, place = _real(folder), _real(quarantine)
+    if place.is_relative_to(folder) or folder.is_relative_to(place):
+        raise Problem(f"{place}: lies inside {folder} or around it; choose a folder beside it")
 
 
 def apply(
@@ -118,8 +139,7 @@ def apply(
     place = _real(quarantine) if quarantine is not None else default_quarantine(folder)
     if not folder.is_dir():
         raise Problem(f"{folder}: no such folder; check the spelling")
-    if place.is_relative_to(folder) or folder.is_relative_to(place):
-        raise Problem(f"{place}: lies inside {folder} or around it; choose a folder beside it")
+    check_place(folder, place)
     if missing := [
         name for name in ("action", "path", "kept", "bytes", "sha256") if name not in plan
     ]:
