@@ -4,7 +4,9 @@ import hashlib
 import io
 import os
 import random
+import shutil
 import sys
+import zlib
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -109,7 +111,7 @@ def test_scan_tells_what_there_is_to_know(scan, photos):
     assert row["modified"] == photo.stat().st_mtime_ns
     assert row["sha256"] == hashlib.sha256(photo.read_bytes()).hexdigest()
     assert row["quantisation"] == np.mean(Image.open(photo).quantization[0])
-    assert not row["flat"]
+    assert not row[["flat", "transparent", "deep"]].any()
     assert row["frames"] == 1
 
 
@@ -251,8 +253,6 @@ def enormous():
     Image.new("L", (1, 1)).save(file, "png")
     header = bytearray(file.getvalue())
     header[16:24] = (30_000).to_bytes(4, "big") * 2
-    import zlib
-
     header[29:33] = zlib.crc32(header[12:29]).to_bytes(4, "big")
     return bytes(header)
 
@@ -426,6 +426,25 @@ def test_what_was_moved_is_not_offered_again_from_the_folder_above(scan, photos,
             library.scan(tmp_path / place, cache=tmp_path.parent / "cache", workers=1)
 
 
+@pytest.mark.parametrize(
+    "name", ["Photos Library.photoslibrary", "A.APLIBRARY", "x.migratedphotolibrary", "P.lrdata"]
+)
+def test_a_library_of_another_program_is_left_alone(name, scan, photos):
+    """macOS shows it as one file; who moves what lies in it damages it."""
+    shut = photos / "pictures" / name
+    for inside in ("originals/A/1.jpg", "resources/derivatives/A/1.jpg"):
+        copy(photos / "cats" / "image_0000.jpg", shut / inside)
+    copy(photos / "cats" / "image_0000.jpg", photos / "pictures" / "beside it.jpg")
+    table = scan()
+    found = table["path"].str.contains(name, regex=False)
+    assert table["path"][found].tolist() == [f"pictures/{name}"]
+    assert table["problem"][found].tolist() == ["is a library of another program and is left alone"]
+    assert set(propose(table, photos)["path"]) == {"cats/image_0000.jpg", "pictures/beside it.jpg"}
+    for folder in (shut, shut / "originals"):
+        with pytest.raises(Problem, match="is or lies in a library of another program"):
+            library.scan(folder, cache=photos.parent / "cache", workers=1)
+
+
 def test_a_folder_that_is_none_is_one_sentence(tmp_path):
     with pytest.raises(Problem, match="no such folder"):
         library.scan(tmp_path / "nowhere", cache=tmp_path / "cache")
@@ -594,12 +613,6 @@ def exif_of(time="2024:05:01 10:00:00", fraction=None):
     return exif
 
 
-def see_through(picture):
-    with_alpha = picture.convert("RGBA")
-    with_alpha.putalpha(Image.radial_gradient("L").resize(picture.size))
-    return with_alpha
-
-
 #: What stays, and how it is saved; what goes, and how it is saved; why. What stays is always newer.
 BETTER = {
     "PNG, JPEG of more bytes": ("png", {}, "jpg", {"quality": 100}, "less compressed"),
@@ -646,14 +659,6 @@ def test_the_better_file_stays(case, plan_of, photos, photograph):
     row = by_path(plan_of()).loc[f"goes.{other_suffix}"]
     assert row["action"] == "move"
     assert row["reason"].endswith(f"the one that stays is {why}")
-
-
-def test_a_transparent_picture_stays_and_its_flattened_copy_goes(plan_of, photos, photograph):
-    picture = see_through(photograph(11, size=(300, 200)))
-    save(picture, photos / "logo.png", modified=3000, compress_level=9)
-    flat = images.open_image(photos / "logo.png")
-    save(flat, photos / "flat.jpg", modified=1000, quality=100, subsampling=0)
-    assert by_path(plan_of())["kept"].to_dict() == {"flat.jpg": "logo.png"}
 
 
 def test_of_two_lossy_formats_that_of_the_oldest_stays(plan_of, photos, photograph):
@@ -745,6 +750,118 @@ def test_files_with_several_frames_are_compared_by_their_bytes_only(
     assert set(plan_of()["path"]) == {f"a.{suffix}", f"c.{suffix}"}
 
 
+def with_alpha(picture, alpha):
+    picture = picture.copy()
+    picture.putalpha(alpha)
+    return picture
+
+
+def test_transparent_pictures_are_compared_by_their_bytes_only(plan_of, photos):
+    """White letters on nothing: laid on white, as they are compared, both are the same."""
+    for text in ("Happy birthday, Anna", "Sorry for your loss"):
+        card = Image.new("RGB", (640, 480), "white")
+        alpha = Image.new("L", card.size)
+        draw, on_alpha = ImageDraw.Draw(card), ImageDraw.Draw(alpha)
+        for number, colour in enumerate(("#142878", "#961e1e", "#0a6e1e")):
+            box = (60 + 190 * number, 60 + 50 * number, 200 + 190 * number, 300)
+            draw.ellipse(box, colour)
+            on_alpha.ellipse(box, 255)
+        on_alpha.text((60, 400), text, 255, font_size=44)
+        save(with_alpha(card, alpha), photos / f"{text}.png")
+    laid = [images.open_image(path) for path in photos.glob("*.png")]
+    assert pixels.difference(*laid) == 0
+    assert len(plan_of()) == 0
+    copy(photos / "Sorry for your loss.png", photos / "again.png")
+    assert set(plan_of()["path"]) == {"Sorry for your loss.png", "again.png"}
+
+
+def test_a_cut_out_does_not_go_for_a_larger_version_without_transparency(
+    plan_of, photos, photograph
+):
+    cut_out = with_alpha(
+        photograph(11, size=(300, 200)), Image.radial_gradient("L").resize((300, 200))
+    )
+    save(cut_out, photos / "cut out.png", modified=1000)
+    flat = images.open_image(photos / "cut out.png").resize((330, 220), Image.Resampling.LANCZOS)
+    save(flat, photos / "flat.jpg", modified=2000, quality=95)
+    assert len(plan_of()) == 0
+
+
+@pytest.mark.filterwarnings("ignore:Palette images with Transparency")
+def test_transparent_is_what_has_a_pixel_that_is_not_what_only_might_have(scan, photos, photograph):
+    picture = photograph(14)
+    veil = Image.new("L", picture.size, 255)
+    veil.putpixel((3, 4), 254)
+    few = picture.quantize(64)
+    place = photos / "transparent"
+    for suffix, how in (("png", {}), ("tif", {}), ("webp", {"lossless": True, "exact": True})):
+        save(with_alpha(picture, veil), place / f"yes.{suffix}", **how)
+        save(with_alpha(picture, 255), place / f"no.{suffix}", **how)
+    save(with_alpha(picture.convert("L"), veil), place / "yes, grey.png")
+    save(with_alpha(picture.convert("L"), 255), place / "no, grey.png")
+    save(few, place / "yes.gif", transparency=3)
+    save(few, place / "no.gif")
+    save(few, place / "yes, few.png", transparency=3)
+    save(few, place / "no, few.png", transparency=200)
+    save(picture, place / "yes, one colour.png", transparency=picture.getpixel((5, 5)))
+    table = scan()
+    assert table["transparent"].notna().all()
+    found = [path.split("/") for path in table["path"][table["transparent"]]]
+    named = {path.name for path in place.iterdir() if path.name.startswith("yes")}
+    assert {folder for folder, _ in found} == {"transparent"}
+    assert {name for _, name in found} == named
+
+
+def sixteen_bits(picture):
+    """In grey, with another eight bits of noise below those of the picture."""
+    levels = np.asarray(picture.convert("L")).astype(np.uint16) * 256
+    return levels + np.random.default_rng(1).integers(0, 256, levels.shape, dtype=np.uint16)
+
+
+def deep_png(path, picture):
+    """16 bits a channel, in colour, which Pillow reads but does not write."""
+    values = (np.asarray(picture).astype(">u2") * 257).reshape(picture.height, -1)
+    lines = b"".join(b"\0" + line.tobytes() for line in values)
+    header = picture.width.to_bytes(4, "big") + picture.height.to_bytes(4, "big") + b"\x10\2\0\0\0"
+    content = b"\x89PNG\r\n\x1a\n"
+    for kind, chunk in ((b"IHDR", header), (b"IDAT", zlib.compress(lines)), (b"IEND", b"")):
+        checksum = zlib.crc32(kind + chunk).to_bytes(4, "big")
+        content += len(chunk).to_bytes(4, "big") + kind + chunk + checksum
+    path.write_bytes(content)
+
+
+def test_deep_is_what_has_more_than_8_bits_a_channel(scan, photos, photograph):
+    picture = photograph(15)
+    deep = Image.fromarray(sixteen_bits(picture))
+    deep.save(photos / "deep.png")
+    deep.save(photos / "deep.tif")
+    Image.fromarray(np.asarray(deep).astype(np.float32)).save(photos / "floats.tif")
+    deep_png(photos / "colours.png", picture)
+    for name in ("not.png", "not.tif", "not.bmp", "not.webp"):
+        picture.save(photos / name)
+    picture.convert("1").save(photos / "not, two.tif")
+    picture.quantize(16).save(photos / "not, few.png")
+    table = scan()
+    assert (table["problem"] == "").all()
+    assert table["deep"].notna().all()
+    deep = {"deep.png", "deep.tif", "floats.tif", "colours.png"}
+    assert set(table["path"][table["deep"]]) == deep
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_a_master_of_16_bits_does_not_go_for_a_preview_of_8(scale, plan_of, photos, photograph):
+    master = Image.fromarray(sixteen_bits(photograph(16, size=(300, 200))))
+    save(master, photos / "master.tif", modified=2000)
+    preview = images.open_image(photos / "master.tif").resize((300 * scale, 200 * scale))
+    save(preview, photos / "preview.png", modified=1000)
+    rows = by_path(plan_of())
+    assert rows["action"].tolist() == ["look"]
+    assert "with more than 8 bits a channel, of which 8 are compared" in rows["reason"].iloc[0]
+    copy(photos / "master.tif", photos / "again.tif")
+    rows = by_path(plan_of())
+    assert rows.loc["again.tif", "kind"] == "exact copy", "but by their bytes they are compared"
+
+
 @pytest.mark.parametrize(
     ("kind", "frames"), [(0, 1), (0x010001, 1), (0x020001, 2), (0x020002, 2), (0x020003, 2)]
 )
@@ -823,6 +940,36 @@ def test_who_is_near_a_copy_is_compared_with_the_one_that_stays(scan, photos, ph
     moves = by_path(propose(table, photos, radius=1))
     assert moves["kept"].to_dict() == {"b.png": "a.png", "c.png": "a.png"}
     assert moves["distance"].to_dict() == {"b.png": 1, "c.png": 2}
+
+
+def test_a_filter_over_the_whole_picture_is_no_copy(plan_of, photos, photograph):
+    """In no place does it make much of a difference."""
+    picture = photograph(74, size=(600, 400)).point(lambda level: 0.8 * level + 25)
+    warm = Image.fromarray(np.add(picture, [9, 0, -11]).astype(np.uint8))
+    save(picture, photos / "a.jpg", modified=1000, quality=85)
+    save(warm, photos / "warm.jpg", modified=2000, quality=92)
+    for quality in (25, 50, 84):
+        save(picture.resize((300, 200)), photos / f"copy, {quality}.jpg", quality=quality)
+    rows = by_path(plan_of())
+    assert set(rows["kept"]) == {"warm.jpg", "a.jpg"}
+    look = rows[rows["action"] == "look"].loc["a.jpg"]
+    assert look["difference"] <= library.COPY
+    assert "alike, but brighter, darker or of other colours as a whole, by " in look["reason"]
+    assert "(up to 3 passes); look at both" in look["reason"]
+    moves = rows[rows["action"] == "move"]
+    assert len(moves) == 3
+    assert set(moves["kept"]) == {"a.jpg"}
+
+
+def test_the_difference_is_told_to_a_tenth(plan_of, photos, photograph):
+    """20.1 is not 20 when up to 20 passes."""
+    picture = photograph(73, size=(300, 200)).point(lambda level: 0.8 * level + 20)
+    for number, name in enumerate("abc"):
+        save(with_a_patch(picture, 8 * number), photos / f"{name}.bmp", modified=1000 + number)
+    rows = by_path(plan_of())
+    assert set(rows["action"]) == {"move", "look"}
+    for row in rows.itertuples():
+        assert f" a difference of {row.difference:.1f} " in row.reason
 
 
 def test_another_line_of_text_is_a_look_alike(plan_of, photos):
@@ -965,6 +1112,79 @@ def test_what_is_gone_is_not_remembered_and_not_proposed(two_groups, scan, photo
     pd.testing.assert_frame_equal(propose(table, photos), whole)
 
 
+@pytest.mark.parametrize("when", ["before", "meanwhile", "until then"])
+def test_what_was_seen_in_a_changed_file_is_neither_used_nor_remembered(
+    when, scan, photos, photograph, monkeypatch, capsys
+):
+    """Under the bytes of the scan the verdict about other bytes would be kept."""
+    picture = photograph(73, size=(300, 200))
+    save(picture, photos / "a.png", modified=1000)
+    save(with_a_patch(picture, 60), photos / "b.png", modified=2000)
+    table = scan()
+    right = propose(table, photos, cache=photos.parent / "another cache")
+    assert by_path(right)["action"].tolist() == ["look"]
+    content, thumbnail = (photos / "b.png").read_bytes(), library._thumbnail
+
+    def overwrite():
+        copy(photos / "a.png", photos / "b.png", modified=3000)
+
+    def bring_back():
+        (photos / "b.png").write_bytes(content)
+        os.utime(photos / "b.png", (2000, 2000))
+
+    def opened(file, size):
+        if file.name == "b.png" and when == "meanwhile":
+            overwrite()
+        picture = thumbnail(file, size)
+        if file.name == "b.png" and when == "until then":
+            bring_back()
+        return picture
+
+    if when != "meanwhile":
+        overwrite()
+    monkeypatch.setattr(library, "_thumbnail", opened)
+    capsys.readouterr()
+    assert len(propose(table, photos)) == 0
+    assert capsys.readouterr().out == (
+        "Groups in which a file changed, or could not be opened: 1; scan again.\n"
+    )
+    monkeypatch.setattr(library, "_thumbnail", thumbnail)
+    bring_back()
+    pd.testing.assert_frame_equal(propose(table, photos), right)
+
+
+@pytest.mark.parametrize(
+    ("size", "in_memory"), [((300, 200), 200), ((300, 200), 1), ((700, 500), 200)]
+)
+def test_a_picture_that_goes_away_during_the_second_look_stops_nothing(
+    size, in_memory, two_groups, scan, photos, photograph, monkeypatch
+):
+    """It is opened once or more: again when there are many in a group, and once more at full size."""
+    picture = photograph(63, size=size)
+    save(picture, photos / "c.png", modified=1000)
+    save(picture, photos / "d.jpg", modified=1000, quality=90)
+    table = scan()
+    whole = propose(table, photos, cache=photos.parent / "another cache")
+    content, thumbnail = (photos / "d.jpg").read_bytes(), library._thumbnail
+
+    def goes_away(file, size):
+        picture = thumbnail(file, size)
+        if file.name == "d.jpg":
+            file.unlink(missing_ok=True)
+        return picture
+
+    monkeypatch.setattr(library, "_PICTURES_IN_MEMORY", in_memory)
+    monkeypatch.setattr(library, "_thumbnail", goes_away)
+    plan = propose(table, photos)
+    assert set(plan["path"]) == {"a.jpg", "small a.jpg", "b.jpg", "small b.jpg"}
+    monkeypatch.setattr(library, "_thumbnail", thumbnail)
+    (photos / "d.jpg").write_bytes(content)
+    os.utime(photos / "d.jpg", (1000, 1000))
+    again = propose(table, photos)
+    assert {"c.png", "d.jpg"} < set(again["path"])
+    pd.testing.assert_frame_equal(again, whole)
+
+
 def test_damaged_looks_are_thrown_away_with_a_sentence(two_groups, scan, photos, reads, capsys):
     table = scan()
     plan = propose(table, photos)
@@ -984,6 +1204,26 @@ def test_other_versions_look_again(two_groups, scan, photos, reads, monkeypatch)
     reads()
     propose(table, photos)
     assert len(reads()) == 4
+
+
+@pytest.mark.parametrize("module", ["library", "pixels", "images", "fingerprints"])
+def test_other_code_looks_again(module, two_groups, scan, photos, reads, monkeypatch, tmp_path):
+    """The version number does not change with every change."""
+    source = tmp_path / "source"
+    shutil.copytree(Path(library.__file__).parent, source)
+    monkeypatch.setattr(library.resources, "files", lambda package: source)
+    propose(scan(), photos)
+    reads()
+    propose(scan(), photos)
+    assert reads() == []
+    with (source / f"{module}.py").open("a") as file:
+        file.write("#")
+    table = scan()
+    assert len(reads()) == len(table) == 12
+    propose(table, photos)
+    assert len(reads()) == 4
+    (source / f"{module}.py").unlink()
+    assert scan().equals(table), "as where only what was compiled of it is installed"
 
 
 def test_bad_arguments_are_one_sentence(scan, photos, tmp_path):
@@ -1166,6 +1406,26 @@ def test_a_plan_that_a_spreadsheet_saved_reads_well(
     assert np.allclose(read["modified"].astype(float), kept["modified"].astype(float), rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("column", "text", "value"),
+    [
+        ("bytes", "1234", 1234),
+        ("bytes", " 1234.0 ", 1234),
+        ("modified", "-7", -7),
+        ("modified", "1.7E+18", 17 * 10**17),
+        ("modified", "1,7E+18", 17 * 10**17),
+        ("bytes", str(2**63 - 1), 2**63 - 1),
+        ("difference", "7.5", 7.5),
+        ("difference", "7,5", 7.5),
+    ],
+)
+def test_numbers_as_spreadsheets_of_many_countries_write_them(column, text, value, tmp_path):
+    row = {"action": "move", "path": "a", "kept": "b", "bytes": "1", "sha256": "x", column: text}
+    lines = ";".join(row), ";".join(row.values())
+    (tmp_path / "plan.csv").write_text("\n".join(lines))
+    assert library.read_plan(tmp_path / "plan.csv")[column].tolist() == [value]
+
+
 def test_a_person_may_change_actions_and_leave_out_what_need_not_be_there(strange_plan, tmp_path):
     few = strange_plan[["path", "action", "kept", "bytes", "sha256"]].assign(action=" look ")
     few = few[~few["path"].str.contains("\r")]
@@ -1185,8 +1445,29 @@ BAD_PLANS = {
         "the action of row 1 is 'delete'",
     ),
     "no path": (b"action,path,kept,bytes,sha256\nmove,,b,1,x\n", "row 1 names no path"),
-    "number": (b"action,path,kept,bytes,sha256\nmove,a,b,many,x\n", "bytes 'many' is no number"),
-    "infinite": (b"action,path,kept,bytes,sha256\nmove,a,b,inf,x\n", "bytes 'inf' is no number"),
+    "number": (b"action,path,kept,bytes,sha256\nmove,a,b,many,x\n", "bytes 'many' is no whole"),
+    "infinite": (b"action,path,kept,bytes,sha256\nmove,a,b,inf,x\n", "bytes 'inf' is no whole"),
+    "too large": (
+        b"action,path,kept,bytes,sha256\nmove,a,b,99999999999999999999,x\n",
+        "bytes '99999999999999999999' is no whole number",
+    ),
+    "far too large": (
+        b"group,action,path,kept,bytes,sha256\n1e300,move,a,b,1,x\n",
+        "group '1e300' is no whole number",
+    ),
+    "thousands": (
+        b'action,path,kept,bytes,sha256\nmove,a,b,"1,234",x\n',
+        "bytes '1,234' is no whole number, written without separators; write the plan again",
+    ),
+    "thousands with points": (
+        b"action;path;kept;bytes;sha256\nmove;a;b;1.000;x\n",
+        "bytes '1.000' is no whole number",
+    ),
+    "a fraction": (b"action,path,kept,bytes,sha256\nmove,a,b,1.5E0,x\n", "bytes '1.5E0' is no"),
+    "difference": (
+        b"action,path,kept,bytes,sha256,difference\nmove,a,b,1,x,little\n",
+        "difference 'little' is no number",
+    ),
     "latin": ("action,path,kept,bytes,sha256\nmove,é,b,1,x\n".encode("latin-1"), "is not in UTF-8"),
     "binary": (bytes(range(256)), "is not in UTF-8"),
     "zeros": (b"\0" * 99, "has no column"),

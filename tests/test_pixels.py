@@ -1,5 +1,9 @@
 """A second look tells one picture from two, and finds a part in its whole, flat pictures included."""
 
+import io
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
@@ -177,7 +181,39 @@ def test_the_small_look_never_says_more_than_the_full_one(seed, photograph):
     assert least > 0.8 * pixels.difference(one, brighter), "and not nothing"
 
 
+# Brightness and colours of the whole
+
+
+def test_the_mean_levels_are_those_of_ycbcr():
+    picture = Image.new("RGB", (40, 30), (90, 60, 30))
+    picture.paste("white", (0, 0, 20, 30))
+    y = 0.299 * 90 + 0.587 * 60 + 0.114 * 30
+    expected = [(y + 255) / 2, 128 + 0.564 * (30 - y) / 2, 128 + 0.713 * (90 - y) / 2]
+    assert pixels.mean_levels(picture) == pytest.approx(expected, abs=0.6)
+    greys = Image.fromarray(np.repeat(np.arange(0, 200, dtype=np.uint8), 3).reshape(20, 30))
+    for mode in ("L", "RGB", "CMYK", "RGBA"):
+        found = pixels.mean_levels(greys.convert(mode))
+        assert found == pytest.approx([99.5, 128, 128], abs=0.2)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_filter_moves_the_mean_levels_and_compression_does_not(seed, photograph):
+    picture = photograph(seed, size=(600, 400)).point(lambda level: 0.8 * level + 25)
+    means = pixels.mean_levels(picture)
+    for quality in (25, 50, 85):
+        file = io.BytesIO()
+        picture.resize((300, 200)).save(file, "jpeg", quality=quality)
+        assert np.abs(pixels.mean_levels(Image.open(file)) - means).max() < 1
+    warm = Image.fromarray(np.add(picture, [18, 0, -22]).astype(np.uint8))
+    assert np.abs(pixels.mean_levels(warm) - means).max() > 10
+
+
 # A part in its whole
+
+
+def test_only_who_looks_for_a_part_waits_for_scikit_image():
+    code = "import sys, helpers.pixels; sys.exit('skimage' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.parametrize(

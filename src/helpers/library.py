@@ -12,14 +12,16 @@ import html
 import io
 import json
 import os
+import re
 import stat
 import warnings
 from base64 import b64encode
 from contextlib import nullcontext, suppress
 from functools import lru_cache, partial
+from importlib import resources
 from importlib.metadata import PackageNotFoundError, version
 from operator import attrgetter
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import numpy as np
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 RADIUS = 8
 #: The most that copies may differ in one place: see `helpers.pixels.difference`.
 COPY = 20.0
+#: The most that the mean levels of copies may differ: see `helpers.pixels.mean_levels`, and there what compressing and filters do.
+SHIFT = 3.0
 #: Near pictures that correlate less, as `helpers.pixels.correlation` has it, are near by chance.
 LOOK_ALIKE = 0.9
 
@@ -54,6 +58,8 @@ TABLE = {
     "frames": "Int64",
     "format": "str",
     "lossless": "boolean",
+    "transparent": "boolean",
+    "deep": "boolean",
     "quantisation": "Float64",
     "exposed": "str",
     "problem": "str",
@@ -95,6 +101,10 @@ _OLDER = _REASONS.index("older")  # from here on copies of the same bytes may di
 _FILES_AT_A_TIME = 4096  # after so many the cache is written
 _PICTURES_IN_MEMORY = 200  # of one group, at the size at which they are compared
 _THUMBNAIL = 160  # pixels on the longer side, on the contact sheet
+#: Folders that are one thing to macOS, and to the program they belong to: Photos, iPhoto, Aperture, and Lightroom's previews.
+_PACKAGES = (".photoslibrary", ".photolibrary", ".aplibrary", ".migratedphotolibrary", ".lrdata")
+#: A whole number as programs write it; a comma is that of a fraction only where an exponent follows.
+_WHOLE = re.compile(r"-?[0-9]+(\.0)?|-?[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+")
 
 
 # Every file
@@ -121,24 +131,25 @@ def scan(
         A row a file, sorted by path: ``path`` (relative, with ``/``), ``bytes``, ``modified`` (nanoseconds since 1970),
         ``sha256``, ``width`` and ``height`` (pixels, as shown), ``fingerprint`` (UInt64), ``flat`` (see `is_flat`), ``frames``
         (more than 1: an animation, pages, or the two views of a stereo camera), ``format`` (Pillow's name), ``lossless`` (a format that
-        keeps each pixel, and more than 256 colours), ``quantisation`` (mean step of a JPEG's first quantisation table, the larger the
-        more compressed; missing for other formats), ``exposed`` (when, by the camera's clock: EXIF's time of exposure, with its fraction
-        of a second; or empty) and ``problem``: empty, or why the picture could not be read. A file that cannot be decoded has a
-        ``sha256`` all the same; one that cannot be opened, or is a link, has none. A folder inside that is a quarantine of
-        `helpers.quarantine` is one row and is left out: what lies in it belongs to files elsewhere.
+        keeps each pixel, and more than 256 colours), ``transparent`` (in a pixel at least), ``deep`` (more than 8 bits a channel),
+        ``quantisation`` (mean step of a JPEG's first quantisation table, the larger the more compressed; missing for other formats),
+        ``exposed`` (when, by the camera's clock: EXIF's time of exposure, with its fraction of a second; or empty) and ``problem``:
+        empty, or why the picture could not be read. A file that cannot be decoded has a ``sha256`` all the same; one that cannot be
+        opened, or is a link, has none. A folder inside that is a quarantine of `helpers.quarantine` is one row and is left out: what
+        lies in it belongs to files elsewhere. So is one that belongs to another program (``.photoslibrary`` and the like).
 
     Raises
     ------
     Problem
-        If there is no such folder, no image in it, it is a quarantine or lies in one, or `cache` lies inside it. A bad file
-        raises nothing.
+        If there is no such folder, no image in it, it is or lies in a quarantine or the library of another program, or `cache`
+        lies inside it. A bad file raises nothing.
 
     Examples
     --------
     >>> scan("photos")  # doctest: +SKIP
     """
     folder = Path(folder)
-    paths = _without_quarantines(folder, find_images(folder))
+    paths = _without_shut(folder, find_images(folder))
     cache_file = _cache_file(folder, cache, "files")
     if cache_file is None:
         print("What is found is not remembered, since its place lies inside the photo library.")
@@ -199,21 +210,30 @@ def _scan(
     )
 
 
-def _without_quarantines(folder: Path, paths: list[str]) -> list[str]:
-    """The paths, with each quarantine folder in place of what lies in it."""
+def _without_shut(folder: Path, paths: list[str]) -> list[str]:
+    """The paths, with each quarantine, and each library of another program, in place of what lies in it."""
     place = folder.resolve()
-    if around := [outer for outer in (place, *place.parents) if _is_quarantine(outer)]:
-        raise Problem(f"{folder}: is or lies in a quarantine, {around[0]}; name a photo library")
+    for outer in (place, *place.parents):
+        if _is_quarantine(outer):
+            raise Problem(f"{folder}: is or lies in a quarantine, {outer}; name a photo library")
+        if _is_package(outer):
+            raise Problem(
+                f"{folder}: is or lies in a library of another program, {outer}; name a folder of photos"
+            )
     inside = {parent for path in paths for parent in PurePosixPath(path).parents}
-    shut = sorted(
-        parent for parent in inside if _is_quarantine(folder / parent)
-    )  # outer ones first
+    shut = sorted(  # outer ones first
+        parent for parent in inside if _is_package(parent) or _is_quarantine(folder / parent)
+    )
     return sorted(
         {
             next((str(place) for place in shut if PurePosixPath(path).is_relative_to(place)), path)
             for path in paths
         }
     )
+
+
+def _is_package(folder: PurePath) -> bool:
+    return folder.name.lower().endswith(_PACKAGES)
 
 
 def _is_quarantine(folder: Path) -> bool:
@@ -238,6 +258,8 @@ def _before_reading(folder: Path, path: str) -> dict:
     row |= {"bytes": status.st_size, "modified": status.st_mtime_ns}
     if stat.S_ISLNK(status.st_mode):
         row["problem"] = "is a link and is left alone; its target is looked at where it lies"
+    elif stat.S_ISDIR(status.st_mode) and _is_package(folder / path):
+        row["problem"] = "is a library of another program and is left alone"
     elif stat.S_ISDIR(status.st_mode) and _is_quarantine(folder / path):
         row["problem"] = "is a quarantine and is left out; it belongs to another folder"
     elif stat.S_ISDIR(status.st_mode):
@@ -294,10 +316,10 @@ def _about_picture(file: Path, content: BinaryIO) -> dict:
             f"{file}: could not be compared ({error}); save it anew as JPEG or PNG"
         ) from error
     content.seek(0)
-    return about | _about_header(content)
+    return about | _about_header(content, picture)
 
 
-def _about_header(content: BinaryIO) -> dict:
+def _about_header(content: BinaryIO, picture: Image.Image) -> dict:
     """What a file tells beside its pixels. Broken metadata may raise anything; then what it was to tell is not known."""
     about = {}
     with (
@@ -307,6 +329,10 @@ def _about_header(content: BinaryIO) -> dict:
     ):
         about["format"] = "JPEG" if header.format == "MPO" else header.format
         about["lossless"] = _is_lossless(header, content)
+        about["deep"] = _is_deep(header, content)
+        # `open_image` lays on white what is transparent, and leaves what only might be as it is
+        might_be = header.has_transparency_data
+        about["transparent"] = might_be and not picture.has_transparency_data
         tables = getattr(header, "quantization", None)
         about["quantisation"] = float(np.mean(tables[min(tables)])) if tables else None
         with suppress(Exception):
@@ -327,6 +353,16 @@ def _is_lossless(header: Image.Image, content: BinaryIO) -> bool:
             content.seek(size + size % 2, os.SEEK_CUR)
         return head[:4] == b"VP8L"
     return header.format in ("PNG", "BMP")
+
+
+def _is_deep(header: Image.Image, content: BinaryIO) -> bool:
+    """Whether there are more than 8 bits a channel. Of colour pictures Pillow gives 8, so the file itself has to be asked."""
+    if header.format == "PNG":
+        content.seek(24)  # in the header chunk, which comes first
+        return content.read(1)[0] > 8
+    if header.format == "TIFF":
+        return max(header.tag_v2.get(258, (1,))) > 8
+    return header.info.get("bit_depth", 8) > 8  # as pillow-heif has it
 
 
 def _exposed(header: Image.Image) -> str:
@@ -379,7 +415,17 @@ def _made_by(columns: list[str]) -> dict:
             versions[package] = version(package)
         except PackageNotFoundError:
             versions[package] = "none"
-    return {**versions, "columns": columns}
+    return {**versions, "source": _source(), "columns": columns}
+
+
+def _source() -> str:
+    """The SHA-256 of the code that finds out; "none" where it is installed without its source."""
+    try:
+        modules = ("library", "pixels", "images", "fingerprints")
+        code = [(resources.files("helpers") / f"{name}.py").read_bytes() for name in modules]
+    except OSError:
+        return "none"
+    return hashlib.sha256(b"\0".join(code)).hexdigest()
 
 
 def _read_cache(file: Path | None, made_by: dict) -> list[list]:
@@ -427,11 +473,14 @@ def propose(
     First come exact copies: files with the same bytes, whatever they hold, but for empty files. Then pictures with near
     fingerprints are compared once more, pixel by pixel, the best of them first: whoever passes is its copy, and stays no more. Who
     passes twice is a copy of the one it differs least from. So every member of a group is a copy of the one that stays, not only of another
-    member. What correlates, but does not pass, is a look-alike: a person may look at it, and nothing is proposed. Flat pictures (`is_flat`) and
-    files with several frames are compared by their bytes only.
+    member. What correlates, but does not pass, is a look-alike: a person may look at it, and nothing is proposed. Flat pictures (`is_flat`),
+    transparent ones and files with several frames are compared by their bytes only; so are those near to a file that has changed since
+    the scan.
 
     To pass, two pictures have to agree at 512 pixels, and then once more at the full size of the smaller one, where a digit on a page
-    can be seen. What is too small to be seen even there, or makes less than `copy` of a difference, passes.
+    can be seen. What is too small to be seen even there, or makes less than `copy` of a difference, passes. Those do not pass whose mean
+    brightness or colours are more than `SHIFT` apart, or whose cameras tell of two moments, nor does one with more than 8 bits a
+    channel, since only 8 are compared.
 
     The best picture is the largest; then one that tells EXIF's time of exposure, as cameras write it; then a lossless one; then one of the format that the
     oldest is of; of JPEGs the least compressed by the quantisation tables, of other lossy formats by bytes per pixel; then the
@@ -505,6 +554,7 @@ def propose(
         contents["fingerprint"].notna()
         & contents["frames"].eq(1).fillna(False)
         & contents["flat"].eq(False).fillna(False)
+        & contents["transparent"].eq(False).fillna(False)
     ]
     near = pairs.all_pairs(comparable["fingerprint"], radius)
     paths = comparable["path"].to_numpy()
@@ -521,6 +571,7 @@ class _Job(NamedTuple):
     near: dict[str, list[str]]  # whose fingerprints are near
     fingerprints: dict[str, int]
     exposed: dict[str, str]
+    deep: dict[str, bool]
     files: dict[str, tuple]  # bytes, time and SHA-256
 
 
@@ -542,6 +593,7 @@ def _groups_to_judge(near: pd.DataFrame, about: pd.DataFrame) -> list[_Job]:
                 {path: sorted(neighbours[path]) for path in ranks},
                 rows["fingerprint"].map(int).to_dict(),
                 rows["exposed"].to_dict(),
+                rows["deep"].map(bool).to_dict(),
                 dict(zip(members, facts, strict=True)),
             )
         )
@@ -605,13 +657,15 @@ def _verdicts(
     with exclusive(cache_file) if cache_file else nullcontext():
         known = dict(_read_cache(cache_file, made_by))
         old = [
-            known.get(key) if _is_there(folder, job) else None
+            known[key] if key in known and _is_there(folder, job) else None
             for key, job in zip(keys, jobs, strict=True)
         ]
         new = [job for job, found in zip(jobs, old, strict=True) if found is None]
         judge = partial(_judge, folder, copy, look_alike)
         judged = iter(share_out(judge, new, workers=workers, title="second look"))
         found = [next(judged) if found is None else (True, found) for found in old]
+        if changed := sum(not whole for whole, _ in found):
+            print(f"Groups in which a file changed, or could not be opened: {changed}; scan again.")
         if new or len(known) > len(jobs):
             lines = [[key, group] for key, (whole, group) in zip(keys, found, strict=True) if whole]
             _write_cache(cache_file, made_by, lines)
@@ -638,24 +692,37 @@ def _judge(
 def _judge_group(
     folder: Path, copy: float, look_alike: float, job: _Job
 ) -> tuple[bool, list[_Verdict]]:
+    """Whether all its pictures could be opened, and what was found, which is nothing if a file is not the one that was scanned."""
+    if _is_there(folder, job):
+        with suppress(Problem):  # of one that is gone, or broken, in the middle of it
+            found = _look_at_group(folder, copy, look_alike, job)
+            if _is_there(folder, job):
+                return found
+    return False, []
+
+
+def _look_at_group(
+    folder: Path, copy: float, look_alike: float, job: _Job
+) -> tuple[bool, list[_Verdict]]:
     """Whether all its pictures could be opened, and the copies and look-alikes: the best is compared first, pixel by pixel."""
     pictures = _Pictures(folder, list(job.ranks))
     by_difference = attrgetter("difference")
 
     def verdict(best: str, other: str, alike: float) -> _Verdict:
-        differs = pictures.difference(best, other, copy)
+        differs, shift = pictures.difference(best, other, copy), pictures.shift(best, other)
         if differs > copy:
-            kind, why = (
-                "look-alike",
-                f"alike, but a difference of {differs:.0f} in one place (up to {copy:.0f} passes)",
-            )
+            but = f"a difference of {differs:.1f} in one place (up to {copy:g} passes)"
+        elif shift > SHIFT:
+            but = f"brighter, darker or of other colours as a whole, by {shift:.1f} (up to {SHIFT:g} passes)"
+        elif job.deep[best] or job.deep[other]:
+            but = "with more than 8 bits a channel, of which 8 are compared"
         elif _taken_apart(job.exposed[best], job.exposed[other]):
-            kind, why = "look-alike", "alike, but taken at two moments, as their EXIF has it"
+            but = "taken at two moments, as their EXIF has it"
         else:
-            kind, why = (
-                "near copy",
-                f"the same picture, a difference of {differs:.0f} at most (up to {copy:.0f} passes)",
-            )
+            but = ""
+        kind = "look-alike" if but else "near copy"
+        same = f"the same picture, a difference of {differs:.1f} at most (up to {copy:g} passes)"
+        why = f"alike, but {but}" if but else same
         distance = (job.fingerprints[best] ^ job.fingerprints[other]).bit_count()
         decided = _decided(job.ranks[best], job.ranks[other])
         return _Verdict(kind, best, other, distance, differs, round(alike, 4), decided, why)
@@ -693,10 +760,9 @@ def _judge_group(
         for least, number, best, alike in sorted(looks[path]):
             if exact and least > min(exact)[0]:
                 break
-            if best not in copies:
-                found = verdict(best, path, alike)
-                exact.append((found.difference, number, found))
-        nearest += [min(exact)[2]] if exact else []
+            found = verdict(best, path, alike)
+            exact.append((found.difference, number, found))
+        nearest.append(min(exact)[2])
     return len(pictures.greys) == len(job.ranks), [*copies.values(), *sorted(nearest)]
 
 
@@ -706,18 +772,22 @@ class _Pictures:
     def __init__(self, folder: Path, paths: list[str]) -> None:
         from helpers import pixels
 
-        def opened(path: str) -> Image.Image | None:
-            return _thumbnail(folder / path, pixels.COMPARED_SIZE)
+        def opened(path: str) -> Image.Image:
+            if picture := _thumbnail(folder / path, pixels.COMPARED_SIZE):
+                return picture
+            raise Problem(f"{folder / path}: is gone or broken since the scan; scan again")
 
         self._pixels = pixels
         self._folder = folder
         self._small = small = lru_cache(maxsize=_PICTURES_IN_MEMORY)(opened)
         self._blocks = lru_cache(maxsize=None)(lambda path, size: pixels.blocks(small(path), size))
         self._whole = lru_cache(maxsize=1)(lambda path: open_image(folder / path).convert("RGB"))
-        self._sizes, self.greys = {}, {}
+        self._sizes, self._means, self.greys = {}, {}, {}
         for path in paths:
-            if picture := small(path):  # else it is gone or broken since the scan
+            with suppress(Problem):
+                picture = small(path)
                 self._sizes[path] = picture.size
+                self._means[path] = pixels.mean_levels(picture)
                 self.greys[path] = pixels.greys(picture)
 
     def alike(self, best: str, others: list[str], least: float) -> list[tuple[str, float]]:
@@ -734,6 +804,10 @@ class _Pictures:
         """What two pictures differ by at least, which is enough to know of most that are no copies."""
         size = self._pixels.common_size(self._sizes[best], self._sizes[other])
         return round(self._pixels.at_least(self._blocks(best, size), self._blocks(other, size)), 1)
+
+    def shift(self, best: str, other: str) -> float:
+        """By how much the brightness or a colour of the whole differs."""
+        return round(float(np.abs(self._means[best] - self._means[other]).max()), 1)
 
     def difference(self, best: str, other: str, copy: float) -> float:
         """What two pictures differ by; if that is little, and both are larger, at the full size of the smaller one."""
@@ -905,15 +979,17 @@ def read_plan(path: str | Path) -> pd.DataFrame:
 
 
 def _number(path: str | Path, name: str, value: str, kind: str) -> int | float | None:
-    value = value.strip().replace(",", ".")
-    try:
-        if not value:
-            return None
+    value = value.strip()
+    if not value:
+        return None
+    with suppress(ValueError, OverflowError):
         if kind == "Float64":
-            return float(value)
-        return int(value) if value.isdigit() else int(float(value))
-    except (ValueError, OverflowError):
-        raise Problem(f"{path}: {name} {value!r} is no number; write the plan again") from None
+            return float(value.replace(",", "."))
+        whole = int(value) if value.isdecimal() else float(value.replace(",", "."))
+        if _WHOLE.fullmatch(value) and whole == int(whole) and abs(whole) < 2**63:
+            return int(whole)
+    what = "is no number" if kind == "Float64" else "is no whole number, written without separators"
+    raise Problem(f"{path}: {name} {value!r} {what}; write the plan again")
 
 
 def summary(plan: pd.DataFrame) -> str:
