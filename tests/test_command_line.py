@@ -9,7 +9,7 @@ import sys
 import pandas as pd
 import pytest
 
-from helpers import library, quarantine, shelf
+from helpers import library, plans, quarantine, shelf
 from helpers.__main__ import main
 from helpers.images import find_images
 
@@ -391,7 +391,7 @@ def test_apply_leaves_the_plan_beside_what_moved_and_undo_knows_it(twice, tmp_pa
     before, place = everything(twice), tmp_path / "photographs-quarantine"
     for plan in ("plan.csv", "plan-2.csv"):
         assert run("clean", twice, "--apply") == 0
-        carried_out = library.read_plan(place / plan)
+        carried_out = plans.read_plan(place / plan)
         moves = carried_out[carried_out["action"] == "move"]
         assert all((place / path).is_file() for path in moves["path"])
         assert moves["reason"].str.len().gt(0).all()
@@ -434,7 +434,7 @@ def test_a_sheet_takes_the_place_of_a_sheet_and_of_nothing_else(twice, tmp_path,
 def test_a_plan_is_not_written_over_the_sheet_nor_the_sheet_over_the_plan(twice, tmp_path, capsys):
     both = tmp_path / "both"
     assert "is no contact sheet" in refused(capsys, twice, "--plan", both, "--sheet", both)
-    assert len(library.read_plan(both)) == 2
+    assert len(plans.read_plan(both)) == 2
 
 
 def test_a_radius_does_not_go_with_a_plan_that_is_made(twice, tmp_path, capsys):

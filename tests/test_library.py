@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from helpers import Problem, fingerprints, images, library, mess, pixels, quarantine
+from helpers import Problem, fingerprints, images, library, mess, pixels, plans, quarantine
 from helpers.__main__ import main
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
@@ -541,8 +541,8 @@ def test_the_common_size_is_the_smaller_one_but_no_more_than_512(photograph):
 
 def test_nothing_is_proposed_where_nothing_is_twice(plan_of):
     plan = plan_of()
-    assert list(plan.columns) == list(library.PLAN)
-    assert plan.dtypes.astype(str).to_dict() == library.PLAN
+    assert list(plan.columns) == list(plans.PLAN)
+    assert plan.dtypes.astype(str).to_dict() == plans.PLAN
     assert len(plan) == 0
 
 
@@ -1123,7 +1123,7 @@ def test_what_was_seen_in_a_changed_file_is_neither_used_nor_remembered(
     table = scan()
     right = propose(table, photos, cache=photos.parent / "another cache")
     assert by_path(right)["action"].tolist() == ["look"]
-    content, thumbnail = (photos / "b.png").read_bytes(), library._thumbnail
+    content, thumbnail = (photos / "b.png").read_bytes(), library.thumbnail
 
     def overwrite():
         copy(photos / "a.png", photos / "b.png", modified=3000)
@@ -1142,13 +1142,13 @@ def test_what_was_seen_in_a_changed_file_is_neither_used_nor_remembered(
 
     if when != "meanwhile":
         overwrite()
-    monkeypatch.setattr(library, "_thumbnail", opened)
+    monkeypatch.setattr(library, "thumbnail", opened)
     capsys.readouterr()
     assert len(propose(table, photos)) == 0
     assert capsys.readouterr().out == (
         "Groups in which a file changed, or could not be opened: 1; scan again.\n"
     )
-    monkeypatch.setattr(library, "_thumbnail", thumbnail)
+    monkeypatch.setattr(library, "thumbnail", thumbnail)
     bring_back()
     pd.testing.assert_frame_equal(propose(table, photos), right)
 
@@ -1165,7 +1165,7 @@ def test_a_picture_that_goes_away_during_the_second_look_stops_nothing(
     save(picture, photos / "d.jpg", modified=1000, quality=90)
     table = scan()
     whole = propose(table, photos, cache=photos.parent / "another cache")
-    content, thumbnail = (photos / "d.jpg").read_bytes(), library._thumbnail
+    content, thumbnail = (photos / "d.jpg").read_bytes(), library.thumbnail
 
     def goes_away(file, size):
         picture = thumbnail(file, size)
@@ -1174,10 +1174,10 @@ def test_a_picture_that_goes_away_during_the_second_look_stops_nothing(
         return picture
 
     monkeypatch.setattr(library, "_PICTURES_IN_MEMORY", in_memory)
-    monkeypatch.setattr(library, "_thumbnail", goes_away)
+    monkeypatch.setattr(library, "thumbnail", goes_away)
     plan = propose(table, photos)
     assert set(plan["path"]) == {"a.jpg", "small a.jpg", "b.jpg", "small b.jpg"}
-    monkeypatch.setattr(library, "_thumbnail", thumbnail)
+    monkeypatch.setattr(library, "thumbnail", thumbnail)
     (photos / "d.jpg").write_bytes(content)
     os.utime(photos / "d.jpg", (1000, 1000))
     again = propose(table, photos)
@@ -1378,15 +1378,15 @@ def strange_plan(plan_of, photos):
 
 
 def test_a_plan_comes_back_as_it_was_written(strange_plan, tmp_path):
-    library.write_plan(tmp_path / "plan.csv", strange_plan)
-    pd.testing.assert_frame_equal(library.read_plan(tmp_path / "plan.csv"), strange_plan)
+    plans.write_plan(tmp_path / "plan.csv", strange_plan)
+    pd.testing.assert_frame_equal(plans.read_plan(tmp_path / "plan.csv"), strange_plan)
     assert (tmp_path / "plan.csv").read_bytes().startswith(b'\xef\xbb\xbf"group","action",')
 
 
 def test_an_empty_plan_comes_back_too(plan_of, tmp_path):
-    library.write_plan(tmp_path / "plan.csv", plan_of())
-    assert len(library.read_plan(tmp_path / "plan.csv")) == 0
-    assert list(library.read_plan(tmp_path / "plan.csv").columns) == list(library.PLAN)
+    plans.write_plan(tmp_path / "plan.csv", plan_of())
+    assert len(plans.read_plan(tmp_path / "plan.csv")) == 0
+    assert list(plans.read_plan(tmp_path / "plan.csv").columns) == list(plans.PLAN)
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
@@ -1401,7 +1401,7 @@ def test_a_plan_that_a_spreadsheet_saved_reads_well(
     text = saved.to_csv(index=False, sep=separator, lineterminator="\n")
     text += separator * (len(saved.columns) - 1) + "\n"
     (tmp_path / "plan.csv").write_bytes(text.replace("\n", newline).encode(encoding))
-    read = library.read_plan(tmp_path / "plan.csv")
+    read = plans.read_plan(tmp_path / "plan.csv")
     pd.testing.assert_frame_equal(read.drop(columns="modified"), kept.drop(columns="modified"))
     assert np.allclose(read["modified"].astype(float), kept["modified"].astype(float), rtol=1e-5)
 
@@ -1423,14 +1423,14 @@ def test_numbers_as_spreadsheets_of_many_countries_write_them(column, text, valu
     row = {"action": "move", "path": "a", "kept": "b", "bytes": "1", "sha256": "x", column: text}
     lines = ";".join(row), ";".join(row.values())
     (tmp_path / "plan.csv").write_text("\n".join(lines))
-    assert library.read_plan(tmp_path / "plan.csv")[column].tolist() == [value]
+    assert plans.read_plan(tmp_path / "plan.csv")[column].tolist() == [value]
 
 
 def test_a_person_may_change_actions_and_leave_out_what_need_not_be_there(strange_plan, tmp_path):
     few = strange_plan[["path", "action", "kept", "bytes", "sha256"]].assign(action=" look ")
     few = few[~few["path"].str.contains("\r")]
     few.to_csv(tmp_path / "plan.csv", index=False)
-    read = library.read_plan(tmp_path / "plan.csv")
+    read = plans.read_plan(tmp_path / "plan.csv")
     assert set(read["action"]) == {"look"}
     assert read["path"].tolist() == few["path"].tolist()
     assert read["width"].isna().all()
@@ -1479,17 +1479,17 @@ def test_a_plan_that_is_none_is_one_sentence(name, tmp_path):
     content, sentence = BAD_PLANS[name]
     (tmp_path / "plan.csv").write_bytes(content)
     with pytest.raises(Problem, match=sentence) as problem:
-        library.read_plan(tmp_path / "plan.csv")
+        plans.read_plan(tmp_path / "plan.csv")
     assert str(problem.value).startswith(f"{tmp_path / 'plan.csv'}: ")
 
 
 def test_a_plan_that_is_not_there_is_one_sentence(tmp_path):
     with pytest.raises(Problem, match="could not be read"):
-        library.read_plan(tmp_path / "plan.csv")
+        plans.read_plan(tmp_path / "plan.csv")
     with pytest.raises(Problem, match="could not be read"):
-        library.read_plan(tmp_path)
+        plans.read_plan(tmp_path)
     with pytest.raises(Problem, match="could not be written"):
-        library.write_plan(tmp_path, pd.DataFrame())
+        plans.write_plan(tmp_path, pd.DataFrame())
 
 
 # The contact sheet
@@ -1522,7 +1522,7 @@ class Page(HTMLParser):
 def test_the_sheet_shows_each_group_by_pictures_and_words(messy, tmp_path):
     folder, _, _, plan = messy
     plan = plan[plan["group"] <= 6]
-    library.contact_sheet(folder, plan, tmp_path / "sheet.html", workers=1)
+    plans.contact_sheet(folder, plan, tmp_path / "sheet.html", workers=1)
     page = Page((tmp_path / "sheet.html").read_text(encoding="utf-8"))
     assert not page.open, "every tag is closed"
     assert page.of("html") == [{"lang": "en"}]
@@ -1541,7 +1541,7 @@ def test_the_sheet_shows_each_group_by_pictures_and_words(messy, tmp_path):
 
 def test_the_sheet_needs_no_network(messy, tmp_path):
     folder, _, _, plan = messy
-    library.contact_sheet(folder, plan[plan["group"] <= 3], tmp_path / "sheet.html", workers=1)
+    plans.contact_sheet(folder, plan[plan["group"] <= 3], tmp_path / "sheet.html", workers=1)
     text = (tmp_path / "sheet.html").read_text(encoding="utf-8")
     page = Page(text)
     assert {tag for tag, _ in page.tags} & {"script", "link", "iframe", "a", "object"} == set()
@@ -1562,7 +1562,7 @@ def test_names_are_escaped_on_the_sheet(photos, scan, tmp_path):
         copy(original, photos / name)
     (photos / "bad <i>.jpg" if os.name != "nt" else photos / "bad.jpg").write_bytes(b"no picture")
     copy(next(photos.glob("bad*")), photos / "worse.jpg")
-    library.contact_sheet(photos, propose(scan(), photos), tmp_path / "sheet.html")
+    plans.contact_sheet(photos, propose(scan(), photos), tmp_path / "sheet.html")
     page = Page((tmp_path / "sheet.html").read_text(encoding="utf-8"))
     assert not page.open
     assert {tag for tag, _ in page.tags} & {"script", "b", "i"} == set()
@@ -1575,7 +1575,7 @@ def test_names_are_escaped_on_the_sheet(photos, scan, tmp_path):
 
 def test_a_long_plan_is_cut_on_the_sheet_and_says_so(messy, tmp_path):
     folder, _, _, plan = messy
-    library.contact_sheet(folder, plan, tmp_path / "sheet.html", most=2, workers=1)
+    plans.contact_sheet(folder, plan, tmp_path / "sheet.html", most=2, workers=1)
     page = Page((tmp_path / "sheet.html").read_text(encoding="utf-8"))
     assert len(page.of("section")) == 2
     assert f"{plan['group'].max() - 2:,} more groups are in the plan." in page.words
@@ -1619,7 +1619,7 @@ def test_clean_writes_a_plan_that_it_carries_out_and_undoes(twice, tmp_path, cap
     plan, sheet, place = tmp_path / "plan.csv", tmp_path / "sheet.html", tmp_path / "aside"
     assert run("clean", twice, "--plan", plan, "--sheet", sheet) == 0
     assert everything(twice) == before
-    assert len(library.read_plan(plan)) == 2
+    assert len(plans.read_plan(plan)) == 2
     assert sheet.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     capsys.readouterr()
     assert run("clean", twice, "--plan", plan, "--quarantine", place, "--apply") == 0

@@ -595,7 +595,7 @@ def test_the_plan_that_was_carried_out_lies_in_quarantine(library, place, plan):
 
 
 def test_it_is_written_as_other_plans_are(library, place, plan, tmp_path):
-    from helpers.library import write_plan
+    from helpers.plans import write_plan
 
     write_plan(tmp_path / "plan.csv", plan)
     apply(library, plan)

@@ -12,10 +12,10 @@ floor module                          owns
       ``library``, ``evaluation``,    copies in a photo library; recall and false matches;
       ``pictures``                    what one searches among by hand
 1     ``search``, ``pairs``           near a query; near each other, and groups
-1     ``datasets``                    get images
+1     ``datasets``, ``quarantine``    get images; files moved so that none is lost
 0     ``near_duplicates``, ``mess``   make copies with known truth
 0     ``fingerprints``, ``hamming``   pixels to bits; distances between bits
-0     ``quarantine``                  files moved so that none is lost
+0     ``plans``                       what may go, as a table and as a page
 -1    ``images``, ``changes``,        open one picture honestly; what happens to pictures;
       ``pixels``, ``steps``           a second look at two; dHash step by step
 -2    ``atomic``, ``parallel``,       files that are whole or absent; work shared out;

@@ -93,7 +93,7 @@ def clean(arguments: argparse.Namespace) -> None:
 
     Nothing is touched, unless --apply moves them into a quarantine folder, or --undo puts them back.
     """
-    from helpers import library, quarantine  # they take a second to import
+    from helpers import library, plans, quarantine  # they take a second to import
 
     if arguments.workers is not None and arguments.workers < 1:
         raise Problem(f"--workers {arguments.workers}: is no number of processes; it starts at 1")
@@ -113,13 +113,13 @@ def clean(arguments: argparse.Namespace) -> None:
         _check_outside(written, place)
     quarantine.check_place(folder, place)
     if arguments.sheet:
-        library.check_sheet(arguments.sheet)
+        plans.check_sheet(arguments.sheet)
     if carry_out:
         if arguments.radius is not None and os.path.lexists(arguments.plan):
             raise Problem(
                 f"{arguments.plan}: is there already, with its own radius; leave out --radius, or name another plan"
             )
-        plan = library.read_plan(arguments.plan)
+        plan = plans.read_plan(arguments.plan)
     else:
         if arguments.plan and os.path.lexists(arguments.plan):
             raise Problem(
@@ -132,13 +132,13 @@ def clean(arguments: argparse.Namespace) -> None:
         if arguments.plan:
             if os.path.lexists(arguments.plan):
                 raise Problem(f"{arguments.plan}: has come meanwhile; name another file")
-            library.write_plan(arguments.plan, plan)
+            plans.write_plan(arguments.plan, plan)
             print(f"The plan is in {arguments.plan}.")
-    print(library.summary(plan))
+    print(plans.summary(plan))
     if not arguments.apply:
         _print_groups(plan)
     if arguments.sheet:
-        library.contact_sheet(folder, plan, arguments.sheet, workers=arguments.workers)
+        plans.contact_sheet(folder, plan, arguments.sheet, workers=arguments.workers)
         print(f"The pictures are in {arguments.sheet}.")
     if arguments.apply:
         done = quarantine.apply(folder, plan, place)

@@ -250,3 +250,30 @@ def _reason(path: str | Path, error: Exception) -> str:
     if "truncated" in str(error).lower():
         return f"ends before its picture does ({error}); copy it again from its source"
     return f"could not be decoded ({type(error).__name__}: {error}); copy it again from its source, or save it anew"
+
+
+def thumbnail(path: str | Path, size: int) -> Image.Image | None:
+    """A small copy of a picture.
+
+    Parameters
+    ----------
+    path : str or Path
+    size : int
+        Pixels on the longer side, at most.
+
+    Returns
+    -------
+    PIL.Image.Image or None
+        In RGB; None if the file cannot be read.
+
+    Examples
+    --------
+    >>> thumbnail("no such file.jpg", 100) is None
+    True
+    """
+    try:
+        picture = open_image(path).convert("RGB")
+    except Problem:
+        return None
+    picture.thumbnail((size, size), Image.Resampling.LANCZOS)
+    return picture

@@ -5,7 +5,6 @@ at every moment in between the file is whole at its old place or at its new one.
 one goes on from there.
 """
 
-import csv
 import errno
 import hashlib
 import json
@@ -21,7 +20,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from helpers import Problem
+from helpers import Problem, plans
 from helpers.atomic import exclusive, write_problem, write_text
 from helpers.parallel import progress_bar
 
@@ -106,7 +105,7 @@ def apply(
     folder : str or Path
         The photo library.
     plan : DataFrame
-        From `helpers.library.propose` or `helpers.library.read_plan`: the columns ``action``, ``path``, ``kept``, ``bytes`` and
+        From `helpers.library.propose` or `helpers.plans.read_plan`: the columns ``action``, ``path``, ``kept``, ``bytes`` and
         ``sha256``. The rows of the files that are kept must be in it.
     quarantine : str or Path, optional
         Where the files go, under the same relative paths; `default_quarantine` if left out. It may be on another disk, but not in
@@ -590,8 +589,7 @@ def _synchronise(folder: Path) -> None:
 
 def _keep_plan(place: Path, plan: pd.DataFrame) -> None:
     """Put the plan into quarantine, under a name that is free, unless it is there already."""
-    text = plan.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
-    text = "\ufeff" + text  # as `helpers.library.write_plan` does it
+    text = plans.as_csv(plan)
     for number in count(1):
         file = place / (f"plan-{number}.csv" if number > 1 else "plan.csv")
         if not os.path.lexists(file):
