@@ -942,6 +942,19 @@ def test_who_is_near_a_copy_is_compared_with_the_one_that_stays(scan, photos, ph
     assert moves["distance"].to_dict() == {"b.png": 1, "c.png": 2}
 
 
+@pytest.mark.parametrize(
+    ("width", "height", "kind"), [(301, 200, "near copy"), (330, 200, "look-alike")]
+)
+def test_a_stretched_picture_is_no_copy(width, height, kind, plan_of, photos, photograph):
+    """A fingerprint knows nothing of shapes."""
+    picture = photograph(74, size=(600, 400))
+    picture.save(photos / "first.png")
+    picture.resize((width, height)).save(photos / "second.png")
+    plan = plan_of()
+    assert plan["kind"].tolist() == ["best", kind]
+    assert ("stretched" in plan["reason"].iloc[1]) == (kind == "look-alike")
+
+
 def test_a_filter_over_the_whole_picture_is_no_copy(plan_of, photos, photograph):
     """In no place does it make much of a difference."""
     picture = photograph(74, size=(600, 400)).point(lambda level: 0.8 * level + 25)

@@ -452,8 +452,8 @@ def propose(
 
     To pass, two pictures have to agree at 512 pixels, and then once more at the full size of the smaller one, where a digit on a page
     can be seen. What is too small to be seen even there, or makes less than `copy` of a difference, passes. Those do not pass whose mean
-    brightness or colours are more than `SHIFT` apart, or whose cameras tell of two moments, nor does one with more than 8 bits a
-    channel, since only 8 are compared.
+    brightness or colours are more than `SHIFT` apart, or whose shapes by more than 2 %, or whose cameras tell of two moments, nor does
+    one with more than 8 bits a channel, since only 8 are compared.
 
     The best picture is the largest; then one that tells EXIF's time of exposure, as cameras write it; then a lossless one; then one of the format that the
     oldest is of; of JPEGs the least compressed by the quantisation tables, of other lossy formats by bytes per pixel; then the
@@ -545,6 +545,7 @@ class _Job(NamedTuple):
     fingerprints: dict[str, int]
     exposed: dict[str, str]
     deep: dict[str, bool]
+    sizes: dict[str, tuple[int, int]]  # width and height
     files: dict[str, tuple]  # bytes, time and SHA-256
 
 
@@ -567,6 +568,7 @@ def _groups_to_judge(near: pd.DataFrame, about: pd.DataFrame) -> list[_Job]:
                 rows["fingerprint"].map(int).to_dict(),
                 rows["exposed"].to_dict(),
                 rows["deep"].map(bool).to_dict(),
+                dict(zip(members, zip(rows["width"], rows["height"], strict=True), strict=True)),
                 dict(zip(members, facts, strict=True)),
             )
         )
@@ -687,6 +689,8 @@ def _look_at_group(
             but = f"a difference of {differs:.1f} in one place (up to {copy:g} passes)"
         elif shift > SHIFT:
             but = f"brighter, darker or of other colours as a whole, by {shift:.1f} (up to {SHIFT:g} passes)"
+        elif _is_stretched(job.sizes[best], job.sizes[other]):
+            but = "of another shape: one of them was stretched"
         elif job.deep[best] or job.deep[other]:
             but = "with more than 8 bits a channel, of which 8 are compared"
         elif _taken_apart(job.exposed[best], job.exposed[other]):
@@ -797,6 +801,12 @@ def _decided(best: tuple, other: tuple) -> int:
     return next(
         place for place, pair in enumerate(zip(best, other, strict=True)) if pair[0] != pair[1]
     )
+
+
+def _is_stretched(first: tuple[int, int], second: tuple[int, int]) -> bool:
+    """Whether width by height differ by more than 2 %, beside what is rounded to whole pixels."""
+    shapes = first[0] * second[1], first[1] * second[0]
+    return max(shapes) / min(shapes) - 1 > 0.02 + 1 / min(*first, *second)
 
 
 def _taken_apart(first: str, second: str) -> bool:
