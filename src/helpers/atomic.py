@@ -38,7 +38,9 @@ def exclusive(path: str | Path, *, wait: bool = True) -> Iterator[None]:
     >>> with exclusive("db.shelve"):
     ...     pass
     """
-    name = hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:16]
+    # `Photos` and `photos` may be one folder; where they are two, one waits for the other
+    same = os.path.realpath(path).casefold()
+    name = hashlib.sha256(os.fsencode(same)).hexdigest()[:16]
     file = Path(tempfile.gettempdir()) / f"image-fingerprints-{name}.lock"
     lock = FileLock(file, mode=0o666)  # another user may need it too
     try:
