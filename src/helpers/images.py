@@ -195,16 +195,18 @@ def _lay_on(image: Image.Image, background: str) -> Image.Image:
 
 
 def _scale_to_8_bits(image: Image.Image) -> Image.Image:
-    values = np.asarray(image).astype(np.float64)
+    values = np.asarray(image)
     low, high = 0.0, 65535.0
-    if (
-        image.mode == "F" or values.min() < low or values.max() > high
-    ):  # no fixed range: use the picture's own
+    # no fixed range: use the picture's own
+    if image.mode == "F" or values.min() < low or values.max() > high:
         values = np.nan_to_num(values)
-        low, high = values.min(), values.max()
-    return Image.fromarray(
-        np.rint((values - low) * (255 / max(high - low, 1e-300))).astype(np.uint8)
-    )
+        low, high = float(values.min()), float(values.max())
+    step = 255 / max(high - low, 1e-300)
+    scaled = np.empty(values.shape, np.uint8)
+    # row by row: all at once would take a gigabyte for 50 million pixels
+    for row, exact in zip(scaled, values, strict=True):
+        row[:] = np.rint((exact.astype(np.float64) - low) * step)
+    return Image.fromarray(scaled)
 
 
 @cache
