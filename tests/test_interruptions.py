@@ -10,6 +10,8 @@ import shutil
 import sys
 import tarfile
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from dbm import error as dbm_errors
 from itertools import count
@@ -19,6 +21,7 @@ from unittest import mock
 import pytest
 
 from helpers import Problem, datasets, near_duplicates, shelf
+from helpers.atomic import write_text
 from helpers.images import find_images
 
 # A server that has imported everything once makes a new process in a few hundredths of a second.
@@ -294,3 +297,16 @@ def test_a_plain_shelve_too_sees_the_old_shelf_or_the_new_or_none(work, tmp_path
             break
     assert old in seen
     assert seen[-1] == new
+
+
+def test_two_who_write_one_file_leave_one_of_both_whole(tmp_path):
+    file, texts = tmp_path / "plan.csv", ["a" * 300_000, "b" * 200_000]
+    read = set()
+    with ThreadPoolExecutor() as pool:
+        writing = [pool.submit(write_text, file, text) for _ in range(30) for text in texts]
+        while not all(job.done() for job in writing):
+            with suppress(FileNotFoundError):
+                read.add(file.read_text())
+    assert [job.result() for job in writing] == [None] * 60
+    assert read <= set(texts)
+    assert leftovers(tmp_path) == []

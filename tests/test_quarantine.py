@@ -20,10 +20,11 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 import pytest
+from filelock import FileLock
 
 from helpers import Problem, quarantine
 from helpers.atomic import exclusive
-from helpers.quarantine import JOURNAL, apply, undo
+from helpers.quarantine import JOURNAL, LOCK, apply, undo
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="Windows does this otherwise")
 
@@ -61,10 +62,10 @@ def fill(folder, groups=4, copies=3):
 
 
 def state(folder):
-    """Every file, but for the journal and the plans, with its bytes, its time and its permissions."""
+    """Every file, but for the journal, its lock and the plans, with its bytes, its time and its permissions."""
     found = {}
     for path in sorted(folder.rglob("*")):
-        ours = path.name == JOURNAL or re.match(r"\.?plan(-\d+)?\.csv", path.name)
+        ours = path.name in (JOURNAL, LOCK) or re.match(r"\.?plan(-\d+)?\.csv", path.name)
         if path.is_file() and not path.is_symlink() and not ours:
             status = path.stat()
             about = (digest(path.read_bytes()), status.st_mtime_ns, stat.S_IMODE(status.st_mode))
@@ -170,7 +171,9 @@ def test_there_and_back_again(way, library, place, plan):
     assert (state(library), state(place)) == (before, {})
     assert set(back["path"]) == set(go)
     assert set(back["outcome"]) == {"put back"}
-    assert {path.name for path in place.iterdir()} == {JOURNAL, "plan.csv"}, "no empty folders"
+    assert {path.name for path in place.iterdir()} == {JOURNAL, LOCK, "plan.csv"}, (
+        "no empty folders"
+    )
 
 
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="needs a second file system")
@@ -627,7 +630,7 @@ def test_it_is_there_before_the_first_file_moves(library, place, plan):
 
 def test_other_files_that_look_like_plans_are_told_by_undo(library, place, plan):
     apply(library, plan)
-    (place / ".plan.csv.fingerprints-partial").write_bytes(b"of a run that was killed")
+    (place / ".plan.csv.0a1b2c3d.fingerprints-partial").write_bytes(b"of a run that was killed")
     for name in ("plan-b.csv", "my plan.csv", "photos/plan.csv"):
         (place / name).parent.mkdir(exist_ok=True)
         (place / name).write_bytes(b"whose?")
@@ -732,18 +735,63 @@ def test_a_library_that_is_not_there_is_one_sentence(plan, tmp_path):
     assert not (tmp_path / "nowhere-quarantine").exists()
 
 
+def test_files_do_not_go_under_the_place_of_a_disk_that_is_not_connected(library, place, plan):
+    apply(library, plan)
+    library.rename(library.with_name("on the disk"))
+    library.mkdir()
+    after = state(place)
+    with pytest.raises(Problem, match="is empty, as is the place of a disk that is not connected"):
+        undo(place)
+    assert state(place) == after
+    (library / "here.txt").touch()
+    assert set(undo(place)["outcome"]) == {"put back"}
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "file/inside"])
+def test_a_quarantine_that_cannot_be_made_is_one_sentence(name, library, plan, tmp_path):
+    before = state(library)
+    (tmp_path / "file").touch()
+    with pytest.raises(Problem, match="could not be written"):
+        apply(library, plan, tmp_path / name)
+    with pytest.raises(Problem, match="is no quarantine folder"):
+        undo(tmp_path / name)
+    with pytest.raises(Problem, match="no such folder"):
+        apply(tmp_path / name, plan)
+    assert state(library) == before
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root gives files away")
+def test_a_file_on_another_disk_belongs_to_whom_it_belonged(library, place, plan):
+    moves = plan.loc[plan["action"] == "move", "path"].tolist()
+    for path in moves:
+        os.chown(library / path, 1234, 1235)
+    with other_file_system(library, place):
+        apply(library, plan)
+        assert {((place / path).stat().st_uid, (place / path).stat().st_gid) for path in moves} == {
+            (1234, 1235)
+        }
+        undo(place)
+    assert {(library / path).stat().st_uid for path in moves} == {1234}
+
+
 @pytest.mark.parametrize("column", COLUMNS)
 def test_a_plan_without_a_column_is_one_sentence(column, library, plan):
     with pytest.raises(Problem, match=f"the plan has no column '{column}'"):
         apply(library, plan.drop(columns=column))
 
 
-# some disks ignore case
-@pytest.mark.parametrize("at_work", ["photos", "photos-quarantine", "Photos"])
-def test_two_at_once_are_one_too_many(at_work, library, place, plan, tmp_path):
+LOCKS = {
+    "on the library": lambda folder: exclusive(folder / "photos" / JOURNAL),
+    "on a disk that ignores case": lambda folder: exclusive(folder / "Photos" / JOURNAL),
+    "by another computer": lambda folder: FileLock(folder / "photos-quarantine" / LOCK),
+}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_two_at_once_are_one_too_many(lock, library, place, plan, tmp_path):
     apply(library, plan)
     before = state(tmp_path)
-    with exclusive(tmp_path / at_work / JOURNAL):
+    with LOCKS[lock](tmp_path):
         for job in (lambda: apply(library, plan), lambda: undo(place)):
             with pytest.raises(Problem, match="another process is moving files"):
                 job()
@@ -908,6 +956,9 @@ def test_lines_that_are_none_of_ours_are_passed_over(library, place, plan):
         b'["is"]',
         b"12",
         b'["folder", 1, 2]',
+        b'["folder", 5]',
+        b'["is", "in", ["a"]]',
+        b'["begin", "in", "photos/0.jpg", "a", "1", 2]',
         b"null",
     ]
     journal.write_bytes(b"\n".join(rubbish) + b"\n" + journal.read_bytes())

@@ -10,11 +10,16 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
+from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
 from helpers import Problem
+
+#: How the names end of what is not whole yet.
+PARTIAL = ".fingerprints-partial"
 
 
 @contextmanager
@@ -24,7 +29,8 @@ def exclusive(path: str | Path, *, wait: bool = True) -> Iterator[None]:
     Parameters
     ----------
     path : str or Path
-        What is worked on. The lock itself lies in the folder for temporary files.
+        What is worked on. The lock itself lies in the folder for temporary files, so it keeps off processes that share this folder:
+        neither those of another computer on a network drive, nor those of another container.
     wait : bool
         False raises `TimeoutError` where another process is at work.
 
@@ -84,7 +90,7 @@ def new_folder(final: str | Path) -> Iterator[Path]:
         clear(final)
         partial.mkdir(parents=True)
         yield partial
-        if final.exists():
+        if os.path.lexists(final):
             final.rename(old)
         partial.rename(final)
     except OSError as error:
@@ -95,19 +101,25 @@ def new_folder(final: str | Path) -> Iterator[Path]:
 
 def _beside(final: Path) -> tuple[Path, Path]:
     # names that nobody gives to a folder of their own, since `clear` removes them
-    return tuple(
-        final.with_name(f".{final.name}.fingerprints-{what}") for what in ("partial", "old")
-    )
+    return tuple(final.with_name(f".{final.name}{what}") for what in (PARTIAL, ".fingerprints-old"))
 
 
 def clear(final: Path) -> None:
-    """Remove what an interrupted `new_folder(final)` left behind. Hold a lock around it."""
+    """Remove what an interrupted `new_folder(final)` or `write_text` left behind. Hold a lock around it."""
     partial, old = _beside(final)
-    if old.exists() and not final.exists():  # ended between the two renamings
+    if os.path.exists(old) and not os.path.exists(final):  # ended between the two renamings
         with suppress(OSError):
             old.rename(final)
     for leftover in (partial, old):
         shutil.rmtree(leftover, ignore_errors=True)
+    with suppress(OSError):
+        for leftover in final.parent.glob(f".{escape(final.name)}.*{PARTIAL}"):
+            leftover.unlink()
+
+
+def unique_partial(final: Path) -> Path:
+    """A name, which nobody else has, for a file that is to be moved to `final` once it is whole."""
+    return final.with_name(f".{final.name}.{uuid4().hex[:8]}{PARTIAL}")
 
 
 def write_problem(path: str | Path, error: OSError) -> Problem:
@@ -134,10 +146,10 @@ def write_text(path: str | Path, text: str) -> None:
         Where it cannot be written.
     """
     path = Path(path)
-    partial, _ = _beside(path)
+    partial = unique_partial(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("w", encoding="utf-8", newline="\n") as file:
+        with partial.open("x", encoding="utf-8", newline="\n") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())  # else, after a power cut, the new name might hold nothing

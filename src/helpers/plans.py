@@ -41,6 +41,8 @@ PLAN = {
     "sha256": "str",
     "reason": "str",
 }
+#: Those without which it cannot be carried out.
+NEEDED = ("action", "path", "kept", "bytes", "sha256")
 #: What a plan can say about a file.
 ACTIONS = ("keep", "move", "look")
 
@@ -130,9 +132,7 @@ def read_plan(path: str | Path) -> pd.DataFrame:
         rows, columns = list(reader), reader.fieldnames or ()
     except csv.Error as error:
         raise Problem(f"{path}: is no CSV ({error}); write the plan again") from error
-    if missing := [
-        name for name in ("action", "path", "kept", "bytes", "sha256") if name not in columns
-    ]:
+    if missing := [name for name in NEEDED if name not in columns]:
         raise Problem(f"{path}: has no column {missing[0]!r}; write the plan again")
     rows = [row for row in rows if any(row.values())]
     for number, row in enumerate(rows, start=1):

@@ -13,22 +13,23 @@ import re
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import pandas as pd
+from filelock import FileLock
 
 from helpers import Problem, plans
-from helpers.atomic import exclusive, write_problem, write_text
+from helpers.atomic import PARTIAL, exclusive, write_problem, write_text
 from helpers.parallel import progress_bar
 
-#: The journal's name in the quarantine folder.
-JOURNAL = "quarantine-journal.txt"
+#: The journal's name in the quarantine folder, and that of the lock on it.
+JOURNAL, LOCK = "quarantine-journal.txt", "quarantine-journal.lock"
 
 # a plan that was carried out, or one that was being written when the run ended
-_PLAN_FILE = re.compile(r"plan(-\d+)?\.csv|\.plan(-\d+)?\.csv\.fingerprints-partial")
+_PLAN_FILE = re.compile(rf"plan(-\d+)?\.csv|\.plan(-\d+)?\.csv\.[0-9a-f]+{re.escape(PARTIAL)}")
 
 # what the operating system answers where a file cannot have a second name
 _NO_LINKS = {
@@ -136,19 +137,17 @@ def apply(
     """
     folder = _real(folder)
     place = _real(quarantine) if quarantine is not None else default_quarantine(folder)
-    if not folder.is_dir():
-        raise Problem(f"{folder}: no such folder; check the spelling")
+    if not os.path.isdir(folder):
+        raise Problem(f"{folder}: no such folder, or it may not be entered; check the spelling")
     check_place(folder, place)
-    if missing := [
-        name for name in ("action", "path", "kept", "bytes", "sha256") if name not in plan
-    ]:
+    if missing := [name for name in plans.NEEDED if name not in plan]:
         raise Problem(f"the plan has no column {missing[0]!r}; make it anew")
     moves = plan[plan["action"] == "move"]
     outcomes = []
-    if len(moves) or place.exists():
+    if len(moves) or os.path.lexists(place):
         stay = {row.path: row for row in plan.itertuples() if row.action != "move"}
         to_move, links, seen = set(moves["path"]), _links(folder), {}
-        with _locked(folder, place), _open_journal(place, folder) as journal:
+        with _alone(folder), _open_journal(place, folder) as journal:
             journal.recover()
             if len(moves):
                 _keep_plan(place, plan)
@@ -190,24 +189,35 @@ def undo(quarantine: str | Path, folder: str | Path | None = None) -> pd.DataFra
     >>> undo("photos-quarantine")  # doctest: +SKIP
     """
     place = _real(quarantine)
-    if not (place / JOURNAL).is_file():
+    if not os.path.isfile(place / JOURNAL):
         raise Problem(
             f"{quarantine}: is no quarantine folder, since it holds no {JOURNAL}; check the spelling"
         )
-    owner = _owner(_read_journal(place / JOURNAL)[0])
+    try:
+        owner = _owner(_read_journal(place / JOURNAL)[0])
+    except OSError as error:
+        raise Problem(
+            f"{place / JOURNAL}: cannot be read ({error.strerror or error}); ask for permission to read it"
+        ) from error
     if folder is None and owner is None:
         raise Problem(
             f"{place / JOURNAL}: does not tell where the files came from; name the folder"
         )
     folder = _real(folder if folder is not None else owner)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise Problem(
             f"{folder}: no such folder; connect its disk, or name where the library is now"
         )
-    if owner not in (None, str(folder)) and Path(owner).is_dir():
+    if owner not in (None, str(folder)) and os.path.isdir(owner):
         raise Problem(f"{place}: holds files of {owner}; name that folder")
+    with suppress(OSError):  # where it may not be listed
+        if not any(folder.iterdir()):
+            raise Problem(
+                f"{folder}: is empty, as is the place of a disk that is not connected; connect it or, if this is the right "
+                "folder, put any file there first"
+            )
     outcomes = []
-    with _locked(folder, place), _open_journal(place) as journal:
+    with _alone(folder), _open_journal(place) as journal:
         journal.folder = folder
         journal.recover()
         inside = sorted(path for path, where in journal.where.items() if where == "in")
@@ -215,7 +225,7 @@ def undo(quarantine: str | Path, folder: str | Path | None = None) -> pd.DataFra
             with _reason_to_leave() as reasons:
                 journal.move("out", path, journal.about[path].sha256)
             outcomes.append((path, "left alone" if reasons else "put back", "".join(reasons)))
-        for path in _strangers(place, known={JOURNAL, *inside}):
+        for path in _strangers(place, known={JOURNAL, LOCK, *inside}):
             outcomes.append((path, "left alone", "is not in the journal; put it back by hand"))
         _remove_empty_folders(place)
     return pd.DataFrame(outcomes, columns=["path", "outcome", "reason"], dtype="str")
@@ -240,16 +250,23 @@ def _reason_to_leave() -> Iterator[list[str]]:
 
 
 @contextmanager
-def _locked(folder: Path, place: Path) -> Iterator[None]:
-    with ExitStack() as locks:
-        for at_work in (folder, place):
-            try:
-                locks.enter_context(exclusive(at_work / JOURNAL, wait=False))
-            except TimeoutError as error:
-                raise Problem(
-                    f"{at_work}: another process is moving files; wait until it has ended"
-                ) from error
+def _locked(folder: Path, lock: AbstractContextManager) -> Iterator[None]:
+    """Hold a lock, which does not wait."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(lock)
+        except TimeoutError as error:
+            raise Problem(
+                f"{folder}: another process is moving files; wait until it has ended"
+            ) from error
+        except OSError as error:
+            raise write_problem(folder, error) from error
         yield
+
+
+def _alone(folder: Path) -> AbstractContextManager[None]:
+    """Keep off other processes that would move files of the same library, to whatever quarantine."""
+    return _locked(folder, exclusive(folder / JOURNAL, wait=False))
 
 
 def _real(path: str | Path) -> Path:
@@ -433,37 +450,47 @@ class _Journal:
 
 @contextmanager
 def _open_journal(place: Path, folder: Path | None = None) -> Iterator[_Journal]:
-    """The journal of a quarantine folder, which is made for `folder` if it is not there."""
+    """The journal of a quarantine folder, which is made for `folder` if it is not there.
+
+    The lock on it lies with the files that it guards, so that it keeps off other computers and containers too.
+    """
     file = place / JOURNAL
     try:
-        lines, whole = _read_journal(file)
-        owner = _owner(lines)
-        if folder and owner not in (None, str(folder)):
-            raise Problem(f"{place}: holds files of {owner}; choose another folder")
-        if not file.is_file() and place.exists() and (not place.is_dir() or any(place.iterdir())):
+        is_other = os.path.lexists(place) and not os.path.lexists(file)
+        if is_other and (
+            not place.is_dir() or any(inside.name != LOCK for inside in place.iterdir())
+        ):
             raise Problem(f"{place}: is there already and is no quarantine; choose another folder")
         _make_folders(place)
-        journal = _Journal(place, folder, lines, whole)
-        journal.file = file.open("ab", buffering=0)
     except OSError as error:
         raise write_problem(file, error) from error
-    with journal.file:
-        if folder and owner is None:
-            journal.write("folder", str(folder))
-            _synchronise(place)
-        yield journal
+    with _locked(place, FileLock(place / LOCK, mode=0o666, blocking=False)):
+        try:
+            lines, whole = _read_journal(file)
+            owner = _owner(lines)
+            if folder and owner not in (None, str(folder)):
+                raise Problem(f"{place}: holds files of {owner}; choose another folder")
+            journal = _Journal(place, folder, lines, whole)
+            journal.file = file.open("ab", buffering=0)
+        except OSError as error:
+            raise write_problem(file, error) from error
+        with journal.file:
+            if folder and owner is None:
+                journal.write("folder", str(folder))
+                _synchronise(place)
+            yield journal
 
 
 def _read_journal(file: Path) -> tuple[list[list], bool]:
     """The journal's lines, and whether the last one is whole. A broken one counts for nothing: what it tells was not begun."""
-    content = file.read_bytes() if file.is_file() else b""
+    content = file.read_bytes() if os.path.isfile(file) else b""
     lines = []
     for line in content.split(b"\n"):
         with suppress(ValueError):
             lines.append(json.loads(line))
-    lengths = {"folder": 2, "begin": 6, "is": 3}
+    kinds = {"folder": [str] * 2, "begin": [str] * 4 + [int] * 2, "is": [str] * 3}
     lines = [line for line in lines if isinstance(line, list) and line]
-    lines = [line for line in lines if lengths.get(str(line[0])) == len(line)]
+    lines = [line for line in lines if kinds.get(str(line[0])) == [type(word) for word in line]]
     return lines, not content or content.endswith(b"\n")
 
 
@@ -539,6 +566,10 @@ def _copy_over(source: Path, target: Path, about: _About, seen: os.stat_result) 
             os.fsync(new.fileno())
         if _sha256(passing) != about.sha256:
             raise OSError(errno.EIO, "its copy differs from it")
+        with suppress(
+            OSError, AttributeError
+        ):  # only root may give files away; Windows has no such thing
+            os.chown(passing, seen.st_uid, seen.st_gid)
         with suppress(OSError):  # some file systems keep less
             shutil.copystat(source, passing)
             passing.chmod(about.mode)
