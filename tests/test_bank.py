@@ -1,6 +1,7 @@
 """The bank of banned pictures: what the gate answers, what survives, what is refused."""
 
 import csv
+import errno
 import itertools
 import json
 import multiprocessing
@@ -22,6 +23,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -32,6 +34,7 @@ from helpers.bank import Answer
 # A reader must see no "Exception ignored in ..." either.
 pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
 
+NO_LINKS = pytest.mark.skipif(os.name == "nt", reason="links need rights there")
 Bank = partial(bank.Bank, make=True)  # in most tests there is none yet
 
 KEY = 0x3C3C3E0F8ECECDC9
@@ -1512,7 +1515,7 @@ def test_a_broken_row_is_named_and_none_is_taken(name, opened, tmp_path):
     [
         (b"", "is empty"),
         (b"\n\n", "line 1: its columns are not fingerprint,reason,source,time"),
-        (HEADER.replace(",", ";").encode(), "line 1: its columns are not"),
+        (HEADER.replace(",", "|").encode(), "line 1: its columns are not"),
         (b"fingerprint,reason,source\n", "line 1: its columns are not"),
         (b"reason,fingerprint,source,time\n", "line 1: its columns are not"),
         (f"{HEADER}\n{GOOD}\nGr\xfc\xdfe".encode("latin-1"), "line 3: is not UTF-8 text"),
@@ -1637,6 +1640,43 @@ def test_flag_unflag_list_export_import(banned, photographs, photograph, tmp_pat
     assert run("ask", "--bank", other, photographs / "cats" / "image_0001.jpg") == 1
 
 
+def test_csv_that_a_spreadsheet_saved_with_semicolons_is_taken_in(banned, tmp_path, capsys):
+    text, other = tmp_path / "banned.csv", tmp_path / "other.bank"
+    assert run("flag", "--bank", banned, "--reason", "a, b; c", "--anyway", __file__) == 2
+    with Bank(banned) as opened:
+        opened.flag(np.uint64(KEY), "a, b; c")
+        opened.write_csv(text)
+        expected = opened.entries()
+    table = pd.read_csv(text, dtype=str, keep_default_na=False)
+    table.to_csv(text, sep=";", index=False, lineterminator="\r\n", encoding="utf-8-sig")
+    assert run("import", "--new", "--bank", other, "--csv", text) == 0
+    with Bank(other) as opened:
+        pd.testing.assert_frame_equal(opened.entries(), expected)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
+def test_a_pipe_is_neither_a_bank_nor_a_place_for_csv(banned, photographs, tmp_path, capsys):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    picture = photographs / "cats" / "image_0001.jpg"
+    for words, sentence in (
+        (("export", "--bank", banned, "--csv", pipe), "is a pipe or a device; name a file"),
+        (("export", "--bank", banned, "--csv", "/dev/null"), "is a pipe or a device; name a file"),
+        (("ask", "--bank", pipe, picture), "is not a bank"),
+        (("flag", "--new", "--bank", pipe, "--reason", "x", picture), "is not a bank"),
+    ):
+        assert run(*words) == 2
+        assert sentence in capsys.readouterr().err
+
+
+def test_a_picture_that_cannot_be_compared_stops_no_other(banned, photographs, tmp_path, capsys):
+    Image.new("LAB", (90, 80)).save(tmp_path / "lab.tif")
+    bad = [tmp_path / "lab.tif", tmp_path / ("a" * 300), tmp_path / "nowhere" / "b.jpg"]
+    assert run("ask", "--bank", banned, *bad, photographs / "cats" / "image_0001.jpg") == 1
+    verdicts = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert verdicts == ["unreadable"] * 3 + ["block"]
+
+
 def test_flag_takes_all_or_none(banned, photographs, tmp_path, capsys):
     good = photographs / "dogs" / "image_0005.jpg"
     Image.new("RGB", (90, 90)).save(tmp_path / "plain.png")
@@ -1658,14 +1698,46 @@ def test_flag_takes_all_or_none(banned, photographs, tmp_path, capsys):
 @pytest.mark.parametrize(
     "failing", ["flag --reason x {bad}", "flag --reason= {good}", "import --csv {bad}"]
 )
-def test_what_fails_makes_no_bank(failing, path, photographs, tmp_path, capsys):
+@pytest.mark.parametrize("linked", [False, pytest.param(True, marks=NO_LINKS)])
+def test_what_fails_makes_no_bank(failing, linked, path, photographs, tmp_path, capsys):
     """An empty one would let everything pass."""
+    if linked:
+        path.symlink_to(tmp_path / "there")
     bad, good = tmp_path / "nowhere", photographs / "cats" / "image_0001.jpg"
     words = [word.format(bad=bad, good=good) for word in failing.split()]
     assert run(words[0], "--new", "--bank", path, *words[1:]) == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert not path.exists()
     assert run("ask", "--bank", path, good) == 2
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(errno.ENOSPC, "no room"), None])
+def test_what_is_stopped_in_the_middle_makes_no_bank(
+    error, path, photographs, tmp_path, capsys, monkeypatch
+):
+    add, made = Bank.func._add, path.with_name("made meanwhile")
+
+    def stopped(opened, rows):
+        add(opened, rows)
+        if error:
+            raise error
+        made.rename(path)
+
+    picture = photographs / "cats" / "image_0001.jpg"
+    assert run("flag", "--new", "--bank", made, "--reason", "x", picture) == 0
+    monkeypatch.setattr(Bank.func, "_add", stopped)
+    before = made.read_bytes()
+    code = run("flag", "--new", "--bank", path, "--reason", "x", "--source", "me", picture)
+    assert code == (130 if error is KeyboardInterrupt else 2)
+    shown = capsys.readouterr().err
+    assert shown.count("\n") == 1
+    assert "partial" not in shown
+    if error:
+        assert not path.exists()
+    else:
+        assert "has come meanwhile; run this again" in shown
+        assert path.read_bytes() == before
+    assert list(tmp_path.glob(".*")) == []
 
 
 def test_a_bank_made_with_options_is_asked_without(path, photographs, capsys):
@@ -1695,7 +1767,9 @@ BAD_INPUT = [
     ("export --bank {bank} --csv {text}", "notes.txt: is there already and is no bank's CSV file"),
     ("export --bank {bank} --csv {picture}", "is there already and is no bank's CSV file"),
     ("unflag --bank {bank} --reason x 1 7", "has no entry 7"),
-    ("flag --bank {bank} --reason= {picture}", "the reason is empty"),
+    ("flag --bank {bank} --reason= {picture}", "--reason= is empty, as a variable is"),
+    ("flag --new --bank {none} --reason x {picture}", "is an empty file; delete it"),
+    ("ask --bank {none} {picture}", "no such bank"),
     ("unflag --bank {bank} --reason x 7", "has no entry 7"),
     ("unflag --bank {new} --reason x 7", "no such bank"),
     ("list --bank {new}", "no such bank"),
@@ -1710,11 +1784,13 @@ BAD_INPUT = [
 @pytest.mark.parametrize(("command", "sentence"), BAD_INPUT)
 def test_bad_input_is_one_sentence(command, sentence, banned, photographs, tmp_path, capsys):
     (tmp_path / "notes.txt").write_text("no bank, no picture, no CSV\n")
+    (tmp_path / "empty.bank").touch()
     places = {
         "bank": banned,
         "new": tmp_path / "new.bank",
         "text": tmp_path / "notes.txt",
         "csv": tmp_path / "banned.csv",
+        "none": tmp_path / "empty.bank",
         "picture": photographs / "cats" / "image_0001.jpg",
     }
     assert run(*(word.format(**places) for word in command.split())) == 2

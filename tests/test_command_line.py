@@ -5,11 +5,12 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures.process import BrokenProcessPool
 
 import pandas as pd
 import pytest
 
-from helpers import library, plans, quarantine, shelf
+from helpers import library, parallel, plans, quarantine, shelf
 from helpers.__main__ import main
 from helpers.images import find_images
 
@@ -444,6 +445,76 @@ def test_a_radius_does_not_go_with_a_plan_that_is_made(twice, tmp_path, capsys):
     error = refused(capsys, twice, "--apply", "--plan", plan, "--radius", 8)
     assert "plan.csv: is there already, with its own radius; leave out --radius" in error
     assert everything(twice) == before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["clean", ""],
+        ["clean", "{photos}", "--apply", "--plan", ""],
+        ["clean", "{photos}", "--apply", "--plan="],
+        ["clean", "{photos}", "--quarantine", "", "--apply"],
+        ["gather", "-i", "{photos}", "-o", "", "-c", "truth.csv"],
+    ],
+)
+def test_a_variable_that_is_not_set_does_nothing(words, twice, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(twice)
+    before = everything(tmp_path)
+    assert main([word.format(photos=twice) for word in words]) == 2
+    error = capsys.readouterr().err
+    assert "is empty, as a variable is that is not set" in error
+    assert error.count("\n") == 1
+    assert everything(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "clean {long}",
+        "clean {photos} --apply --quarantine {long}",
+        "clean {photos} --undo --quarantine {long}",
+        "clean {photos} --plan {long}",
+        "index -d {photos} -s {long}",
+        "search -d {photos} -s {long} -q {long}",
+        "gather -i {photos} -o {long} -c truth.csv",
+        "gate ask -b {long} {long}",
+    ],
+)
+def test_a_name_that_is_too_long_is_one_sentence(command, twice, tmp_path, capsys):
+    before = everything(twice)
+    places = {"photos": twice, "long": tmp_path / ("a" * 300)}
+    assert main([word.format(**places) for word in command.split()]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "aaa" in error
+    assert everything(twice) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes end otherwise there")
+def test_what_nobody_reads_is_moved_all_the_same(twice, tmp_path):
+    place = tmp_path / "aside"
+    done = subprocess.Popen(
+        [sys.executable, "-m", "helpers", "clean", twice, "--apply", "--quarantine", place],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    done.stdout.close()
+    error = done.stderr.read()
+    done.stderr.close()
+    assert done.wait() == 0, error
+    assert b"Traceback" not in error
+    assert len([path for path in place.rglob("*.jpg") if path.is_file()]) == 1
+
+
+def test_a_worker_that_is_killed_is_one_sentence(twice, capsys, monkeypatch):
+    def killed(*arguments, **options):
+        raise BrokenProcessPool
+
+    monkeypatch.setattr(parallel.joblib, "Parallel", lambda **_: killed)
+    error = refused(capsys, twice, "--workers", 2)
+    assert error.startswith(
+        "scanning: one of 2 processes was killed, most likely for want of memory"
+    )
 
 
 @pytest.mark.parametrize("workers", [0, -3])

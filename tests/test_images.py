@@ -314,6 +314,7 @@ def test_a_refused_permission_is_put_in_words(tmp_path, monkeypatch):
     def refuse(*arguments, **options):
         raise PermissionError(13, "Permission denied")
 
+    (tmp_path / "picture.jpg").touch()
     monkeypatch.setattr(Image, "open", refuse)
     with pytest.raises(Problem, match=r"picture.jpg: may not be read; ask for permission"):
         open_image(tmp_path / "picture.jpg")

@@ -657,7 +657,7 @@ def test_links_in_a_circle_are_passed_over(circle, library, place, plan):
 @POSIX
 def test_a_link_in_a_circle_is_no_library_and_no_quarantine(plan, tmp_path):
     (tmp_path / "circle").symlink_to("circle")
-    with pytest.raises(Problem, match="no such folder"):
+    with pytest.raises(Problem, match="is a link that leads nowhere; name a folder"):
         apply(tmp_path / "circle", plan)
     with pytest.raises(Problem, match="is no quarantine folder"):
         undo(tmp_path / "circle")
@@ -755,7 +755,7 @@ def test_a_quarantine_that_cannot_be_made_is_one_sentence(name, library, plan, t
         apply(library, plan, tmp_path / name)
     with pytest.raises(Problem, match="is no quarantine folder"):
         undo(tmp_path / name)
-    with pytest.raises(Problem, match="no such folder"):
+    with pytest.raises(Problem, match="check the spelling"):
         apply(tmp_path / name, plan)
     assert state(library) == before
 

@@ -2,8 +2,8 @@
 
 import argparse
 import os
+import re
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from helpers import Problem, bank, fingerprints, near_duplicates, shelf
-from helpers.atomic import write_problem
+from helpers.atomic import give_name, unique_partial, write_problem
 from helpers.hamming import check_radius
 from helpers.images import READING, find_images
 
@@ -61,7 +61,7 @@ def index(arguments: argparse.Namespace) -> None:
 
 def search(arguments: argparse.Namespace) -> None:
     """Find the images that have the query's fingerprint, or one within a radius."""
-    if not Path(arguments.dataset).is_dir():
+    if not os.path.isdir(arguments.dataset):
         raise Problem(f"{arguments.dataset}: no such folder; name the one that was indexed")
     found = shelf.read(arguments.shelve).find(
         Path(arguments.query), arguments.radius, **_reading(arguments)
@@ -69,7 +69,7 @@ def search(arguments: argparse.Namespace) -> None:
     print(f"Found {len(found)} images")
     for match in found.itertuples():
         print(f"{match.distance:2}  {match.path}")
-    absent = [path for path in found["path"] if not Path(arguments.dataset, path).exists()]
+    absent = [path for path in found["path"] if not os.path.exists(Path(arguments.dataset, path))]
     if absent:
         print(
             f"{len(absent)} of them, as {absent[0]}, are not in {arguments.dataset}: they have gone, or it is not "
@@ -127,23 +127,28 @@ def clean(arguments: argparse.Namespace) -> None:
             )
         radius = check_radius(library.RADIUS if arguments.radius is None else arguments.radius)
         table = library.scan(folder, workers=arguments.workers)
-        _print_some("No picture", table[table["problem"] != ""], "problem")
+        with _until_nobody_reads():
+            _print_some("No picture", table[table["problem"] != ""], "problem")
         plan = library.propose(table, folder, radius, workers=arguments.workers)
         if arguments.plan:
             if os.path.lexists(arguments.plan):
                 raise Problem(f"{arguments.plan}: has come meanwhile; name another file")
             plans.write_plan(arguments.plan, plan)
-            print(f"The plan is in {arguments.plan}.")
-    print(plans.summary(plan))
-    if not arguments.apply:
-        _print_groups(plan)
+            with _until_nobody_reads():
+                print(f"The plan is in {arguments.plan}.")
+    with _until_nobody_reads():  # who has read enough still wants what was asked for
+        print(plans.summary(plan))
+        if not arguments.apply:
+            _print_groups(plan)
     if arguments.sheet:
         plans.contact_sheet(folder, plan, arguments.sheet, workers=arguments.workers)
-        print(f"The pictures are in {arguments.sheet}.")
+        with _until_nobody_reads():
+            print(f"The pictures are in {arguments.sheet}.")
     if arguments.apply:
         done = quarantine.apply(folder, plan, place)
+        moved = (done["outcome"] == "moved").sum()
         print(
-            f"Moved to {place}: {(done['outcome'] == 'moved').sum()} files; --undo puts them back"
+            f"Moved to {place}: {moved} files; --undo puts them back" if moved else "Moved: 0 files"
         )
         _print_some("Left alone", done[done["outcome"] == "left alone"], "reason")
 
@@ -205,11 +210,10 @@ def gate_ask(arguments: argparse.Namespace) -> int:
 
 def gate_flag(arguments: argparse.Namespace) -> None:
     """Ban pictures: all of them or, if one cannot be read, none."""
-    for place in _trial_and(arguments):
-        with bank.Bank(place, make=arguments.new, **_reading(arguments)) as opened:
-            values = [opened.fingerprint(path) for path in arguments.pictures]
-            sources = arguments.pictures if arguments.source is None else arguments.source
-            entries = opened.flag_many(values, arguments.reason, sources, anyway=arguments.anyway)
+    with _to_be_filled(arguments) as opened:
+        values = [opened.fingerprint(path) for path in arguments.pictures]
+        sources = arguments.pictures if arguments.source is None else arguments.source
+        entries = opened.flag_many(values, arguments.reason, sources, anyway=arguments.anyway)
     for entry, path in zip(entries, arguments.pictures, strict=True):
         print(f"Entry {entry}: {_one_line(path)}")
 
@@ -242,19 +246,38 @@ def gate_export(arguments: argparse.Namespace) -> None:
 
 def gate_import(arguments: argparse.Namespace) -> None:
     """Take in the entries of a CSV file that are new: all or, if a row is broken, none."""
-    for place in _trial_and(arguments):
-        with bank.Bank(place, make=arguments.new, **_reading(arguments)) as opened:
-            added = opened.read_csv(arguments.csv, anyway=arguments.anyway)
-            in_force = len(opened)
+    with _to_be_filled(arguments) as opened:
+        added = opened.read_csv(arguments.csv, anyway=arguments.anyway)
+        in_force = len(opened)
     print(f"Added {added} entries; {in_force} are in force.")
 
 
-def _trial_and(arguments: argparse.Namespace) -> Iterator[str]:
-    """The bank; before it, if it is to be made, one for a trial: what fails must not leave an empty bank, which lets all pass."""
-    if arguments.new and not os.path.lexists(arguments.bank):
-        with tempfile.TemporaryDirectory() as folder:
-            yield str(Path(folder, "bank"))
-    yield arguments.bank
+@contextmanager
+def _to_be_filled(arguments: argparse.Namespace) -> Iterator[bank.Bank]:
+    """The bank. One that is to be made is filled beside its place: an empty one, left by what failed, would let all pass."""
+    place, reading = Path(arguments.bank), _reading(arguments)
+    final = Path(os.path.realpath(place))  # where a link leads
+    if not arguments.new or os.path.lexists(final):
+        if arguments.new and final.is_file() and not final.stat().st_size:
+            raise Problem(f"{place}: is an empty file; delete it, or choose another name")
+        with bank.Bank(place, **reading) as opened:
+            yield opened
+        return
+    partial = unique_partial(final)
+    try:
+        with bank.Bank(partial, make=True, **reading) as opened:
+            yield opened
+        give_name(partial, final)
+    except FileExistsError as error:
+        raise Problem(f"{place}: has come meanwhile; run this again") from error
+    except OSError as error:
+        raise write_problem(place, error) from error
+    except Problem as problem:
+        raise Problem(str(problem).replace(str(partial), str(place))) from problem
+    finally:
+        for leftover in (partial, Path(f"{partial}-journal")):
+            with suppress(OSError):
+                leftover.unlink()
 
 
 @contextmanager
@@ -452,8 +475,13 @@ def main(arguments: list[str] | None = None) -> int:
     with suppress(AttributeError):  # in a notebook
         # A file name may hold letters that the terminal cannot show.
         sys.stdout.reconfigure(errors="backslashreplace")
-    parsed = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    parsed = _parser().parse_args(words)
     try:
+        if empty := [word for word in words if not word or re.fullmatch("--[a-z-]+=", word)]:
+            raise Problem(
+                f"{empty[0] or 'an argument'} is empty, as a variable is that is not set; fill it in, or leave it out"
+            )
         return parsed.run(parsed) or 0
     except Problem as problem:
         print(problem, file=sys.stderr)
@@ -466,6 +494,13 @@ def main(arguments: list[str] | None = None) -> int:
         left = "nothing is lost" if parsed.run is clean else "nothing half-finished was left"
         print(f"Stopped; {left}. Run it again to go on{undo}.", file=sys.stderr)
         return 130
+    except OSError as error:  # what nobody has thought of, as a name that is too long for the disk
+        where = f"{_one_line(str(error.filename))}: " if error.filename else ""
+        print(
+            f"{where}{error.strerror or error}; check the name, the permissions and the room on the disk",
+            file=sys.stderr,
+        )
+        return 2
     return 0
 
 

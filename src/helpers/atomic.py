@@ -4,6 +4,7 @@ Everything is written beside its final place and moved there in one step. A lock
 lets go of when a process dies, keeps two processes from doing the same work.
 """
 
+import errno
 import hashlib
 import os
 import shutil
@@ -20,6 +21,17 @@ from helpers import Problem
 
 #: How the names end of what is not whole yet.
 PARTIAL = ".fingerprints-partial"
+
+# what the operating system answers where a file cannot have a second name
+_NO_LINKS = {
+    errno.EACCES,
+    errno.EINVAL,
+    errno.EMLINK,
+    errno.ENOSYS,
+    errno.ENOTSUP,
+    errno.EOPNOTSUPP,
+    errno.EPERM,
+}
 
 
 @contextmanager
@@ -120,6 +132,39 @@ def clear(final: Path) -> None:
 def unique_partial(final: Path) -> Path:
     """A name, which nobody else has, for a file that is to be moved to `final` once it is whole."""
     return final.with_name(f".{final.name}.{uuid4().hex[:8]}{PARTIAL}")
+
+
+def give_name(file: Path, name: Path) -> bool:
+    """Give a file a name on the same file system, without overwriting.
+
+    Parameters
+    ----------
+    file, name : Path
+
+    Returns
+    -------
+    bool
+        Whether it has both names now (a hard link), for the caller to remove the old one. Where there are no hard links, and on
+        Windows, it has lost the old one.
+
+    Raises
+    ------
+    OSError
+        `FileExistsError` where something has this name already.
+    """
+    if os.name == "nt":
+        file.rename(name)  # raises where something is there
+        return False
+    try:
+        os.link(file, name)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if os.path.lexists(name):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from error
+        file.rename(name)
+        return False
+    return True
 
 
 def write_problem(path: str | Path, error: OSError) -> Problem:

@@ -26,6 +26,7 @@ import csv
 import json
 import os
 import sqlite3
+import stat
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -163,7 +164,8 @@ class Bank:
         before = None
         try:
             before = self._place.stat()
-            if before.st_size == 1:  # which SQLite would take for an empty file
+            # SQLite would wait for a pipe, and takes a file of one byte for an empty one
+            if stat.S_ISFIFO(before.st_mode) or before.st_size == 1:
                 raise Problem(_NO_BANK.format(path))
         except FileNotFoundError as error:
             if not make:
@@ -565,6 +567,7 @@ class Bank:
         Parameters
         ----------
         path : str or Path
+            In UTF-8, with commas or, as some spreadsheets write, with semicolons.
         anyway : bool
             Take in fingerprints that say nothing as well: see `says_nothing`.
 
@@ -973,10 +976,11 @@ def _unmarked(text: str) -> str:
 
 def _check_not_another(path: str | Path) -> None:
     """Raise where a file is there that no bank has written: an export takes the place of an export only."""
-    with (
-        suppress(OSError, ValueError),
-        Path(path).open("rb") as file,
-    ):  # no such file, or no name of one
+    with suppress(OSError, ValueError):  # no such file, or no name of one
+        kind = Path(path).stat().st_mode
+        if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+            raise Problem(f"{path}: is a pipe or a device; name a file")
+    with suppress(OSError, ValueError), Path(path).open("rb") as file:
         if not file.read(40).startswith(b'"fingerprint"'):
             raise Problem(
                 f"{path}: is there already and is no bank's CSV file; choose another name"
@@ -994,7 +998,12 @@ def _rows(path: str | Path, made_with: str, anyway: bool) -> list[tuple]:
     except (OSError, ValueError) as error:  # ValueError for what is no name of a file
         why = getattr(error, "strerror", None) or error
         raise Problem(f"{path}: cannot be read ({why}); check the spelling") from error
-    reader, rows, line = csv.reader(StringIO(text, newline=""), strict=True), [], 1
+    first, _, _ = text.partition("\n")
+    separator = (
+        ";" if ";" in first and "," not in first else ","
+    )  # as spreadsheets of many countries write
+    reader = csv.reader(StringIO(text, newline=""), strict=True, delimiter=separator)
+    rows, line = [], 1
     try:
         for row in reader:
             if line == 1:

@@ -217,7 +217,7 @@ def own_folder(folder: str | Path) -> Dataset:
     >>> own_folder("photos")  # doctest: +SKIP
     """
     given, folder = folder, Path(folder).expanduser()
-    if not str(given) or not folder.is_dir():
+    if not str(given) or not os.path.isdir(folder):
         raise Problem(
             f"{given}: no such dataset; it is 'caltech-101', 'sample', or the path of a folder of images"
         )

@@ -8,6 +8,7 @@ picture comes out exactly as ``PIL.Image.open`` gives it.
 
 import errno
 import os
+import stat
 import warnings
 from contextlib import suppress
 from functools import cache
@@ -89,13 +90,7 @@ def find_images(folder: str | Path) -> list[str]:
     ['astronaut/tile_01.jpg', 'astronaut/tile_02.jpg']
     """
     folder = Path(folder)
-    if not folder.is_dir():
-        what = (
-            "is a file, not a folder; name the folder it lies in"
-            if folder.exists()
-            else "no such folder; check the spelling"
-        )
-        raise Problem(f"{folder}: {what}")
+    check_folder(folder)
     found, unlisted = [], []
     for place, subfolders, names in os.walk(folder, onerror=unlisted.append):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
@@ -114,6 +109,36 @@ def find_images(folder: str | Path) -> list[str]:
             f"{folder}: holds no images; looked for names that end in {', '.join(SUFFIXES)}"
         )
     return sorted(found)
+
+
+def check_folder(folder: str | Path) -> None:
+    """Make sure that a folder is there.
+
+    Parameters
+    ----------
+    folder : str or Path
+
+    Raises
+    ------
+    Problem
+        With the reason, if it is not.
+
+    Examples
+    --------
+    >>> check_folder(".")
+    """
+    try:
+        is_folder = stat.S_ISDIR(Path(folder).stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise Problem(f"{folder}: no such folder; check the spelling") from error
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise Problem(f"{folder}: is a link that leads nowhere; name a folder") from error
+        raise Problem(
+            f"{folder}: cannot be looked at ({error.strerror}); check the spelling, or ask for permission"
+        ) from error
+    if not is_folder:
+        raise Problem(f"{folder}: is a file, not a folder; name the folder it lies in")
 
 
 def open_image(
@@ -158,7 +183,7 @@ def open_with_size(
 ) -> tuple[Image.Image, tuple[int, int]]:
     """`open_image`, and the picture's full width and height in pixels (the image of `fast` is smaller)."""
     try:
-        if isinstance(path, (str, Path)) and Path(path).is_fifo():
+        if isinstance(path, (str, Path)) and stat.S_ISFIFO(Path(path).stat().st_mode):
             raise Problem(f"{path}: is a pipe, not a file; delete it or name it otherwise")
         with (
             warnings.catch_warnings(action="ignore"),
@@ -170,6 +195,10 @@ def open_with_size(
             if fast and image.format in ("JPEG", "MPO"):
                 image.draft("L", FAST_SIZE)
             image.load()
+            if image.mode == "LAB":  # Pillow has no grey for it
+                raise Problem(
+                    f"{path}: is in Lab colours, which cannot be compared; save it as RGB"
+                )
             if turned in _TURNS:
                 image = image.transpose(_TURNS[turned])
             if background is not None:
@@ -228,9 +257,9 @@ def _reason(path: str | Path, error: Exception) -> str:
         if path.is_symlink():
             return f"is a link that leads nowhere ({path.readlink()}); bring its target back or delete the link"
         return "no such file; check the spelling"
-    if path.is_dir() and not os.access(path, os.R_OK | os.X_OK):
+    if os.path.isdir(path) and not os.access(path, os.R_OK | os.X_OK):
         return "is a folder that may not be listed; ask for permission to read it"
-    if isinstance(error, IsADirectoryError) or path.is_dir():
+    if isinstance(error, IsADirectoryError) or os.path.isdir(path):
         return "is a folder, not an image; name a file inside it"
     if isinstance(error, PermissionError):
         return "may not be read; ask for permission to read it"
@@ -251,6 +280,8 @@ def _reason(path: str | Path, error: Exception) -> str:
         return "is not an image that Pillow can read; save it again as JPEG or PNG, or delete it"
     if "truncated" in str(error).lower():
         return f"ends before its picture does ({error}); copy it again from its source"
+    if isinstance(error, OSError) and error.strerror:  # of the system, not of a decoder
+        return f"cannot be read ({error.strerror}); check the spelling, or copy it again from its source"
     return f"could not be decoded ({type(error).__name__}: {error}); copy it again from its source, or save it anew"
 
 

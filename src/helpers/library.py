@@ -24,7 +24,7 @@ from PIL import Image
 
 from helpers import Problem, __version__, fingerprints
 from helpers.atomic import exclusive, write_text
-from helpers.images import find_images, open_image, open_with_size, thumbnail
+from helpers.images import check_folder, find_images, open_image, open_with_size, thumbnail
 from helpers.parallel import share_out
 from helpers.plans import PLAN
 
@@ -91,7 +91,7 @@ def scan(
     Parameters
     ----------
     folder : str or Path
-        The photo library. Hidden files are passed over; links are listed, but not followed.
+        The photo library. Hidden files are passed over; links to files are listed, but not followed.
     cache : str or Path, optional
         A folder, outside the library, where what was found is remembered, so that the next scan reads only new and changed
         files (of another size or time); ``libraries`` in `helpers.datasets.data_folder` if left out.
@@ -277,17 +277,12 @@ def _about_picture(file: Path, content: BinaryIO) -> dict:
         picture, (width, height) = open_with_size(content)
     except Exception:  # whatever it was: opened by its name, it gets its sentence
         picture, (width, height) = open_with_size(file)
-    try:
-        about = {
-            "width": width,
-            "height": height,
-            "fingerprint": int(fingerprints.of_image(picture)),
-            "flat": is_flat(picture),
-        }
-    except ValueError as error:  # Pillow cannot make it grey
-        raise Problem(
-            f"{file}: could not be compared ({error}); save it anew as JPEG or PNG"
-        ) from error
+    about = {
+        "width": width,
+        "height": height,
+        "fingerprint": int(fingerprints.of_image(picture)),
+        "flat": is_flat(picture),
+    }
     content.seek(0)
     return about | _about_header(content, picture)
 
@@ -335,6 +330,12 @@ def _is_deep(header: Image.Image, content: BinaryIO) -> bool:
         return content.read(1)[0] > 8
     if header.format == "TIFF":
         return max(header.tag_v2.get(258, (1,))) > 8
+    if header.format == "AVIF":
+        content.seek(0)
+        _, found, configuration = content.read(4096).partition(b"av1C")
+        return not found or bool(
+            configuration[2] & 0b0100_0000
+        )  # `high_bitdepth`, of AV1 in ISO-BMFF
     return header.info.get("bit_depth", 8) > 8  # as pillow-heif has it
 
 
@@ -516,8 +517,7 @@ def propose(
     from helpers.hamming import check_radius
 
     folder, radius = Path(folder), check_radius(radius)
-    if not folder.is_dir():
-        raise Problem(f"{folder}: no such folder; name the one that was scanned")
+    check_folder(folder)
     if missing := [name for name in TABLE if name not in table]:
         raise Problem(f"the table has no column {missing[0]!r}; scan makes one that has")
     files = table[(table["sha256"] != "") & (table["bytes"] > 0)]

@@ -2,9 +2,12 @@
 
 import os
 from collections.abc import Callable, Iterable
+from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING
 
 import joblib
+
+from helpers import Problem
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -34,6 +37,11 @@ def share_out(
     list
         The lists that `function` returned, joined.
 
+    Raises
+    ------
+    Problem
+        If a process was killed.
+
     Examples
     --------
     >>> share_out(sorted, [3, 1, 2], workers=1, title="sorting")
@@ -45,9 +53,17 @@ def share_out(
     pool = joblib.Parallel(n_jobs=workers, return_as="generator", batch_size=1)
     results = []
     with progress_bar(total=len(jobs), title=title) as bar:
-        for chunk, done in zip(chunks, pool(map(joblib.delayed(function), chunks)), strict=True):
-            results += done
-            bar.update(len(chunk))
+        try:
+            for chunk, done in zip(
+                chunks, pool(map(joblib.delayed(function), chunks)), strict=True
+            ):
+                results += done
+                bar.update(len(chunk))
+        except BrokenProcessPool as error:
+            raise Problem(
+                f"{title}: one of {workers} processes was killed, most likely for want of memory; try again with fewer "
+                "(workers=1; on the command line --workers 1)"
+            ) from error
     return results
 
 

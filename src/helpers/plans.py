@@ -99,7 +99,7 @@ def read_plan(path: str | Path) -> pd.DataFrame:
     Parameters
     ----------
     path : str or Path
-        CSV in UTF-8; with commas, semicolons or tabs, and line ends of any kind.
+        CSV in UTF-8; with commas, semicolons or tabs, and line ends of Windows or of Unix.
 
     Returns
     -------
@@ -147,6 +147,8 @@ def read_plan(path: str | Path) -> pd.DataFrame:
     for name, kind in PLAN.items():
         if kind != "str":
             values[name] = [_number(path, name, value, kind) for value in values[name]]
+    if "group" not in columns:
+        values["group"] = pd.factorize(pd.Series(values["kept"]))[0] + 1
     return pd.DataFrame({name: pd.array(values[name], dtype=kind) for name, kind in PLAN.items()})
 
 
@@ -185,10 +187,12 @@ def summary(plan: pd.DataFrame) -> str:
     moves = plan[plan["action"] == "move"]
     counts = moves["kind"].value_counts()
     megabytes = (moves["bytes"].sum() if len(moves) else 0) / 1e6
-    return (
-        f"To move: {counts.get('exact copy', 0):,} exact copies and {len(moves) - counts.get('exact copy', 0):,} near "
-        f"copies, {megabytes:,.1f} MB. To look at: {(plan['action'] == 'look').sum():,} look-alikes."
-    )
+    if (plan["kind"] == "").any():  # of a plan that somebody made shorter
+        copies = f"{len(moves):,} files"
+    else:
+        exact = counts.get("exact copy", 0)
+        copies = f"{exact:,} exact copies and {len(moves) - exact:,} near copies"
+    return f"To move: {copies}, {megabytes:,.1f} MB. To look at: {(plan['action'] == 'look').sum():,} look-alikes."
 
 
 _PAGE = """\

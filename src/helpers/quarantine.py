@@ -22,7 +22,8 @@ import pandas as pd
 from filelock import FileLock
 
 from helpers import Problem, plans
-from helpers.atomic import PARTIAL, exclusive, write_problem, write_text
+from helpers.atomic import PARTIAL, exclusive, give_name, write_problem, write_text
+from helpers.images import check_folder
 from helpers.parallel import progress_bar
 
 #: The journal's name in the quarantine folder, and that of the lock on it.
@@ -30,17 +31,6 @@ JOURNAL, LOCK = "quarantine-journal.txt", "quarantine-journal.lock"
 
 # a plan that was carried out, or one that was being written when the run ended
 _PLAN_FILE = re.compile(rf"plan(-\d+)?\.csv|\.plan(-\d+)?\.csv\.[0-9a-f]+{re.escape(PARTIAL)}")
-
-# what the operating system answers where a file cannot have a second name
-_NO_LINKS = {
-    errno.EACCES,
-    errno.EINVAL,
-    errno.EMLINK,
-    errno.ENOSYS,
-    errno.ENOTSUP,
-    errno.EOPNOTSUPP,
-    errno.EPERM,
-}
 
 
 def default_quarantine(folder: str | Path) -> Path:
@@ -137,8 +127,7 @@ def apply(
     """
     folder = _real(folder)
     place = _real(quarantine) if quarantine is not None else default_quarantine(folder)
-    if not os.path.isdir(folder):
-        raise Problem(f"{folder}: no such folder, or it may not be entered; check the spelling")
+    check_folder(folder)
     check_place(folder, place)
     if missing := [name for name in plans.NEEDED if name not in plan]:
         raise Problem(f"the plan has no column {missing[0]!r}; make it anew")
@@ -537,20 +526,9 @@ def _drop(source: Path, target: Path, about: _About) -> None:
 
 def _rename(source: Path, target: Path, seen: os.stat_result) -> None:
     """On one file system, without overwriting."""
-    if os.name == "nt":
-        source.rename(target)  # raises where something is there
-        return
-    try:
-        os.link(source, target)
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        if os.path.lexists(target):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from error
-        source.rename(target)
-        _synchronise(target.parent)
-    else:
-        _synchronise(target.parent)
+    has_both_names = give_name(source, target)
+    _synchronise(target.parent)
+    if has_both_names:
         _check_seen(target, seen)
         _check_seen(source, seen)
         source.unlink()
