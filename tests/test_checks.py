@@ -402,3 +402,39 @@ def test_another_right_answer_to_chapter_5_is_right(right, capsys):
 def test_an_answer_about_functions_is_the_same_in_every_run(capsys):
     answer = answer_to("wrong_queries", EXERCISES["wrong_queries"][1], capsys)
     assert " at 0x" not in answer
+
+
+# Wrong answers that look right
+
+
+def most(names, before, after):
+    return max(names, key=lambda name: (before ^ after[name]).bit_count())
+
+
+def share_of_whole_uploads(uploads, banned, found, mistaken):
+    bad, good = round(uploads * banned * found), round(uploads * (1 - banned) * mistaken)
+    return good / max(1, bad + good)
+
+
+NEARLY = {
+    "the first by name": ("most_flips", lambda before, after: most(sorted(after), before, after)),
+    "the bits of the difference": (
+        "most_flips",
+        lambda before, after: max(after, key=lambda name: abs(before - after[name]).bit_count()),
+    ),
+    "files that changed places": (
+        "may_go",
+        lambda planned, now, kept, kept_now: {planned, kept} == {now, kept_now},
+    ),
+    "a rounded share": (
+        "share_stopped",
+        lambda stopped, often: round(EXERCISES["share_stopped"][0](stopped, often), 2),
+    ),
+    "rounded uploads": ("share_honest", share_of_whole_uploads),
+}
+
+
+@pytest.mark.parametrize("answer", NEARLY)
+def test_an_answer_that_is_nearly_right_is_not_right_yet(answer, capsys):
+    name, attempt = NEARLY[answer]
+    assert "it should give" in answer_to(name, attempt, capsys)

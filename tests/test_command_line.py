@@ -383,7 +383,7 @@ def test_clean_prints_the_first_groups_and_says_how_many_more_there_are(twice, c
     lines = out.splitlines()
     assert sum(line.startswith("Group ") for line in lines) == 5
     assert lines.count("  4 more files") == 1
-    assert lines[-1] == "2 more groups; --plan lists all, --sheet shows the pictures"
+    assert lines[-1] == "2 more groups; --all or --plan lists them, --sheet shows the pictures"
     assert len(lines) <= 1 + 5 * 6 + 1
     assert "\x1b" not in out
 

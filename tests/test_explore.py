@@ -271,7 +271,7 @@ def test_every_control_has_a_label_and_comes_in_the_order_of_use(page, kind):
     assert all(one.tooltip for one in walk(shown.controls.page) if hasattr(one, "readout")), (
         "a slider"
     )
-    names = ["Data set, or a folder", "Picture, or a file", "Previous", "Next", "Any"]
+    names = ["Dataset, or a folder", "Picture, or a file", "Previous", "Next", "Any"]
     names += ["Upload a picture", "Renew the upload button", "Radius in bits (0 to 16)"]
     if kind == "microscope":
         names = [label for _, _, label in steps.LIMITS.values()] + ["Undo all changes"]
@@ -829,7 +829,7 @@ def test_in_jupyterlab_from_the_keyboard(browser, sample, photograph, tmp_path, 
         browser.get_by_role("button", name="Next").press("Enter")
         search.filter(has_text="equal to cell/").wait_for()
 
-        field = browser.get_by_label("Data set, or a folder")
+        field = browser.get_by_label("Dataset, or a folder")
         field.focus()
         press("ControlOrMeta+a")
         browser.keyboard.type("nowhere")

@@ -556,7 +556,7 @@ def test_of_exact_copies_the_oldest_stays(plan_of, photos):
     assert plan["kind"].tolist() == ["best", "exact copy", "exact copy"]
     assert set(plan["kept"]) == {"old.jpg"}
     assert plan["reason"].tolist() == [
-        "stays: older than 2",
+        "stays: older than 2 of them",
         "the same bytes; the one that stays is older",
         "the same bytes; the one that stays is older",
     ]
@@ -591,8 +591,8 @@ def test_the_largest_stays_then_the_least_compressed_then_the_oldest(plan_of, ph
     save(picture, photos / "fine, early.jpg", modified=2000, quality=90, comment="a")
     plan = plan_of()
     assert plan["path"].tolist()[0] == "fine, early.jpg"
-    assert (
-        plan["reason"].tolist()[0] == "stays: larger than 1, less compressed than 1, older than 1"
+    assert plan["reason"].tolist()[0] == (
+        "stays: larger than 1 of them, less compressed than 1 of them, older than 1 of them"
     )
     reasons = by_path(plan)["reason"].str.partition("; ")[2].to_dict()
     assert reasons == {
@@ -915,7 +915,7 @@ def test_two_moments_of_exposure_are_two_shots(first, second, action, plan_of, p
 def with_a_patch(picture, levels):
     """The picture, brighter in one place."""
     values = np.asarray(picture).astype(int)
-    values[60:100, 100:150] += levels
+    values[70:90, 110:135] += levels
     return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
 
 
@@ -991,6 +991,68 @@ def test_the_difference_is_told_to_a_tenth(plan_of, photos, photograph):
     assert set(rows["action"]) == {"move", "look"}
     for row in rows.itertuples():
         assert f" a difference of {row.difference:.1f} " in row.reason
+
+
+def test_a_shirt_in_another_blue_is_no_copy(plan_of, photos, photograph):
+    """Each place differs a little, none a lot, and the whole hardly."""
+    for name, colour in (("navy", "#20304a"), ("anthracite", "#2a2a38")):
+        picture = photograph(76, size=(600, 400))
+        picture.paste(colour, (150, 100, 330, 300))
+        picture.save(photos / f"{name}.png")
+    rows = by_path(plan_of())
+    assert rows["action"].tolist() == ["look"]
+    assert rows["difference"].max() <= library.COPY
+    assert "of other colours over an area, by" in rows["reason"].iloc[0]
+
+
+@pytest.mark.parametrize("partner", ["image_0000.NEF", "IMAGE_0000.mov", "image_0000.jpg.xmp"])
+def test_a_raw_file_a_film_and_a_sidecar_keep_their_picture(partner, plan_of, photos):
+    original = photos / "cats" / "image_0000.jpg"
+    original.with_name(partner).write_bytes(b"raw")
+    copy(original, photos / "a.jpg", modified=1000)
+    rows = by_path(plan_of())
+    assert rows["kept"].to_dict() == {"a.jpg": "cats/image_0000.jpg"}
+    assert rows["reason"].tolist() == [
+        "the same bytes; the one that stays is with other files of its name"
+    ]
+
+
+def test_pictures_of_one_name_are_no_partners(plan_of, photos, photograph):
+    original = photos / "cats" / "image_0000.jpg"
+    photograph(77).save(original.with_suffix(".png"))
+    copy(original, photos / "a.jpg", modified=1000)
+    assert by_path(plan_of())["kept"].to_dict() == {"cats/image_0000.jpg": "a.jpg"}
+
+
+def test_from_a_folder_that_is_to_be_kept_nothing_moves(scan, photos, photograph):
+    picture = photograph(78, size=(600, 400))
+    picture.save(photos / "large.png")
+    save(picture.resize((300, 200)), photos / "shop" / "web" / "small.jpg", quality=90)
+    save(picture.resize((150, 100)), photos / "smaller.jpg", quality=90)
+    for name in ("shop/a.jpg", "shop/b.jpg", "a.jpg"):
+        copy(photos / "cats" / "image_0000.jpg", photos / name, modified=1000)
+    copy(photos / "cats" / "image_0001.jpg", photos / "shop" / "d.jpg")
+    copy(photos / "shop" / "d.jpg", photos / "shop" / "e.jpg")
+    (photos / "cats" / "image_0001.jpg").unlink()
+    table = scan()
+    plan = propose(table, photos, keep=["shop"])
+    moves = plan[plan["action"] == "move"].set_index("path")["kept"].to_dict()
+    assert moves == {
+        "smaller.jpg": "large.png",
+        "a.jpg": "shop/a.jpg",
+        "cats/image_0000.jpg": "shop/a.jpg",
+    }
+    stays = plan[plan["path"].isin(["shop/web/small.jpg", "shop/b.jpg"])]
+    assert stays["action"].tolist() == ["keep", "keep"]
+    assert stays["reason"].str.startswith("stays: in a folder to be kept; ").all()
+    assert not plan["path"].isin(["shop/d.jpg", "shop/e.jpg"]).any(), "nothing is left to do"
+    assert sorted(set(plan["group"])) == [1, 2]
+    without = propose(table, photos)
+    assert without.loc[without["action"] == "move", "path"].str.startswith("shop/").sum() >= 3
+    assert len(propose(table, photos, keep=["."])) == 0
+    for wrong in ("nowhere", "../photographs", str(photos / "shop"), "shop/a.jpg"):
+        with pytest.raises(Problem, match="is no folder inside"):
+            propose(table, photos, keep=[wrong])
 
 
 def test_another_line_of_text_is_a_look_alike(plan_of, photos):
@@ -1633,7 +1695,7 @@ def test_clean_names_some_of_what_is_no_picture(twice, capsys):
     assert run("clean", twice, "--workers", 1) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("No picture: broken 0.jpg: is not an image that Pillow can read")
-    assert lines[5] == "No picture: 3 more"
+    assert lines[5] == "No picture: 3 more; --all lists them"
     assert sum(line.startswith("No picture") for line in lines) == 6
 
 
@@ -1674,7 +1736,7 @@ def test_an_edited_plan_is_never_written_over(twice, tmp_path, capsys):
 def test_apply_says_what_it_left_alone(twice, tmp_path, capsys):
     assert run("clean", twice, "--plan", tmp_path / "plan.csv") == 0
     (twice / "again.jpg").write_bytes(b"other")
-    assert run("clean", twice, "--plan", tmp_path / "plan.csv", "--apply") == 0
+    assert run("clean", twice, "--plan", tmp_path / "plan.csv", "--apply") == 1
     assert capsys.readouterr().out.splitlines()[-1] == (
         "Left alone: again.jpg: has changed since the plan was made; scan again"
     )

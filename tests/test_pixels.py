@@ -189,11 +189,21 @@ def test_the_mean_levels_are_those_of_ycbcr():
     picture.paste("white", (0, 0, 20, 30))
     y = 0.299 * 90 + 0.587 * 60 + 0.114 * 30
     expected = [(y + 255) / 2, 128 + 0.564 * (30 - y) / 2, 128 + 0.713 * (90 - y) / 2]
-    assert pixels.mean_levels(picture) == pytest.approx(expected, abs=0.6)
+    assert pixels.mean_levels(picture).ravel() == pytest.approx(expected, abs=0.6)
     greys = Image.fromarray(np.repeat(np.arange(0, 200, dtype=np.uint8), 3).reshape(20, 30))
     for mode in ("L", "RGB", "CMYK", "RGBA"):
         found = pixels.mean_levels(greys.convert(mode))
-        assert found == pytest.approx([99.5, 128, 128], abs=0.2)
+        assert found.ravel() == pytest.approx([99.5, 128, 128], abs=0.2)
+
+
+def test_the_mean_levels_of_parts_tell_where():
+    picture = Image.new("RGB", (60, 90), "grey")
+    picture.paste((100, 128, 128), (20, 0, 40, 30))
+    moved = np.abs(
+        pixels.mean_levels(picture, 3) - pixels.mean_levels(Image.new("RGB", (60, 90), "grey"), 3)
+    )
+    assert moved.shape == (3, 3, 3)
+    assert np.argwhere(moved.max(axis=2) > 1).tolist() == [[0, 1]]
 
 
 @pytest.mark.parametrize("seed", range(4))

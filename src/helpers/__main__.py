@@ -88,10 +88,11 @@ def search(arguments: argparse.Namespace) -> None:
             raise Problem(f"{arguments.save_grid}: {error}; end the name in .png") from error
 
 
-def clean(arguments: argparse.Namespace) -> None:
+def clean(arguments: argparse.Namespace) -> int:
     """Find the copies in a photo library, and propose which of them may go, and why.
 
-    Nothing is touched, unless --apply moves them into a quarantine folder, or --undo puts them back.
+    Nothing is touched, unless --apply moves them into a quarantine folder, or --undo puts them back. Ends with 0, or with 1 if
+    --apply or --undo left a file alone.
     """
     from helpers import library, plans, quarantine  # they take a second to import
 
@@ -100,13 +101,12 @@ def clean(arguments: argparse.Namespace) -> None:
     folder = Path(arguments.folder)
     place = Path(arguments.quarantine or quarantine.default_quarantine(folder))
     if arguments.undo:
-        for option in ("plan", "sheet", "radius"):
+        for option in ("plan", "sheet", "radius", "keep"):
             if getattr(arguments, option) is not None:
                 raise Problem(f"--{option}: has no meaning beside --undo; leave it out")
         done = quarantine.undo(place, folder)
         print(f"Put back: {(done['outcome'] == 'put back').sum()} files")
-        _print_some("Left alone", done[done["outcome"] == "left alone"], "reason")
-        return
+        return _print_left_alone(done, arguments)
     carry_out = arguments.apply and arguments.plan
     for written in filter(None, (arguments.sheet, None if carry_out else arguments.plan)):
         _check_outside(written, folder)
@@ -115,10 +115,11 @@ def clean(arguments: argparse.Namespace) -> None:
     if arguments.sheet:
         plans.check_sheet(arguments.sheet)
     if carry_out:
-        if arguments.radius is not None and os.path.lexists(arguments.plan):
-            raise Problem(
-                f"{arguments.plan}: is there already, with its own radius; leave out --radius, or name another plan"
-            )
+        for option in ("radius", "keep"):
+            if getattr(arguments, option) is not None and os.path.lexists(arguments.plan):
+                raise Problem(
+                    f"{arguments.plan}: is there already, with its own {option}; leave out --{option}, or name another plan"
+                )
         plan = plans.read_plan(arguments.plan)
     else:
         if arguments.plan and os.path.lexists(arguments.plan):
@@ -126,10 +127,16 @@ def clean(arguments: argparse.Namespace) -> None:
                 f"{arguments.plan}: is there already; add --apply to carry it out, or name another file"
             )
         radius = check_radius(library.RADIUS if arguments.radius is None else arguments.radius)
+        keep = _inside(folder, arguments.keep or [])
         table = library.scan(folder, workers=arguments.workers)
         with _until_nobody_reads():
-            _print_some("No picture", table[table["problem"] != ""], "problem")
-        plan = library.propose(table, folder, radius, workers=arguments.workers)
+            _print_some("No picture", table[table["problem"] != ""], "problem", arguments)
+            if others := library.not_looked_at(folder):
+                kinds = ", ".join(f"{number:,} {kind}" for kind, number in others.most_common(5))
+                print(
+                    f"Not looked at: {others.total():,} other files ({kinds}{' ...' * (len(others) > 5)})"
+                )
+        plan = library.propose(table, folder, radius, keep=keep, workers=arguments.workers)
         if arguments.plan:
             if os.path.lexists(arguments.plan):
                 raise Problem(f"{arguments.plan}: has come meanwhile; name another file")
@@ -139,7 +146,7 @@ def clean(arguments: argparse.Namespace) -> None:
     with _until_nobody_reads():  # who has read enough still wants what was asked for
         print(plans.summary(plan))
         if not arguments.apply:
-            _print_groups(plan)
+            _print_groups(plan, arguments)
     if arguments.sheet:
         plans.contact_sheet(folder, plan, arguments.sheet, workers=arguments.workers)
         with _until_nobody_reads():
@@ -150,7 +157,27 @@ def clean(arguments: argparse.Namespace) -> None:
         print(
             f"Moved to {place}: {moved} files; --undo puts them back" if moved else "Moved: 0 files"
         )
-        _print_some("Left alone", done[done["outcome"] == "left alone"], "reason")
+        return _print_left_alone(done, arguments)
+    return 0
+
+
+def _print_left_alone(done: pd.DataFrame, arguments: argparse.Namespace) -> int:
+    """Print what was left alone; 1 if anything was."""
+    left = done[done["outcome"] == "left alone"]
+    with _until_nobody_reads():
+        _print_some("Left alone", left, "reason", arguments)
+    return int(len(left) > 0)
+
+
+def _inside(folder: Path, places: list[str]) -> list[str]:
+    """Folders of the library, named by whatever path, relative to it."""
+    root, inside = Path(os.path.realpath(folder)), []
+    for place in places:
+        found = Path(os.path.realpath(place))
+        if not found.is_relative_to(root) or not os.path.isdir(found):
+            raise Problem(f"--keep {place}: is no folder inside {folder}; check the spelling")
+        inside.append(found.relative_to(root).as_posix())
+    return inside
 
 
 def _check_outside(file: str, folder: Path) -> None:
@@ -165,8 +192,9 @@ def _check_outside(file: str, folder: Path) -> None:
             )
 
 
-def _print_groups(plan: pd.DataFrame, groups: int = 5, lines: int = 4) -> None:
-    """The first groups of a plan, with the reasons, and how many more there are."""
+def _print_groups(plan: pd.DataFrame, arguments: argparse.Namespace) -> None:
+    """The first groups of a plan, with the reasons, and how many more there are; with --all, every one."""
+    groups, lines = (len(plan), len(plan)) if arguments.all else (5, 4)
     for number, group in plan[plan["group"] <= groups].groupby("group"):
         print(f"Group {number}")
         for row in group.head(lines).itertuples():
@@ -175,14 +203,15 @@ def _print_groups(plan: pd.DataFrame, groups: int = 5, lines: int = 4) -> None:
             print(f"  {len(group) - lines} more files")
     more = plan["group"].nunique() - groups
     if more > 0:
-        print(f"{more} more groups; --plan lists all, --sheet shows the pictures")
+        print(f"{more} more groups; --all or --plan lists them, --sheet shows the pictures")
 
 
-def _print_some(what: str, rows: pd.DataFrame, why: str, most: int = 5) -> None:
+def _print_some(what: str, rows: pd.DataFrame, why: str, arguments: argparse.Namespace) -> None:
+    most = len(rows) if arguments.all else 5
     for row in rows.head(most).to_dict("records"):
         print(f"{what}: {_one_line(row['path'])}: {_one_line(row[why])}")
     if len(rows) > most:
-        print(f"{what}: {len(rows) - most} more")
+        print(f"{what}: {len(rows) - most} more; --all lists them")
 
 
 def gate_ask(arguments: argparse.Namespace) -> int:
@@ -191,6 +220,8 @@ def gate_ask(arguments: argparse.Namespace) -> int:
     Ends with 0 if all may pass, 1 if any is blocked, is for a person to look at, or cannot be read.
     """
     with bank.Bank(arguments.bank) as opened:
+        if not len(opened):
+            print(f"{arguments.bank}: has no entries in force, so all may pass", file=sys.stderr)
         answers = opened.ask_many(
             arguments.pictures, block=arguments.block, review=arguments.review
         )
@@ -213,16 +244,28 @@ def gate_flag(arguments: argparse.Namespace) -> None:
     with _to_be_filled(arguments) as opened:
         values = [opened.fingerprint(path) for path in arguments.pictures]
         sources = arguments.pictures if arguments.source is None else arguments.source
+        before = opened.ask_many(values, block=bank.BLOCK, review=bank.BLOCK)
         entries = opened.flag_many(values, arguments.reason, sources, anyway=arguments.anyway)
-    for entry, path in zip(entries, arguments.pictures, strict=True):
-        print(f"Entry {entry}: {_one_line(path)}")
+    for entry, path, answer in zip(entries, arguments.pictures, before, strict=True):
+        known = f" ({_bits(answer)} from entry {answer.entry})" if answer.verdict == "block" else ""
+        print(f"Entry {entry}: {_one_line(path)}{known}")
 
 
 def gate_unflag(arguments: argparse.Namespace) -> None:
     """Withdraw entries, by their numbers: all or, if one is none, none. The bank's log keeps them, with the reason."""
     with bank.Bank(arguments.bank) as opened:
-        opened.unflag(arguments.entries, arguments.reason)
-    print("Withdrawn: entries", *arguments.entries)
+        entries = list(dict.fromkeys(arguments.entries))
+        opened.unflag(entries, arguments.reason)
+        table = opened.entries(withdrawn=True).set_index("entry")
+        values = table.loc[entries, "fingerprint"]
+        answers = opened.ask_many(values.to_numpy(), block=bank.BLOCK, review=bank.BLOCK)
+    for entry, answer in zip(values.index, answers, strict=True):
+        still = f"; its picture is still blocked, {_bits(answer)} from entry {answer.entry}"
+        print(f"Withdrawn: entry {entry}{still if answer.verdict == 'block' else ''}")
+
+
+def _bits(answer: bank.Answer) -> str:
+    return "1 bit" if answer.distance == 1 else f"{answer.distance} bits"
 
 
 def gate_list(arguments: argparse.Namespace) -> None:
@@ -394,6 +437,13 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--quarantine", metavar="DIR", help="where the copies go, with the plan (FOLDER-quarantine)"
     )
+    command.add_argument(
+        "--keep",
+        action="append",
+        metavar="DIR",
+        help="a folder of the library from which nothing moves; may be given again",
+    )
+    command.add_argument("--all", action="store_true", help="print all, not the first few")
     command.add_argument("--workers", type=int, metavar="N", help="processes (all processors)")
     whether = command.add_mutually_exclusive_group()
     whether.add_argument("--apply", action="store_true", help="move the copies")
@@ -471,7 +521,7 @@ def _add_reading(command: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; 0 when it ran (1 when ``gate ask`` holds a picture back), 2 with one sentence on bad input."""
+    """Run one command; 0 when it ran (1 when ``gate ask`` holds a picture back, or ``clean`` left a file alone), 2 with one sentence on bad input."""
     with suppress(AttributeError):  # in a notebook
         # A file name may hold letters that the terminal cannot show.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -482,7 +532,9 @@ def main(arguments: list[str] | None = None) -> int:
             raise Problem(
                 f"{empty[0] or 'an argument'} is empty, as a variable is that is not set; fill it in, or leave it out"
             )
-        return parsed.run(parsed) or 0
+        code = parsed.run(parsed) or 0
+        sys.stdout.flush()
+        return code
     except Problem as problem:
         print(problem, file=sys.stderr)
         return 2
@@ -494,7 +546,9 @@ def main(arguments: list[str] | None = None) -> int:
         left = "nothing is lost" if parsed.run is clean else "nothing half-finished was left"
         print(f"Stopped; {left}. Run it again to go on{undo}.", file=sys.stderr)
         return 130
-    except OSError as error:  # what nobody has thought of, as a name that is too long for the disk
+    except OSError as error:  # what nobody has thought of, as a full disk behind `> file`
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         where = f"{_one_line(str(error.filename))}: " if error.filename else ""
         print(
             f"{where}{error.strerror or error}; check the name, the permissions and the room on the disk",

@@ -307,6 +307,7 @@ def share_stopped(attempt: Callable) -> None:
         ({"resized": 0.9, "mirrored": 0.1}, {"resized": 1, "mirrored": 1}),
         ({"resized": 0.9, "mirrored": 0.1}, {"mirrored": 0.2, "resized": 0.6}),
         ({"resized": 0.25}, {"resized": 7}),
+        ({"resized": 1.0, "mirrored": 0.0}, {"resized": 1, "mirrored": 2}),
     ]
 
     def truth(stopped: dict[str, float], often: dict[str, float]) -> float:
@@ -318,7 +319,7 @@ def share_stopped(attempt: Callable) -> None:
 def share_honest(attempt: Callable) -> None:
     """``share_honest(uploads, banned, found, mistaken)``: of what is stopped, the share that is honest."""
     cases = [(1_000, 0.3, 0.8, 0.01), (10_000, 0.0001, 1.0, 0.001), (500, 0.5, 0.5, 0.0)]
-    cases += [(500, 0.5, 0.0, 0.5), (100, 0.2, 0.0, 0.0)]
+    cases += [(500, 0.5, 0.0, 0.5), (100, 0.2, 0.0, 0.0), (100, 0.3, 0.33, 0.01)]
 
     def truth(uploads: int, banned: float, found: float, mistaken: float) -> float:
         bad, good = uploads * banned * found, uploads * (1 - banned) * mistaken
@@ -373,7 +374,12 @@ def best_of(attempt: Callable) -> None:
 def may_go(attempt: Callable) -> None:
     """``may_go(planned, now, kept_planned, kept_now)``: whether a file may be moved."""
     cases = [("a", "a", "b", "b"), ("a", "c", "b", "b"), ("a", "a", "b", "c")]
-    cases += [("a", None, "b", "b"), ("a", "a", "b", None), ("a", "a", "a", "a")]
+    cases += [
+        ("a", None, "b", "b"),
+        ("a", "a", "b", None),
+        ("a", "a", "a", "a"),
+        ("a", "b", "b", "a"),
+    ]
     _check(
         attempt,
         cases,
@@ -424,6 +430,8 @@ def most_flips(attempt: Callable) -> None:
         (0, {"first": 2**63, "second": 0b11}),
         (0b1010, {"first": 0b1001, "second": 0b0110, "third": 0b0101}),
         (7, {"a": 4, "b": 1, "c": 7}),
+        (8, {"crop": 11, "turn": 7}),
+        (7, {"turn": 4, "crop": 1}),
     ]
 
     def truth(before: int, after: dict[str, int]) -> str:

@@ -493,6 +493,9 @@ class SearchPage(_Page):
                 *column, self._thumbnail(match.path), title, query_bits ^ differ, differ
             )
             words.append(f"{match.Index + 1}. {match.path}, {differences(differ)}")
+        if len(shown) < len(self.matches):
+            some = f"{len(shown)} of {len(self.matches):,} matches, evenly spaced in their ranking"
+            figure.supxlabel(some, fontsize=10)
         among = f" Shown, with crosses on bits that differ: {'; '.join(words)}." if words else ""
         return figure, f"{self.sentence}{among}"
 
@@ -522,7 +525,7 @@ class SearchPage(_Page):
         self._on(controls.radius, self._take_radius)
         picture = self._text(controls.picture, "Picture, or a file", "part of a name, or a path")
         return [
-            self._text(controls.dataset, "Data set, or a folder", "a name, or a path"),
+            self._text(controls.dataset, "Dataset, or a folder", "a name, or a path"),
             _row(picture, controls.previous, controls.next, controls.any),
             self._uploads(controls),
             radius,

@@ -11,6 +11,8 @@ import json
 import os
 import stat
 import warnings
+from collections import Counter
+from collections.abc import Iterable
 from contextlib import nullcontext, suppress
 from functools import lru_cache, partial
 from importlib import resources
@@ -24,7 +26,14 @@ from PIL import Image
 
 from helpers import Problem, __version__, fingerprints
 from helpers.atomic import exclusive, write_text
-from helpers.images import check_folder, find_images, open_image, open_with_size, thumbnail
+from helpers.images import (
+    SUFFIXES,
+    check_folder,
+    find_images,
+    open_image,
+    open_with_size,
+    thumbnail,
+)
 from helpers.parallel import share_out
 from helpers.plans import PLAN
 
@@ -36,8 +45,9 @@ if TYPE_CHECKING:
 RADIUS = 8
 #: The most that copies may differ in one place: see `helpers.pixels.difference`.
 COPY = 20.0
-#: The most that the mean levels of copies may differ: see `helpers.pixels.mean_levels`, and there what compressing and filters do.
-SHIFT = 3.0
+#: The most that the mean levels of copies may differ, over the whole picture, and over each of `PARTS` x `PARTS` of it: see
+#: `helpers.pixels.mean_levels`, and there what compressing and filters do.
+SHIFT, SHIFT_OF_PART, PARTS = 3.0, 5.0, 6
 #: Near pictures that correlate less, as `helpers.pixels.correlation` has it, are near by chance.
 LOOK_ALIKE = 0.9
 
@@ -63,17 +73,25 @@ TABLE = {
 #: Why one file stays rather than another: the first of these in which they differ.
 _REASONS = (
     "larger",
+    "with other files of its name",
     "dated by the camera",
     "less compressed",
     "of the format of the oldest",
     "less compressed",
     "of more bytes",
+    "in a folder to be kept",
     "older",
     "of a shorter path",
     "first by name",
 )
 _COMPARED = ("larger", "less compressed", "older")
-_OLDER = _REASONS.index("older")  # from here on copies of the same bytes may differ
+#: In which of these copies of the same bytes may differ.
+_OF_EXACT = [
+    place
+    for place, reason in enumerate(_REASONS)
+    if reason == "with other files of its name" or place >= _REASONS.index("in a folder to be kept")
+]
+_EXACT_ORDER = ("alone", "movable", "modified", "length", "path")
 _FILES_AT_A_TIME = 4096  # after so many the cache is written
 _PICTURES_IN_MEMORY = 200  # of one group, at the size at which they are compared
 #: Folders that are one thing to macOS, and to the program they belong to: Photos, iPhoto, Aperture, and Lightroom's previews.
@@ -128,6 +146,34 @@ def scan(
         print("What is found is not remembered, since its place lies inside the photo library.")
     with exclusive(cache_file) if cache_file else nullcontext():
         return _scan(folder, paths, cache_file, workers)
+
+
+def not_looked_at(folder: str | Path) -> Counter:
+    """The files of a photo library that are no pictures to the kit: raw files, films, notes.
+
+    Parameters
+    ----------
+    folder : str or Path
+
+    Returns
+    -------
+    Counter
+        Suffix -> number of files. Hidden ones are not counted.
+
+    Examples
+    --------
+    >>> not_looked_at("photos")  # doctest: +SKIP
+    Counter({'.mov': 12, '.nef': 3})
+    """
+    found = Counter()
+    for _, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found.update(
+            Path(name).suffix.lower() or "without a suffix"
+            for name in names
+            if not name.startswith(".") and not name.lower().endswith(SUFFIXES)
+        )
+    return found
 
 
 def is_flat(picture: Image.Image) -> bool:
@@ -230,7 +276,7 @@ def _before_reading(folder: Path, path: str) -> dict:
         return {**row, "problem": _cannot_be_read(error)}
     row |= {"bytes": status.st_size, "modified": status.st_mtime_ns}
     if stat.S_ISLNK(status.st_mode):
-        row["problem"] = "is a link and is left alone; its target is looked at where it lies"
+        row["problem"] = "is a link and is left alone"
     elif stat.S_ISDIR(status.st_mode) and _is_package(folder / path):
         row["problem"] = "is a library of another program and is left alone"
     elif stat.S_ISDIR(status.st_mode) and _is_quarantine(folder / path):
@@ -437,6 +483,7 @@ def propose(
     folder: str | Path,
     radius: int = RADIUS,
     *,
+    keep: Iterable[str] = (),
     copy: float = COPY,
     look_alike: float = LOOK_ALIKE,
     cache: str | Path | None = None,
@@ -453,12 +500,13 @@ def propose(
 
     To pass, two pictures have to agree at 512 pixels, and then once more at the full size of the smaller one, where a digit on a page
     can be seen. What is too small to be seen even there, or makes less than `copy` of a difference, passes. Those do not pass whose mean
-    brightness or colours are more than `SHIFT` apart, or whose shapes by more than 2 %, or whose cameras tell of two moments, nor does
+    brightness or colours are more than `SHIFT` apart, or those of one of 6 x 6 parts more than `SHIFT_OF_PART`, or whose shapes by more than 2 %, or whose cameras tell of two moments, nor does
     one with more than 8 bits a channel, since only 8 are compared.
 
-    The best picture is the largest; then one that tells EXIF's time of exposure, as cameras write it; then a lossless one; then one of the format that the
+    The best picture is the largest; then one beside which lie other files of its name, that are no pictures to the kit (a raw file, a
+    live photo's film, a sidecar), so that they are not torn apart; then one that tells EXIF's time of exposure, as cameras write it; then a lossless one; then one of the format that the
     oldest is of; of JPEGs the least compressed by the quantisation tables, of other lossy formats by bytes per pixel; then the
-    one of most bytes, which has more metadata, or a film behind the picture; then the oldest; then that of the shortest path, and the first by
+    one of most bytes, which has more metadata, or a film behind the picture; then one in a folder that is to be kept; then the oldest; then that of the shortest path, and the first by
     name. So the plan is the same on every machine. It goes by what a file is, not by where it comes from: a picture that somebody enlarged,
     or saved anew without loss, wins though nothing was gained.
 
@@ -470,6 +518,8 @@ def propose(
         The same folder. Pictures with near fingerprints are opened once more.
     radius : int
         Bits by which the fingerprints of copies may differ.
+    keep : iterable of str
+        Folders inside it (relative, with ``/``) from which nothing is to move, an album or the pictures of a web shop.
     copy : float
         The most that copies may differ in one place: see `helpers.pixels.difference`.
     look_alike : float
@@ -521,8 +571,12 @@ def propose(
     if missing := [name for name in TABLE if name not in table]:
         raise Problem(f"the table has no column {missing[0]!r}; scan makes one that has")
     files = table[(table["sha256"] != "") & (table["bytes"] > 0)]
-    files = files.assign(length=files["path"].str.len()).sort_values(["modified", "length", "path"])
-    contents = files.drop_duplicates("sha256")  # the oldest stands for all that have the same bytes
+    files = files.assign(
+        alone=~files["path"].isin(_with_partners(folder, files["path"].tolist())),
+        movable=~_inside(files["path"], folder, keep),
+        length=files["path"].str.len(),
+    ).sort_values(list(_EXACT_ORDER))
+    contents = files.drop_duplicates("sha256")  # the first stands for all that have the same bytes
     comparable = contents[
         contents["fingerprint"].notna()
         & contents["frames"].eq(1).fillna(False)
@@ -535,6 +589,35 @@ def propose(
     jobs = _groups_to_judge(near, comparable.set_index("path"))
     verdicts = _verdicts(folder, jobs, copy, look_alike, cache, workers)
     return _plan(files, verdicts)
+
+
+def _with_partners(folder: Path, paths: list[str]) -> set[str]:
+    """The files beside which lie others of their name, but for the suffix, that are no pictures to the kit: ``IMG_1.MOV``, ``IMG_1.JPG.xmp``."""
+    found = set()
+    inside = {}
+    for path in paths:
+        place, _, name = path.rpartition("/")
+        inside.setdefault(place, []).append((name, path))
+    for place, names in inside.items():
+        with suppress(OSError):
+            others = [other.name.lower() for other in (folder / place).iterdir()]
+            stems = {other.rpartition(".")[0] for other in others if not other.endswith(SUFFIXES)}
+            found |= {
+                path
+                for name, path in names
+                if stems & {name.lower(), name.lower().rpartition(".")[0]}
+            }
+    return found
+
+
+def _inside(paths: pd.Series, folder: Path, places: Iterable[str]) -> pd.Series:
+    """Whether paths lie in one of some folders inside the library."""
+    inside = paths.eq("")
+    for place in map(PurePosixPath, places):
+        if place.is_absolute() or ".." in place.parts or not os.path.isdir(folder / place):
+            raise Problem(f"{place}: is no folder inside {folder}; check the spelling")
+        inside |= paths.map(lambda path, place=place: PurePosixPath(path).is_relative_to(place))
+    return inside.astype(bool)
 
 
 class _Job(NamedTuple):
@@ -591,11 +674,13 @@ def _ranks(rows: pd.DataFrame) -> dict[str, tuple]:
         ranks.append(
             (
                 -row["width"] * row["height"],
+                bool(row["alone"]),
                 not row["exposed"],
                 not row["lossless"],
                 formats.index(row["format"]),
                 compression,
                 -row["bytes"],
+                bool(row["movable"]),
                 row["modified"],
                 len(path),
                 path,
@@ -684,11 +769,14 @@ def _look_at_group(
     by_difference = attrgetter("difference")
 
     def verdict(best: str, other: str, alike: float) -> _Verdict:
-        differs, shift = pictures.difference(best, other, copy), pictures.shift(best, other)
+        differs = pictures.difference(best, other, copy)
+        shift, part = pictures.shifts(best, other)
         if differs > copy:
             but = f"a difference of {differs:.1f} in one place (up to {copy:g} passes)"
         elif shift > SHIFT:
             but = f"brighter, darker or of other colours as a whole, by {shift:.1f} (up to {SHIFT:g} passes)"
+        elif part > SHIFT_OF_PART:
+            but = f"brighter, darker or of other colours over an area, by {part:.1f} (up to {SHIFT_OF_PART:g} passes)"
         elif _is_stretched(job.sizes[best], job.sizes[other]):
             but = "of another shape: one of them was stretched"
         elif job.deep[best] or job.deep[other]:
@@ -764,7 +852,7 @@ class _Pictures:
             with suppress(Problem):
                 picture = small(path)
                 self._sizes[path] = picture.size
-                self._means[path] = pixels.mean_levels(picture)
+                self._means[path] = [pixels.mean_levels(picture, parts) for parts in (1, PARTS)]
                 self.greys[path] = pixels.greys(picture)
 
     def alike(self, best: str, others: list[str], least: float) -> list[tuple[str, float]]:
@@ -782,9 +870,10 @@ class _Pictures:
         size = self._pixels.common_size(self._sizes[best], self._sizes[other])
         return round(self._pixels.at_least(self._blocks(best, size), self._blocks(other, size)), 1)
 
-    def shift(self, best: str, other: str) -> float:
-        """By how much the brightness or a colour of the whole differs."""
-        return round(float(np.abs(self._means[best] - self._means[other]).max()), 1)
+    def shifts(self, best: str, other: str) -> list[float]:
+        """By how much the brightness or a colour differs, of the whole and of the part where it does so most."""
+        means = zip(self._means[best], self._means[other], strict=True)
+        return [round(float(np.abs(one - two).max()), 1) for one, two in means]
 
     def difference(self, best: str, other: str, copy: float) -> float:
         """What two pictures differ by; if that is little, and both are larger, at the full size of the smaller one."""
@@ -818,7 +907,8 @@ def _taken_apart(first: str, second: str) -> bool:
 def _plan(files: pd.DataFrame, verdicts: list[_Verdict]) -> pd.DataFrame:
     import pandas as pd
 
-    about = files.set_index("path")
+    about = files.set_index("path", drop=False)
+    order = {row[-1]: row for row in about[list(_EXACT_ORDER)].itertuples(index=False, name=None)}
     twins = {paths[0]: paths[1:] for paths in files.groupby("sha256", sort=False)["path"].agg(list)}
     copies: dict[str, list[_Verdict]] = {}  # by the one that stays
     look: dict[str, list[_Verdict]] = {}
@@ -831,7 +921,7 @@ def _plan(files: pd.DataFrame, verdicts: list[_Verdict]) -> pd.DataFrame:
     joined = {member.path for members in copies.values() for member in members}
     for kept, others in twins.items():
         for path in others if kept not in joined else ():
-            decided = _OLDER + _decided(_age_and_name(about, kept), _age_and_name(about, path))
+            decided = _OF_EXACT[_decided(order[kept], order[path])]
             same = _Verdict("exact copy", kept, path, 0, 0.0, 1.0, decided, "the same bytes")
             copies.setdefault(kept, []).append(same)
 
@@ -848,19 +938,28 @@ def _plan(files: pd.DataFrame, verdicts: list[_Verdict]) -> pd.DataFrame:
                 rows.append((group, action, member.kind, member.path, kept, *evidence, why))
     facts = ["width", "height", "bytes", "modified", "sha256"]
     plan = pd.DataFrame(rows, columns=[name for name in PLAN if name not in facts])
+    plan = _without_moves_from(plan, set(about.index[~about["movable"].to_numpy(dtype=bool)]))
     for fact in facts:
         plan[fact] = about[fact].reindex(plan["path"]).array
     return plan[list(PLAN)].astype(PLAN)
 
 
-def _age_and_name(about: pd.DataFrame, path: str) -> tuple:
-    return about.at[path, "modified"], len(path), path
+def _without_moves_from(plan: pd.DataFrame, kept: set[str]) -> pd.DataFrame:
+    """The plan without moves from the folders that are to be kept, and without the groups in which nothing is left to do."""
+    stays = plan["action"].eq("move") & plan["path"].isin(kept)
+    plan = plan.assign(
+        action=plan["action"].mask(stays, "keep"),
+        reason=plan["reason"].mask(stays, "stays: in a folder to be kept; " + plan["reason"]),
+    )
+    to_do = plan.loc[plan["action"] != "keep", "group"]
+    plan = plan[plan["group"].isin(to_do)].reset_index(drop=True)
+    return plan.assign(group=plan["group"].rank(method="dense").astype(int))
 
 
 def _why_it_stays(members: list[_Verdict]) -> str:
     decided = [_REASONS[member.decided] for member in members]
     return "stays: " + ", ".join(
-        f"{reason} than {decided.count(reason)}" if reason in _COMPARED else reason
+        f"{reason} than {decided.count(reason)} of them" if reason in _COMPARED else reason
         for reason in dict.fromkeys(_REASONS)
         if reason in decided
     )

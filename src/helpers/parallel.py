@@ -48,6 +48,7 @@ def share_out(
     [3, 1, 2]
     """
     workers = workers or (1 if len(jobs) <= _FEW else joblib.cpu_count())
+    workers = min(workers, max(1, len(jobs)))
     size = max(1, min(_CHUNK, len(jobs) // (8 * workers)))
     chunks = [jobs[start : start + size] for start in range(0, len(jobs), size)]
     pool = joblib.Parallel(n_jobs=workers, return_as="generator", batch_size=1)

@@ -1,4 +1,4 @@
-"""The pictures of a data set with their fingerprints, one picture of a person's own, and the search for the one among the others.
+"""The pictures of a dataset with their fingerprints, one picture of a person's own, and the search for the one among the others.
 
 It is what the page of `helpers.explore` stands on, and knows no controls.
 """
@@ -53,7 +53,7 @@ class Pictures:
 
     @property
     def where(self) -> str:
-        """What to type to get to it: the name of one of the kit's own data sets, or the path of a folder."""
+        """What to type to get to it: the name of one of the kit's own datasets, or the path of a folder."""
         root = self.root.resolve()
         return self.name if root == (datasets.data_folder() / self.name).resolve() else str(root)
 

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageStat
+from PIL import Image
 
 
 def correlation(first: Image.Image, second: Image.Image, size: int = 64) -> float:
@@ -168,28 +168,34 @@ def difference(first: Image.Image, second: Image.Image, size: int | None = COMPA
     return float(worst * _for_contrast(*map(_deviation, counts)))
 
 
-def mean_levels(picture: Image.Image) -> np.ndarray:
+def mean_levels(picture: Image.Image, parts: int = 1) -> np.ndarray:
     """The mean brightness and the two mean colours of a picture (Y, Cb, Cr), which a filter over the whole of it changes.
 
-    `difference` does not see that: a filter that makes a picture warmer changes every place a little, and none a lot.
+    `difference` does not see that: a filter that makes a picture warmer changes every place a little, and none a lot. Nor does it see
+    that a shirt, the same one in another blue, fills a part of it.
 
     Parameters
     ----------
     picture : PIL.Image.Image
+    parts : int
+        Into so many parts it is divided, across and down.
 
     Returns
     -------
-    ndarray of float, shape (3,)
+    ndarray of float, shape (parts, parts, 3)
         In levels of 255. Of 300 pictures of CALTECH-101, at 512 pixels at most, halving and saving at JPEG quality 25, 50 or 85 moves
         none by more than 2.0 in one of the three (of 4 photographs of scikit-image, 0.55); a warm filter (18 levels more red, 22 less
-        blue) moves each by 8.2 or more (11.2).
+        blue) moves each by 8.2 or more (11.2). Of 300, saved at quality 25 to 85, halved or not, 99 % are moved by no more than 4.2 in
+        any of 6 x 6 parts, and none by more than 6.2.
 
     Examples
     --------
     >>> mean_levels(Image.new("RGB", (90, 80), "white")).tolist()
-    [255.0, 128.0, 128.0]
+    [[[255.0, 128.0, 128.0]]]
     """
-    return np.array(ImageStat.Stat(picture.convert("RGB").convert("YCbCr")).mean)
+    channels = picture.convert("RGB").convert("YCbCr").split()
+    small = [one.convert("F").resize((parts, parts), Image.Resampling.BOX) for one in channels]
+    return np.stack(small, axis=-1).astype(float)
 
 
 class Blocks(NamedTuple):

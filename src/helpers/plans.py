@@ -321,12 +321,12 @@ def _embedded(folder: Path, paths: list[str]) -> list[str]:
 
 def _section(rows: pd.DataFrame, image_of: dict[str, str]) -> str:
     number = rows["group"].iloc[0]
-    kind = "look-alikes" if "look" in set(rows["action"]) else "copies"
+    kind = "that look alike" if "look" in set(rows["action"]) else "of the same picture"
     figures = [_figure(row, image_of[row.path]) for row in rows.itertuples()]
     return "\n".join(
         [
             f'<section tabindex="0" aria-labelledby="group-{number}">',
-            f'<h2 id="group-{number}">Group {number}: {len(rows)} {kind}</h2>',
+            f'<h2 id="group-{number}">Group {number}: {len(rows)} files {kind}</h2>',
             '<div class="row">',
             *figures,
             "</div>",

@@ -181,7 +181,8 @@ def _draw_picture(
         panel.text(0.5, 0.5, "cannot\nbe read", ha="center", va="center", transform=panel.transAxes)
         size = ""
     name = path.name if len(path.name) <= 26 else path.name[:12] + "..." + path.name[-11:]
-    folder = "" if path.is_absolute() else path.parent.name
+    folder = "" if path.is_absolute() else path.parent.as_posix()
+    folder = folder.removeprefix(".") if len(folder) <= 26 else "..." + folder[-23:]
     panel.set(xticks=[], yticks=[], anchor="N")
     panel.set_xlabel(
         "\n".join(filter(None, [caption, folder, name, size])), fontsize=9, parse_math=False
