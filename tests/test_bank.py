@@ -1640,6 +1640,26 @@ def test_flag_unflag_list_export_import(banned, photographs, photograph, tmp_pat
     assert run("ask", "--bank", other, photographs / "cats" / "image_0001.jpg") == 1
 
 
+def test_flag_and_unflag_tell_of_other_entries_of_the_same_picture(banned, photographs, capsys):
+    first, second = (photographs / "cats" / f"image_000{number}.jpg" for number in (1, 2))
+    assert run("flag", "--bank", banned, "--reason", "again", second, first) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [f"Entry 2: {second}", f"Entry 3: {first} (0 bits from entry 1)"]
+    assert run("unflag", "--bank", banned, "--reason", "a mistake", 1, 2, 1) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "Withdrawn: entry 1; its picture is still blocked, 0 bits from entry 3",
+        "Withdrawn: entry 2",
+    ]
+
+
+def test_an_empty_bank_says_that_it_lets_all_pass(banned, photographs, capsys):
+    picture = photographs / "cats" / "image_0001.jpg"
+    assert run("unflag", "--bank", banned, "--reason", "x", 1) == 0
+    capsys.readouterr()
+    assert run("ask", "--bank", banned, picture) == 0
+    assert "has no entries in force, so all may pass" in capsys.readouterr().err
+
+
 def test_csv_that_a_spreadsheet_saved_with_semicolons_is_taken_in(banned, tmp_path, capsys):
     text, other = tmp_path / "banned.csv", tmp_path / "other.bank"
     assert run("flag", "--bank", banned, "--reason", "a, b; c", "--anyway", __file__) == 2

@@ -30,7 +30,7 @@ UNREADABLE = {
     "text.jpg": (b"I am no picture", "is not an image that Pillow can read"),
     "photo.heic": (
         b"\0\0\0\x18ftypheic" + bytes(40),
-        r"install pillow-heif \(pip install pillow-heif\) and restart the kernel",
+        r"install pillow-heif \(pip install pillow-heif\) and start Python anew",
     ),
 }
 

@@ -271,7 +271,7 @@ UNREADABLE = [
     (bomb, "has more than 178 million pixels, which Pillow refuses to open.*; save a smaller copy"),
     (
         heic,
-        "is a HEIC picture; convert it to JPEG, or install pillow-heif .* and restart the kernel",
+        "is a HEIC picture; convert it to JPEG, or install pillow-heif .* and start Python anew",
     ),
     (video, "is not an image that Pillow can read"),
     (

@@ -1510,7 +1510,7 @@ def test_numbers_as_spreadsheets_of_many_countries_write_them(column, text, valu
 
 
 def test_a_person_may_change_actions_and_leave_out_what_need_not_be_there(strange_plan, tmp_path):
-    few = strange_plan[["path", "action", "kept", "bytes", "sha256"]].assign(action=" look ")
+    few = strange_plan[["path", "action", "kept", "bytes", "sha256"]].assign(action=" Look ")
     few = few[~few["path"].str.contains("\r")]
     few.to_csv(tmp_path / "plan.csv", index=False)
     read = plans.read_plan(tmp_path / "plan.csv")
@@ -1527,9 +1527,9 @@ BAD_PLANS = {
     "lost a column": (b"action,path,kept,bytes\nmove,a,b,1\n", "has no column 'sha256'"),
     "action": (
         b"action,path,kept,bytes,sha256\ndelete,a,b,1,x\n",
-        "the action of row 1 is 'delete'",
+        "the action of row 2 is 'delete'",
     ),
-    "no path": (b"action,path,kept,bytes,sha256\nmove,,b,1,x\n", "row 1 names no path"),
+    "no path": (b"action,path,kept,bytes,sha256\nmove,,b,1,x\n", "row 2 names no path"),
     "number": (b"action,path,kept,bytes,sha256\nmove,a,b,many,x\n", "bytes 'many' is no whole"),
     "infinite": (b"action,path,kept,bytes,sha256\nmove,a,b,inf,x\n", "bytes 'inf' is no whole"),
     "too large": (
@@ -1658,6 +1658,17 @@ def test_names_are_escaped_on_the_sheet(photos, scan, tmp_path):
     assert "".join(page.words).count("cannot be shown") == 2
 
 
+def test_exact_copies_come_last_on_the_sheet(messy, tmp_path):
+    folder, _, _, plan = messy
+    plans.contact_sheet(folder, plan, tmp_path / "sheet.html", workers=1)
+    page = Page((tmp_path / "sheet.html").read_text(encoding="utf-8"))
+    shown = [int(section["aria-labelledby"].split("-")[1]) for section in page.of("section")]
+    eyes = plan[plan["kind"].isin(["near copy", "look-alike"])]["group"].unique().tolist()
+    others = [number for number in plan["group"].unique().tolist() if number not in eyes]
+    assert shown == eyes + others
+    assert min(len(eyes), len(others)) > 1
+
+
 def test_a_long_plan_is_cut_on_the_sheet_and_says_so(messy, tmp_path):
     folder, _, _, plan = messy
     plans.contact_sheet(folder, plan, tmp_path / "sheet.html", most=2, workers=1)
@@ -1697,6 +1708,43 @@ def test_clean_names_some_of_what_is_no_picture(twice, capsys):
     assert lines[0].startswith("No picture: broken 0.jpg: is not an image that Pillow can read")
     assert lines[5] == "No picture: 3 more; --all lists them"
     assert sum(line.startswith("No picture") for line in lines) == 6
+
+
+def test_clean_names_all_if_asked_to(twice, capsys):
+    for number in range(8):
+        (twice / f"broken {number}.jpg").write_bytes(f"no picture {number}".encode())
+        copy(twice / "cats" / "image_0001.jpg", twice / f"copy {number}.jpg")
+    assert run("clean", twice, "--workers", 1, "--all") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("No picture") for line in lines) == 8
+    assert sum(line.startswith("  move") for line in lines) == 9
+    assert "more" not in "".join(lines)
+
+
+def test_clean_counts_what_it_does_not_look_at(twice, capsys):
+    for name in ("a.MOV", "b.mov", "cats/c.nef", ".hidden.mov", ".hidden/d.mov", "README"):
+        (twice / name).parent.mkdir(exist_ok=True)
+        (twice / name).touch()
+    assert run("clean", twice) == 0
+    line = "Not looked at: 4 other files (2 .mov, 1 .nef, 1 without a suffix)"
+    assert line in capsys.readouterr().out.splitlines()
+
+
+def test_clean_moves_nothing_from_a_folder_that_is_to_be_kept(twice, capsys, monkeypatch):
+    (twice / "kept").mkdir()
+    for name in ("kept/a.jpg", "kept/b.jpg"):
+        copy(twice / "cats" / "image_0001.jpg", twice / name, modified=2e9)
+    monkeypatch.chdir(twice)
+    assert run("clean", twice, "--keep", "kept", "--keep", twice / "dogs", "--apply") == 0
+    assert (twice / "kept" / "a.jpg").is_file()
+    assert (twice / "kept" / "b.jpg").is_file()
+    assert not (twice / "cats" / "image_0001.jpg").exists()
+    capsys.readouterr()
+    for wrong in ("nowhere", twice.parent, "kept/a.jpg"):
+        assert run("clean", twice, "--keep", wrong) == 2
+        assert "is no folder inside" in capsys.readouterr().err
+    assert run("clean", twice, "--keep", "kept", "--undo") == 2
+    assert run("clean", twice, "--undo") == 0
 
 
 def test_clean_writes_a_plan_that_it_carries_out_and_undoes(twice, tmp_path, capsys):
@@ -1752,7 +1800,7 @@ def test_apply_says_what_it_left_alone(twice, tmp_path, capsys):
         ("{photos} --undo", "is no quarantine folder"),
         ("{photos} --apply --plan {nowhere}", "could not be read"),
         ("{photos} --apply --quarantine {photos}/cats", "lies inside"),
-        ("{photos} --sheet {empty}", "could not be written"),
+        ("{photos} --sheet {empty}", "is a folder; name a file in it"),
         ("{photos} --plan {text}/plan.csv", "could not be written"),
     ],
 )

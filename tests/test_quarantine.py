@@ -24,7 +24,7 @@ from filelock import FileLock
 
 from helpers import Problem, quarantine
 from helpers.atomic import exclusive
-from helpers.quarantine import JOURNAL, LOCK, apply, undo
+from helpers.quarantine import JOURNAL, LOCK, RESERVE, apply, undo
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="Windows does this otherwise")
 
@@ -62,10 +62,10 @@ def fill(folder, groups=4, copies=3):
 
 
 def state(folder):
-    """Every file, but for the journal, its lock and the plans, with its bytes, its time and its permissions."""
+    """Every file, but for the journal, what belongs to it, and the plans, with its bytes, its time and its permissions."""
     found = {}
     for path in sorted(folder.rglob("*")):
-        ours = path.name in (JOURNAL, LOCK) or re.match(r"\.?plan(-\d+)?\.csv", path.name)
+        ours = path.name in (JOURNAL, LOCK, RESERVE) or re.match(r"\.?plan(-\d+)?\.csv", path.name)
         if path.is_file() and not path.is_symlink() and not ours:
             status = path.stat()
             about = (digest(path.read_bytes()), status.st_mtime_ns, stat.S_IMODE(status.st_mode))
@@ -190,6 +190,40 @@ def test_there_and_back_again_on_a_second_file_system(library, plan, tmp_path):
         assert (state(library), state(place)) == (before, {})
     finally:
         shutil.rmtree(place)
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="needs a second file system")
+def test_a_disk_without_room_for_all_is_told_before_the_first_move(library, plan, monkeypatch):
+    place = Path("/dev/shm") / f"quarantine-{os.getpid()}"
+    if place.parent.stat().st_dev == library.stat().st_dev:
+        pytest.skip("it is the same file system")
+    before, needed = state(library), int(plan.loc[plan["action"] == "move", "bytes"].sum())
+    room = mock.Mock(free=needed - 1)
+    monkeypatch.setattr(quarantine.shutil, "disk_usage", lambda place: room)
+    try:
+        with pytest.raises(Problem, match=r"has room for .* MB, and .* MB are to move there"):
+            apply(library, plan, place)
+        assert (state(library), state(place)) == (before, {})
+        room.free = needed
+        apply(library, plan, place)
+        room.free = 0
+        assert set(apply(library, plan, place)["outcome"]) == {"moved"}, "nothing is left to move"
+    finally:
+        shutil.rmtree(place)
+
+
+def test_undo_can_write_in_the_journal_of_a_full_disk(library, place, plan, monkeypatch):
+    before, write = state(library), quarantine._Journal.write
+
+    def on_a_full_disk(journal, *words):
+        if (place / RESERVE).exists():
+            raise Problem("no room")
+        write(journal, *words)
+
+    apply(library, plan)
+    monkeypatch.setattr(quarantine._Journal, "write", on_a_full_disk)
+    assert set(undo(place)["outcome"]) == {"put back"}
+    assert state(library) == before
 
 
 def test_times_that_the_other_disk_keeps_less_exactly_come_back_exactly(library, place, plan):
@@ -337,10 +371,29 @@ def test_a_plan_that_keeps_nothing_moves_nothing(library, place, plan):
     }
     for name, edited in plans.items():
         alone = left_alone(apply(library, edited))
-        assert alone.get(SPOILED) == "the plan keeps no file in its place; make it anew", name
+        sentence = (
+            "the plan keeps no file in its place; write keep for it, or for the one it is a copy of"
+        )
+        assert alone.get(SPOILED) == sentence, name
         assert (library / KEPT).is_file()
         undo(place)
         assert state(library) == before
+
+
+def test_the_one_that_stays_and_its_copy_may_change_places(library, place, plan):
+    before = state(library)
+    swapped = change(change(plan, KEPT, action="move"), SPOILED, action="keep")
+    others = set(plan.loc[(plan["kept"] == KEPT) & (plan["action"] == "move"), "path"]) - {SPOILED}
+    alone = left_alone(apply(library, swapped))
+    assert not (library / KEPT).exists()
+    assert (place / KEPT).is_file()
+    assert (library / SPOILED).is_file()
+    assert set(alone) == others, "they were compared with the one that goes"
+    undo(place)
+    assert state(library) == before
+    (library / SPOILED).write_bytes(b"edited")
+    assert KEPT in left_alone(apply(library, swapped))
+    assert (library / KEPT).is_file()
 
 
 STRANGE = [

@@ -173,7 +173,7 @@ def open_image(
     Examples
     --------
     >>> open_image("holiday.heic")  # doctest: +SKIP
-    Problem: holiday.heic: is a HEIC picture; convert it to JPEG, or install pillow-heif (pip install pillow-heif) and restart the kernel
+    Problem: holiday.heic: is a HEIC picture; convert it to JPEG, or install pillow-heif (pip install pillow-heif) and start Python anew
     """
     return open_with_size(path, rotate=rotate, background=background, fast=fast)[0]
 
@@ -276,7 +276,7 @@ def _reason(path: str | Path, error: Exception) -> str:
         if start[4:12] == b"ftypavif" and "AVIF" not in _formats():
             return "is an AVIF picture, which this Pillow was built without; convert it to JPEG"
         if start[4:12] in _HEIC and "HEIF" not in _formats():
-            return "is a HEIC picture; convert it to JPEG, or install pillow-heif (pip install pillow-heif) and restart the kernel"
+            return "is a HEIC picture; convert it to JPEG, or install pillow-heif (pip install pillow-heif) and start Python anew"
         return "is not an image that Pillow can read; save it again as JPEG or PNG, or delete it"
     if "truncated" in str(error).lower():
         return f"ends before its picture does ({error}); copy it again from its source"

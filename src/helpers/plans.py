@@ -134,15 +134,17 @@ def read_plan(path: str | Path) -> pd.DataFrame:
         raise Problem(f"{path}: is no CSV ({error}); write the plan again") from error
     if missing := [name for name in NEEDED if name not in columns]:
         raise Problem(f"{path}: has no column {missing[0]!r}; write the plan again")
-    rows = [row for row in rows if any(row.values())]
-    for number, row in enumerate(rows, start=1):
-        row["action"] = (row["action"] or "").strip()
+    for number, row in enumerate(rows, start=2):  # in a spreadsheet the first row has the names
+        row["action"] = (row["action"] or "").strip().lower()
+        if not any(row.values()):
+            continue
         if row["action"] not in ACTIONS:
             raise Problem(
                 f"{path}: the action of row {number} is {row['action']!r}; it is one of {', '.join(ACTIONS)}"
             )
         if not row["path"]:
             raise Problem(f"{path}: row {number} names no path; write the plan again")
+    rows = [row for row in rows if any(row.values())]
     values = {name: [row.get(name) or "" for row in rows] for name in PLAN}
     for name, kind in PLAN.items():
         if kind != "str":
@@ -241,7 +243,7 @@ def contact_sheet(
 ) -> None:
     """A page with a row of small pictures for each group of a plan: which one stays, which ones move, and why.
 
-    It is one file and needs no network. The tab key goes from group to group; what stays is told by words and borders, not by
+    It is one file and needs no network. Exact copies, which need no eyes, come last. The tab key goes from group to group; what stays is told by words and borders, not by
     colours.
 
     Parameters
@@ -268,6 +270,9 @@ def contact_sheet(
     """
     check_sheet(target)
     groups = [rows for _, rows in plan.groupby("group")]
+    groups.sort(
+        key=lambda rows: set(rows["kind"]) <= {"best", "exact copy"}
+    )  # at last those that need no eyes
     paths = sorted({path for rows in groups[:most] for path in rows["path"]})
     images = share_out(partial(_embedded, Path(folder)), paths, workers=workers, title="thumbnails")
     image_of = dict(zip(paths, images, strict=True))
@@ -292,7 +297,7 @@ def check_sheet(target: str | Path) -> None:
     Raises
     ------
     Problem
-        If a file is there that `contact_sheet` did not write.
+        If a file is there that `contact_sheet` did not write, or a folder.
 
     Examples
     --------
@@ -303,7 +308,9 @@ def check_sheet(target: str | Path) -> None:
         if target.is_file():
             with target.open("rb") as file:
                 start = file.read(1000)
-    if os.path.lexists(target) and not target.is_dir() and _MARK not in start:
+    if os.path.isdir(target):
+        raise Problem(f"{target}: is a folder; name a file in it")
+    if os.path.lexists(target) and _MARK not in start:
         raise Problem(f"{target}: is there already and is no contact sheet; name another file")
 
 

@@ -26,8 +26,11 @@ from helpers.atomic import PARTIAL, exclusive, give_name, write_problem, write_t
 from helpers.images import check_folder
 from helpers.parallel import progress_bar
 
-#: The journal's name in the quarantine folder, and that of the lock on it.
+#: The names, in the quarantine folder, of the journal, of the lock on it, and of room that is held for it.
 JOURNAL, LOCK = "quarantine-journal.txt", "quarantine-journal.lock"
+RESERVE = "quarantine-journal.reserve"
+
+_RESERVED = 2**16  # bytes
 
 # a plan that was carried out, or one that was being written when the run ended
 _PLAN_FILE = re.compile(rf"plan(-\d+)?\.csv|\.plan(-\d+)?\.csv\.[0-9a-f]+{re.escape(PARTIAL)}")
@@ -63,7 +66,7 @@ def default_quarantine(folder: str | Path) -> Path:
 
 
 def check_place(folder: str | Path, quarantine: str | Path) -> None:
-    """Make sure that a quarantine lies beside its library.
+    """Make sure that a quarantine lies beside its library, and is a quarantine if it is there.
 
     Parameters
     ----------
@@ -72,7 +75,7 @@ def check_place(folder: str | Path, quarantine: str | Path) -> None:
     Raises
     ------
     Problem
-        If one of the two lies inside the other.
+        If one of the two lies inside the other, or something else is at that place.
 
     Examples
     --------
@@ -81,6 +84,17 @@ def check_place(folder: str | Path, quarantine: str | Path) -> None:
     folder, place = _real(folder), _real(quarantine)
     if place.is_relative_to(folder) or folder.is_relative_to(place):
         raise Problem(f"{place}: lies inside {folder} or around it; choose a folder beside it")
+    is_other, names = os.path.lexists(place) and not os.path.lexists(place / JOURNAL), set()
+    try:
+        names = {inside.name for inside in place.iterdir()} if is_other else names
+    except NotADirectoryError:
+        names = {place.name}
+    except OSError as error:
+        raise Problem(
+            f"{place}: may not be listed ({error.strerror}); choose another folder"
+        ) from error
+    if names - {LOCK, RESERVE}:
+        raise Problem(f"{place}: is there already and is no quarantine; choose another folder")
 
 
 def apply(
@@ -89,7 +103,8 @@ def apply(
     """Move the files that a plan says to move into a quarantine folder. After an interruption call it again: it goes on.
 
     A file is moved if it is, byte for byte, the one of the plan, and the file that is kept in its place is so too. Otherwise it is left
-    alone, and the table that is returned says why.
+    alone, and the table that is returned says why. A person may edit the plan: write ``keep`` for ``move``, or let the file that was to stay and
+    its copy change places.
 
     Parameters
     ----------
@@ -134,16 +149,24 @@ def apply(
     moves = plan[plan["action"] == "move"]
     outcomes = []
     if len(moves) or os.path.lexists(place):
-        stay = {row.path: row for row in plan.itertuples() if row.action != "move"}
         to_move, links, seen = set(moves["path"]), _links(folder), {}
+        staying = [row for row in plan.itertuples() if row.path not in to_move]
+        stays = {row.path: row for row in staying}
+        instead = {row.kept: row for row in reversed(staying) if row.action == "keep"}
         with _alone(folder), _open_journal(place, folder) as journal:
             journal.recover()
             if len(moves):
                 _keep_plan(place, plan)
+                _check_room(
+                    folder,
+                    place,
+                    [row for row in moves.itertuples() if not journal.has_moved(row.path)],
+                )
             for row in progress_bar(moves.itertuples(), total=len(moves), title="moving"):
                 reason = ""
                 if not journal.has_moved(row.path):
-                    kept = None if row.kept in to_move else stay.get(row.kept)
+                    # who was to stay may go for a copy that a person wants to keep
+                    kept = (instead if row.kept == row.path else stays).get(row.kept)
                     with _reason_to_leave() as reasons:
                         status = _check(folder, row, kept, links, seen)
                         journal.move("in", row.path, row.sha256, status)
@@ -207,6 +230,8 @@ def undo(quarantine: str | Path, folder: str | Path | None = None) -> pd.DataFra
             )
     outcomes = []
     with _alone(folder), _open_journal(place) as journal:
+        with suppress(OSError):
+            (place / RESERVE).unlink()  # room for the journal, where there is no other left
         journal.folder = folder
         journal.recover()
         inside = sorted(path for path, where in journal.where.items() if where == "in")
@@ -214,7 +239,7 @@ def undo(quarantine: str | Path, folder: str | Path | None = None) -> pd.DataFra
             with _reason_to_leave() as reasons:
                 journal.move("out", path, journal.about[path].sha256)
             outcomes.append((path, "left alone" if reasons else "put back", "".join(reasons)))
-        for path in _strangers(place, known={JOURNAL, LOCK, *inside}):
+        for path in _strangers(place, known={JOURNAL, LOCK, RESERVE, *inside}):
             outcomes.append((path, "left alone", "is not in the journal; put it back by hand"))
         _remove_empty_folders(place)
     return pd.DataFrame(outcomes, columns=["path", "outcome", "reason"], dtype="str")
@@ -281,14 +306,16 @@ def _check(
 ) -> os.stat_result:
     """The status that a file of the plan had when it was looked at. Raise the reason why it must not be moved, if there is one."""
     if kept is None or kept.path == row.path:
-        raise _LeftAlone("the plan keeps no file in its place; make it anew")
+        raise _LeftAlone(
+            "the plan keeps no file in its place; write keep for it, or for the one it is a copy of"
+        )
     status = _check_file(folder, row, "", seen)
-    _check_file(folder, kept, f"{row.kept}, which is kept in its place, ", seen)
-    moved, stays = folder / row.path, folder / row.kept
+    _check_file(folder, kept, f"{kept.path}, which is kept in its place, ", seen)
+    moved, stays = folder / row.path, folder / kept.path
     if link := links.get(_real(moved)):
         raise _LeftAlone(f"a link leads to it: {link.relative_to(folder)}")
     if moved.samefile(stays) and (_real(moved) == _real(stays) or moved.stat().st_nlink < 2):
-        raise _LeftAlone(f"it is the very file that is kept, {row.kept}, by another path")
+        raise _LeftAlone(f"it is the very file that is kept, {kept.path}, by another path")
     return status
 
 
@@ -445,11 +472,6 @@ def _open_journal(place: Path, folder: Path | None = None) -> Iterator[_Journal]
     """
     file = place / JOURNAL
     try:
-        is_other = os.path.lexists(place) and not os.path.lexists(file)
-        if is_other and (
-            not place.is_dir() or any(inside.name != LOCK for inside in place.iterdir())
-        ):
-            raise Problem(f"{place}: is there already and is no quarantine; choose another folder")
         _make_folders(place)
     except OSError as error:
         raise write_problem(file, error) from error
@@ -464,10 +486,33 @@ def _open_journal(place: Path, folder: Path | None = None) -> Iterator[_Journal]
         except OSError as error:
             raise write_problem(file, error) from error
         with journal.file:
+            if folder:
+                _hold_room(place / RESERVE)
             if folder and owner is None:
                 journal.write("folder", str(folder))
                 _synchronise(place)
             yield journal
+
+
+def _hold_room(reserve: Path) -> None:
+    """Take up a little room, which `undo` gives back: on a disk that is full it too has to write in the journal."""
+    try:
+        if not os.path.isfile(reserve) or reserve.stat().st_size < _RESERVED:
+            reserve.write_bytes(os.urandom(_RESERVED))
+    except OSError as error:
+        raise write_problem(reserve, error) from error
+
+
+def _check_room(folder: Path, place: Path, moves: list[tuple]) -> None:
+    """Raise where files have to be copied to another disk, and it has no room for all."""
+    here, there = folder.stat().st_dev, place.stat().st_dev
+    needed = sum(int(row.bytes) for row in moves if pd.notna(row.bytes))
+    free = shutil.disk_usage(place).free
+    if here != there and needed > free:
+        raise Problem(
+            f"{place}: has room for {free / 1e6:,.1f} MB, and {needed / 1e6:,.1f} MB are to move there; make room, or name another "
+            "quarantine folder"
+        )
 
 
 def _read_journal(file: Path) -> tuple[list[list], bool]:
