@@ -1640,6 +1640,38 @@ def test_flag_unflag_list_export_import(banned, photographs, photograph, tmp_pat
     assert run("ask", "--bank", other, photographs / "cats" / "image_0001.jpg") == 1
 
 
+def test_a_source_may_be_empty(banned, photographs):
+    picture = photographs / "cats" / "image_0002.jpg"
+    assert run("flag", "--bank", banned, "--reason", "x", "--source", "", picture) == 0
+    with Bank(banned) as opened:
+        assert opened.entries()["source"].tolist()[-1] == ""
+
+
+def test_two_who_make_a_bank_at_once_both_ban(path, photographs):
+    pictures = sorted((photographs / "cats").iterdir())
+    gates = [
+        subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "helpers",
+                "gate",
+                "flag",
+                "--new",
+                "-b",
+                path,
+                "--reason",
+                "x",
+                one,
+            ]
+        )
+        for one in pictures
+    ]
+    assert [gate.wait() for gate in gates] == [0] * len(pictures)
+    with Bank(path) as opened:
+        assert sorted(opened.entries()["source"]) == [str(one) for one in pictures]
+
+
 def test_flag_and_unflag_tell_of_other_entries_of_the_same_picture(banned, photographs, capsys):
     first, second = (photographs / "cats" / f"image_000{number}.jpg" for number in (1, 2))
     assert run("flag", "--bank", banned, "--reason", "again", second, first) == 0
@@ -1787,7 +1819,7 @@ BAD_INPUT = [
     ("export --bank {bank} --csv {text}", "notes.txt: is there already and is no bank's CSV file"),
     ("export --bank {bank} --csv {picture}", "is there already and is no bank's CSV file"),
     ("unflag --bank {bank} --reason x 1 7", "has no entry 7"),
-    ("flag --bank {bank} --reason= {picture}", "--reason= is empty, as a variable is"),
+    ("flag --bank {bank} --reason= {picture}", "the reason is empty"),
     ("flag --new --bank {none} --reason x {picture}", "is an empty file; delete it"),
     ("ask --bank {none} {picture}", "no such bank"),
     ("unflag --bank {bank} --reason x 7", "has no entry 7"),

@@ -462,7 +462,7 @@ def test_a_variable_that_is_not_set_does_nothing(words, twice, tmp_path, capsys,
     before = everything(tmp_path)
     assert main([word.format(photos=twice) for word in words]) == 2
     error = capsys.readouterr().err
-    assert "is empty, as a variable is that is not set" in error
+    assert ": is empty, as a variable is that is not set" in error
     assert error.count("\n") == 1
     assert everything(tmp_path) == before
 

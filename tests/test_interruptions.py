@@ -299,6 +299,7 @@ def test_a_plain_shelve_too_sees_the_old_shelf_or_the_new_or_none(work, tmp_path
     assert seen[-1] == new
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a file that is being read is not replaced there")
 def test_two_who_write_one_file_leave_one_of_both_whole(tmp_path):
     file, texts = tmp_path / "plan.csv", ["a" * 300_000, "b" * 200_000]
     read = set()

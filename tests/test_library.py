@@ -1013,12 +1013,14 @@ def test_a_raw_file_a_film_and_a_sidecar_keep_their_picture(partner, plan_of, ph
     rows = by_path(plan_of())
     assert rows["kept"].to_dict() == {"a.jpg": "cats/image_0000.jpg"}
     assert rows["reason"].tolist() == [
-        "the same bytes; the one that stays is with other files of its name"
+        "the same bytes; the one that stays is with a raw file, a film or a sidecar"
     ]
 
 
-def test_pictures_of_one_name_are_no_partners(plan_of, photos, photograph):
+def test_other_files_of_its_name_are_no_partners(plan_of, photos, photograph):
     original = photos / "cats" / "image_0000.jpg"
+    original.with_suffix(".html").touch()
+    original.with_suffix(".mov").mkdir()
     photograph(77).save(original.with_suffix(".png"))
     copy(original, photos / "a.jpg", modified=1000)
     assert by_path(plan_of())["kept"].to_dict() == {"cats/image_0000.jpg": "a.jpg"}
@@ -1050,6 +1052,9 @@ def test_from_a_folder_that_is_to_be_kept_nothing_moves(scan, photos, photograph
     without = propose(table, photos)
     assert without.loc[without["action"] == "move", "path"].str.startswith("shop/").sum() >= 3
     assert len(propose(table, photos, keep=["."])) == 0
+    if os.name != "nt":  # links need rights there
+        (photos / "alias").symlink_to("shop")
+        assert propose(table, photos, keep=["alias"]).equals(plan), "by another name"
     for wrong in ("nowhere", "../photographs", str(photos / "shop"), "shop/a.jpg"):
         with pytest.raises(Problem, match="is no folder inside"):
             propose(table, photos, keep=[wrong])
@@ -1722,7 +1727,9 @@ def test_clean_names_all_if_asked_to(twice, capsys):
 
 
 def test_clean_counts_what_it_does_not_look_at(twice, capsys):
-    for name in ("a.MOV", "b.mov", "cats/c.nef", ".hidden.mov", ".hidden/d.mov", "README"):
+    shut = ["my.photoslibrary/e.plist", f"aside/{quarantine.JOURNAL}", "aside/f.mov"]
+    seen = ["a.MOV", "b.mov", "cats/c.nef", "README"]
+    for name in (*seen, ".hidden.mov", ".hidden/d.mov", *shut):
         (twice / name).parent.mkdir(exist_ok=True)
         (twice / name).touch()
     assert run("clean", twice) == 0

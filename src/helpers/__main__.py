@@ -5,13 +5,13 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import pandas as pd
 
 from helpers import Problem, bank, fingerprints, near_duplicates, shelf
-from helpers.atomic import give_name, unique_partial, write_problem
+from helpers.atomic import exclusive, give_name, unique_partial, write_problem
 from helpers.hamming import check_radius
 from helpers.images import READING, find_images
 
@@ -300,27 +300,28 @@ def _to_be_filled(arguments: argparse.Namespace) -> Iterator[bank.Bank]:
     """The bank. One that is to be made is filled beside its place: an empty one, left by what failed, would let all pass."""
     place, reading = Path(arguments.bank), _reading(arguments)
     final = Path(os.path.realpath(place))  # where a link leads
-    if not arguments.new or os.path.lexists(final):
-        if arguments.new and final.is_file() and not final.stat().st_size:
-            raise Problem(f"{place}: is an empty file; delete it, or choose another name")
-        with bank.Bank(place, **reading) as opened:
-            yield opened
-        return
-    partial = unique_partial(final)
-    try:
-        with bank.Bank(partial, make=True, **reading) as opened:
-            yield opened
-        give_name(partial, final)
-    except FileExistsError as error:
-        raise Problem(f"{place}: has come meanwhile; run this again") from error
-    except OSError as error:
-        raise write_problem(place, error) from error
-    except Problem as problem:
-        raise Problem(str(problem).replace(str(partial), str(place))) from problem
-    finally:
-        for leftover in (partial, Path(f"{partial}-journal")):
-            with suppress(OSError):
-                leftover.unlink()
+    with exclusive(final) if arguments.new else nullcontext():  # two may want to make it
+        if not arguments.new or os.path.lexists(final):
+            if arguments.new and os.path.isfile(final) and not final.stat().st_size:
+                raise Problem(f"{place}: is an empty file; delete it, or choose another name")
+            with bank.Bank(place, **reading) as opened:
+                yield opened
+            return
+        partial = unique_partial(final)
+        try:
+            with bank.Bank(partial, make=True, **reading) as opened:
+                yield opened
+            give_name(partial, final)
+        except FileExistsError as error:
+            raise Problem(f"{place}: has come meanwhile; run this again") from error
+        except OSError as error:
+            raise write_problem(place, error) from error
+        except Problem as problem:
+            raise Problem(str(problem).replace(str(partial), str(place))) from problem
+        finally:
+            for leftover in (partial, Path(f"{partial}-journal")):
+                with suppress(OSError):
+                    leftover.unlink()
 
 
 @contextmanager
@@ -520,6 +521,16 @@ def _add_reading(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _check_not_empty(words: list[str]) -> None:
+    """Raise where a name is empty, as that of the current folder would be if a variable is not set. Texts may be."""
+    for before, word in zip(["", *words], words, strict=False):
+        is_text = before in ("--source", "--reason") or word in ("--source=", "--reason=")
+        if not is_text and (not word or re.fullmatch("--[a-z-]+=", word)):
+            raise Problem(
+                f"{word or before or 'an argument'}: is empty, as a variable is that is not set; give a name"
+            )
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 when it ran (1 when ``gate ask`` holds a picture back, or ``clean`` left a file alone), 2 with one sentence on bad input."""
     with suppress(AttributeError):  # in a notebook
@@ -528,10 +539,7 @@ def main(arguments: list[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     parsed = _parser().parse_args(words)
     try:
-        if empty := [word for word in words if not word or re.fullmatch("--[a-z-]+=", word)]:
-            raise Problem(
-                f"{empty[0] or 'an argument'} is empty, as a variable is that is not set; fill it in, or leave it out"
-            )
+        _check_not_empty(words)
         code = parsed.run(parsed) or 0
         sys.stdout.flush()
         return code
@@ -547,7 +555,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"Stopped; {left}. Run it again to go on{undo}.", file=sys.stderr)
         return 130
     except OSError as error:  # what nobody has thought of, as a full disk behind `> file`
-        with suppress(OSError, ValueError):
+        try:
+            sys.stdout.flush()
+        except OSError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         where = f"{_one_line(str(error.filename))}: " if error.filename else ""
         print(

@@ -125,7 +125,7 @@ def clear(final: Path) -> None:
     for leftover in (partial, old):
         shutil.rmtree(leftover, ignore_errors=True)
     with suppress(OSError):
-        for leftover in final.parent.glob(f".{escape(final.name)}.*{PARTIAL}"):
+        for leftover in final.parent.glob(f".{escape(final.name)}.{8 * '[0-9a-f]'}{PARTIAL}"):
             leftover.unlink()
 
 

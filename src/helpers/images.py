@@ -129,7 +129,7 @@ def check_folder(folder: str | Path) -> None:
     """
     try:
         is_folder = stat.S_ISDIR(Path(folder).stat().st_mode)
-    except (FileNotFoundError, NotADirectoryError) as error:
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
         raise Problem(f"{folder}: no such folder; check the spelling") from error
     except OSError as error:
         if error.errno == errno.ELOOP:

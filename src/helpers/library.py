@@ -14,7 +14,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import nullcontext, suppress
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from importlib import resources
 from importlib.metadata import PackageNotFoundError, version
 from operator import attrgetter
@@ -73,7 +73,7 @@ TABLE = {
 #: Why one file stays rather than another: the first of these in which they differ.
 _REASONS = (
     "larger",
-    "with other files of its name",
+    "with a raw file, a film or a sidecar",
     "dated by the camera",
     "less compressed",
     "of the format of the oldest",
@@ -89,11 +89,27 @@ _COMPARED = ("larger", "less compressed", "older")
 _OF_EXACT = [
     place
     for place, reason in enumerate(_REASONS)
-    if reason == "with other files of its name" or place >= _REASONS.index("in a folder to be kept")
+    if reason.startswith("with a raw file") or place >= _REASONS.index("in a folder to be kept")
 ]
 _EXACT_ORDER = ("alone", "movable", "modified", "length", "path")
 _FILES_AT_A_TIME = 4096  # after so many the cache is written
 _PICTURES_IN_MEMORY = 200  # of one group, at the size at which they are compared
+#: Files that belong to the picture of their name: raw, films, sidecars.
+_RAW = (
+    ".arw",
+    ".cr2",
+    ".cr3",
+    ".dng",
+    ".nef",
+    ".nrw",
+    ".orf",
+    ".pef",
+    ".raf",
+    ".raw",
+    ".rw2",
+    ".srw",
+)
+_PARTNERS = (*_RAW, ".mov", ".mp4", ".aae", ".dop", ".pp3", ".xmp")
 #: Folders that are one thing to macOS, and to the program they belong to: Photos, iPhoto, Aperture, and Lightroom's previews.
 _PACKAGES = (".photoslibrary", ".photolibrary", ".aplibrary", ".migratedphotolibrary", ".lrdata")
 
@@ -158,7 +174,7 @@ def not_looked_at(folder: str | Path) -> Counter:
     Returns
     -------
     Counter
-        Suffix -> number of files. Hidden ones are not counted.
+        Suffix -> number of files. Not counted are hidden ones, and those in what `scan` leaves out.
 
     Examples
     --------
@@ -166,8 +182,9 @@ def not_looked_at(folder: str | Path) -> Counter:
     Counter({'.mov': 12, '.nef': 3})
     """
     found = Counter()
-    for _, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+    for place, folders, names in os.walk(folder):
+        inside = [Path(place, name) for name in folders if not name.startswith(".")]
+        folders[:] = [one.name for one in inside if not (_is_package(one) or _is_quarantine(one))]
         found.update(
             Path(name).suffix.lower() or "without a suffix"
             for name in names
@@ -503,8 +520,7 @@ def propose(
     brightness or colours are more than `SHIFT` apart, or those of one of 6 x 6 parts more than `SHIFT_OF_PART`, or whose shapes by more than 2 %, or whose cameras tell of two moments, nor does
     one with more than 8 bits a channel, since only 8 are compared.
 
-    The best picture is the largest; then one beside which lie other files of its name, that are no pictures to the kit (a raw file, a
-    live photo's film, a sidecar), so that they are not torn apart; then one that tells EXIF's time of exposure, as cameras write it; then a lossless one; then one of the format that the
+    The best picture is the largest; then one beside which a raw file, a film or a sidecar of its name lies; then one that tells EXIF's time of exposure, as cameras write it; then a lossless one; then one of the format that the
     oldest is of; of JPEGs the least compressed by the quantisation tables, of other lossy formats by bytes per pixel; then the
     one of most bytes, which has more metadata, or a film behind the picture; then one in a folder that is to be kept; then the oldest; then that of the shortest path, and the first by
     name. So the plan is the same on every machine. It goes by what a file is, not by where it comes from: a picture that somebody enlarged,
@@ -573,7 +589,7 @@ def propose(
     files = table[(table["sha256"] != "") & (table["bytes"] > 0)]
     files = files.assign(
         alone=~files["path"].isin(_with_partners(folder, files["path"].tolist())),
-        movable=~_inside(files["path"], folder, keep),
+        movable=[not inside for inside in _inside(files["path"], folder, keep)],
         length=files["path"].str.len(),
     ).sort_values(list(_EXACT_ORDER))
     contents = files.drop_duplicates("sha256")  # the first stands for all that have the same bytes
@@ -592,32 +608,44 @@ def propose(
 
 
 def _with_partners(folder: Path, paths: list[str]) -> set[str]:
-    """The files beside which lie others of their name, but for the suffix, that are no pictures to the kit: ``IMG_1.MOV``, ``IMG_1.JPG.xmp``."""
-    found = set()
-    inside = {}
+    """The pictures beside which a raw file, a film or a sidecar of their name lies: ``IMG_1.MOV``, ``IMG_1.JPG.xmp``."""
+    found, inside = set(), {}
     for path in paths:
         place, _, name = path.rpartition("/")
-        inside.setdefault(place, []).append((name, path))
+        inside.setdefault(place, []).append((name.lower(), path))
     for place, names in inside.items():
         with suppress(OSError):
-            others = [other.name.lower() for other in (folder / place).iterdir()]
-            stems = {other.rpartition(".")[0] for other in others if not other.endswith(SUFFIXES)}
-            found |= {
-                path
-                for name, path in names
-                if stems & {name.lower(), name.lower().rpartition(".")[0]}
-            }
+            partners = [
+                other.stem.lower()
+                for other in (folder / place).iterdir()
+                if other.suffix.lower() in _PARTNERS and other.is_file()
+            ]
+            found |= {path for name, path in names if {name, PurePath(name).stem} & set(partners)}
     return found
 
 
-def _inside(paths: pd.Series, folder: Path, places: Iterable[str]) -> pd.Series:
-    """Whether paths lie in one of some folders inside the library."""
-    inside = paths.eq("")
+def _inside(paths: Iterable[str], folder: Path, places: Iterable[str]) -> list[bool]:
+    """Whether paths lie in one of some folders inside the library, by whatever name these are called."""
+    kept = set()
     for place in map(PurePosixPath, places):
         if place.is_absolute() or ".." in place.parts or not os.path.isdir(folder / place):
             raise Problem(f"{place}: is no folder inside {folder}; check the spelling")
-        inside |= paths.map(lambda path, place=place: PurePosixPath(path).is_relative_to(place))
-    return inside.astype(bool)
+        kept.add(_identity(folder / place))
+
+    @cache
+    def is_inside(parent: PurePosixPath) -> bool:
+        if _identity(folder / parent) in kept:
+            return True
+        return parent != PurePosixPath() and is_inside(parent.parent)
+
+    return [bool(kept) and is_inside(PurePosixPath(path).parent) for path in paths]
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    with suppress(OSError):
+        status = folder.stat()
+        return status.st_dev, status.st_ino
+    return None
 
 
 class _Job(NamedTuple):

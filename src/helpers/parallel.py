@@ -63,7 +63,7 @@ def share_out(
         except BrokenProcessPool as error:
             raise Problem(
                 f"{title}: one of {workers} processes was killed, most likely for want of memory; try again with fewer "
-                "(workers=1; on the command line --workers 1)"
+                "(workers=1; with clean, --workers 1)"
             ) from error
     return results
 

@@ -189,11 +189,10 @@ def summary(plan: pd.DataFrame) -> str:
     moves = plan[plan["action"] == "move"]
     counts = moves["kind"].value_counts()
     megabytes = (moves["bytes"].sum() if len(moves) else 0) / 1e6
-    if (plan["kind"] == "").any():  # of a plan that somebody made shorter
-        copies = f"{len(moves):,} files"
-    else:
-        exact = counts.get("exact copy", 0)
-        copies = f"{exact:,} exact copies and {len(moves) - exact:,} near copies"
+    exact, near = (counts.get(kind, 0) for kind in ("exact copy", "near copy"))
+    copies = f"{exact:,} exact copies and {near:,} near copies"
+    if other := len(moves) - exact - near:  # a person edited the plan
+        copies += f" and {other:,} other files"
     return f"To move: {copies}, {megabytes:,.1f} MB. To look at: {(plan['action'] == 'look').sum():,} look-alikes."
 
 

@@ -31,6 +31,7 @@ JOURNAL, LOCK = "quarantine-journal.txt", "quarantine-journal.lock"
 RESERVE = "quarantine-journal.reserve"
 
 _RESERVED = 2**16  # bytes
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 # a plan that was carried out, or one that was being written when the run ended
 _PLAN_FILE = re.compile(rf"plan(-\d+)?\.csv|\.plan(-\d+)?\.csv\.[0-9a-f]+{re.escape(PARTIAL)}")
@@ -156,17 +157,18 @@ def apply(
         with _alone(folder), _open_journal(place, folder) as journal:
             journal.recover()
             if len(moves):
+                _check_room(folder, place, moves, journal)
                 _keep_plan(place, plan)
-                _check_room(
-                    folder,
-                    place,
-                    [row for row in moves.itertuples() if not journal.has_moved(row.path)],
-                )
             for row in progress_bar(moves.itertuples(), total=len(moves), title="moving"):
                 reason = ""
                 if not journal.has_moved(row.path):
-                    # who was to stay may go for a copy that a person wants to keep
-                    kept = (instead if row.kept == row.path else stays).get(row.kept)
+                    kept = stays.get(row.kept)
+                    # who was to stay may go for a copy that a person wants to keep, and with it who is the same
+                    other = instead.get(row.kept)
+                    if other and (
+                        row.kept == row.path or (not kept and other.sha256 == row.sha256)
+                    ):
+                        kept = other
                     with _reason_to_leave() as reasons:
                         status = _check(folder, row, kept, links, seen)
                         journal.move("in", row.path, row.sha256, status)
@@ -281,6 +283,20 @@ def _locked(folder: Path, lock: AbstractContextManager) -> Iterator[None]:
 def _alone(folder: Path) -> AbstractContextManager[None]:
     """Keep off other processes that would move files of the same library, to whatever quarantine."""
     return _locked(folder, exclusive(folder / JOURNAL, wait=False))
+
+
+@contextmanager
+def _lock_of_place(place: Path) -> Iterator[None]:
+    """The lock that lies in a quarantine; none where its disk has no locks, as some network drives: then that of `_alone` has to do."""
+    lock = FileLock(place / LOCK, mode=0o666, blocking=False, fallback_to_soft=False)
+    with ExitStack() as held:
+        try:
+            held.enter_context(lock)
+        except (OSError, NotImplementedError) as error:
+            has_none = getattr(error, "errno", None) in _NO_LOCKS
+            if not has_none and not isinstance(error, NotImplementedError):
+                raise
+        yield
 
 
 def _real(path: str | Path) -> Path:
@@ -475,7 +491,7 @@ def _open_journal(place: Path, folder: Path | None = None) -> Iterator[_Journal]
         _make_folders(place)
     except OSError as error:
         raise write_problem(file, error) from error
-    with _locked(place, FileLock(place / LOCK, mode=0o666, blocking=False)):
+    with _locked(place, _lock_of_place(place)):
         try:
             lines, whole = _read_journal(file)
             owner = _owner(lines)
@@ -503,12 +519,19 @@ def _hold_room(reserve: Path) -> None:
         raise write_problem(reserve, error) from error
 
 
-def _check_room(folder: Path, place: Path, moves: list[tuple]) -> None:
+def _check_room(folder: Path, place: Path, moves: pd.DataFrame, journal: _Journal) -> None:
     """Raise where files have to be copied to another disk, and it has no room for all."""
-    here, there = folder.stat().st_dev, place.stat().st_dev
-    needed = sum(int(row.bytes) for row in moves if pd.notna(row.bytes))
+    if folder.stat().st_dev == place.stat().st_dev:
+        return
+    needed = sum(
+        int(row.bytes)
+        for row in moves.itertuples()
+        if pd.notna(row.bytes)
+        and not journal.has_moved(row.path)
+        and os.path.isfile(folder / row.path)
+    )
     free = shutil.disk_usage(place).free
-    if here != there and needed > free:
+    if needed > free:
         raise Problem(
             f"{place}: has room for {free / 1e6:,.1f} MB, and {needed / 1e6:,.1f} MB are to move there; make room, or name another "
             "quarantine folder"
