@@ -1737,11 +1737,12 @@ def test_clean_counts_what_it_does_not_look_at(twice, capsys):
     assert line in capsys.readouterr().out.splitlines()
 
 
-def test_clean_moves_nothing_from_a_folder_that_is_to_be_kept(twice, capsys, monkeypatch):
+@pytest.mark.parametrize("here", ["in it", "beside it"])
+def test_clean_moves_nothing_from_a_folder_that_is_to_be_kept(here, twice, capsys, monkeypatch):
     (twice / "kept").mkdir()
     for name in ("kept/a.jpg", "kept/b.jpg"):
         copy(twice / "cats" / "image_0001.jpg", twice / name, modified=2e9)
-    monkeypatch.chdir(twice)
+    monkeypatch.chdir(twice if here == "in it" else twice.parent)
     assert run("clean", twice, "--keep", "kept", "--keep", twice / "dogs", "--apply") == 0
     assert (twice / "kept" / "a.jpg").is_file()
     assert (twice / "kept" / "b.jpg").is_file()

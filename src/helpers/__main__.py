@@ -170,10 +170,10 @@ def _print_left_alone(done: pd.DataFrame, arguments: argparse.Namespace) -> int:
 
 
 def _inside(folder: Path, places: list[str]) -> list[str]:
-    """Folders of the library, named by whatever path, relative to it."""
+    """Folders of the library, relative to it. They are named from here or from there."""
     root, inside = Path(os.path.realpath(folder)), []
     for place in places:
-        found = Path(os.path.realpath(place))
+        found = Path(os.path.realpath(place if os.path.isdir(place) else folder / place))
         if not found.is_relative_to(root) or not os.path.isdir(found):
             raise Problem(f"--keep {place}: is no folder inside {folder}; check the spelling")
         inside.append(found.relative_to(root).as_posix())
