@@ -1,6 +1,8 @@
 """What all tests share: a setting, a few pictures, and the lines that the report begins and ends with."""
 
 import os
+import subprocess
+import sys
 
 # Before anything imports tqdm, and before nbval starts the kernels, which inherit both.
 os.environ["TQDM_DISABLE"] = "1"
@@ -51,6 +53,24 @@ def data_folder(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.setenv("FINGERPRINTS_DATA", str(folder))
     return folder
+
+
+@pytest.fixture
+def unread():
+    """`unread(*arguments)`: run the command line with nobody to read what it prints; its code, and what it complained of."""
+
+    def run(*arguments):
+        done = subprocess.Popen(
+            [sys.executable, "-m", "helpers", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        done.stdout.close()
+        error = done.stderr.read()
+        done.stderr.close()
+        return done.wait(), error
+
+    return run
 
 
 def pytest_report_header():

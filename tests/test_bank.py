@@ -1640,6 +1640,13 @@ def test_flag_unflag_list_export_import(banned, photographs, photograph, tmp_pat
     assert run("ask", "--bank", other, photographs / "cats" / "image_0001.jpg") == 1
 
 
+def test_unflag_gives_back_the_fingerprints(opened):
+    entries = opened.flag_many(np.array([KEY, KEY ^ 1], dtype=np.uint64), "banned")
+    values = opened.unflag(reversed(entries), "a mistake")
+    assert values.dtype == np.uint64
+    assert values.tolist() == [KEY ^ 1, KEY]
+
+
 def test_a_source_may_be_empty(banned, photographs):
     picture = photographs / "cats" / "image_0002.jpg"
     assert run("flag", "--bank", banned, "--reason", "x", "--source", "", picture) == 0
@@ -1896,15 +1903,8 @@ def test_names_of_files_may_be_anything(banned, photographs, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes end otherwise there")
-def test_what_nobody_reads_is_held_back_all_the_same(banned, photographs):
+def test_what_nobody_reads_is_held_back_all_the_same(banned, photographs, unread):
     files = [photographs / "cats" / "image_0001.jpg"] * 30
-    done = subprocess.Popen(
-        [sys.executable, "-m", "helpers", "gate", "ask", "--bank", banned, *files],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    done.stdout.close()
-    error = done.stderr.read()
-    done.stderr.close()
-    assert done.wait() == 1, error
+    code, error = unread("gate", "ask", "--bank", banned, *files)
+    assert code == 1, error
     assert b"Traceback" not in error

@@ -491,17 +491,10 @@ def test_a_name_that_is_too_long_is_one_sentence(command, twice, tmp_path, capsy
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes end otherwise there")
-def test_what_nobody_reads_is_moved_all_the_same(twice, tmp_path):
+def test_what_nobody_reads_is_moved_all_the_same(twice, unread, tmp_path):
     place = tmp_path / "aside"
-    done = subprocess.Popen(
-        [sys.executable, "-m", "helpers", "clean", twice, "--apply", "--quarantine", place],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    done.stdout.close()
-    error = done.stderr.read()
-    done.stderr.close()
-    assert done.wait() == 0, error
+    code, error = unread("clean", twice, "--apply", "--quarantine", place)
+    assert code == 0, error
     assert b"Traceback" not in error
     assert len([path for path in place.rglob("*.jpg") if path.is_file()]) == 1
 

@@ -255,11 +255,9 @@ def gate_unflag(arguments: argparse.Namespace) -> None:
     """Withdraw entries, by their numbers: all or, if one is none, none. The bank's log keeps them, with the reason."""
     with bank.Bank(arguments.bank) as opened:
         entries = list(dict.fromkeys(arguments.entries))
-        opened.unflag(entries, arguments.reason)
-        table = opened.entries(withdrawn=True).set_index("entry")
-        values = table.loc[entries, "fingerprint"]
-        answers = opened.ask_many(values.to_numpy(), block=bank.BLOCK, review=bank.BLOCK)
-    for entry, answer in zip(values.index, answers, strict=True):
+        values = opened.unflag(entries, arguments.reason)
+        answers = opened.ask_many(values, block=bank.BLOCK, review=bank.BLOCK)
+    for entry, answer in zip(entries, answers, strict=True):
         still = f"; its picture is still blocked, {_bits(answer)} from entry {answer.entry}"
         print(f"Withdrawn: entry {entry}{still if answer.verdict == 'block' else ''}")
 
@@ -297,31 +295,38 @@ def gate_import(arguments: argparse.Namespace) -> None:
 
 @contextmanager
 def _to_be_filled(arguments: argparse.Namespace) -> Iterator[bank.Bank]:
-    """The bank. One that is to be made is filled beside its place: an empty one, left by what failed, would let all pass."""
+    """The bank, which is made if that is asked for and there is none."""
     place, reading = Path(arguments.bank), _reading(arguments)
     final = Path(os.path.realpath(place))  # where a link leads
     with exclusive(final) if arguments.new else nullcontext():  # two may want to make it
-        if not arguments.new or os.path.lexists(final):
-            if arguments.new and os.path.isfile(final) and not final.stat().st_size:
-                raise Problem(f"{place}: is an empty file; delete it, or choose another name")
-            with bank.Bank(place, **reading) as opened:
-                yield opened
-            return
-        partial = unique_partial(final)
-        try:
-            with bank.Bank(partial, make=True, **reading) as opened:
-                yield opened
-            give_name(partial, final)
-        except FileExistsError as error:
-            raise Problem(f"{place}: has come meanwhile; run this again") from error
-        except OSError as error:
-            raise write_problem(place, error) from error
-        except Problem as problem:
-            raise Problem(str(problem).replace(str(partial), str(place))) from problem
-        finally:
-            for leftover in (partial, Path(f"{partial}-journal")):
-                with suppress(OSError):
-                    leftover.unlink()
+        if arguments.new and not os.path.lexists(final):
+            opening = _made(place, final, reading)
+        elif arguments.new and os.path.isfile(final) and not final.stat().st_size:
+            raise Problem(f"{place}: is an empty file; delete it, or choose another name")
+        else:
+            opening = bank.Bank(place, **reading)
+        with opening as opened:
+            yield opened
+
+
+@contextmanager
+def _made(place: Path, final: Path, reading: dict) -> Iterator[bank.Bank]:
+    """A new bank, to be filled beside its place: an empty one there, left by what failed, would let all pass."""
+    partial = unique_partial(final)
+    try:
+        with bank.Bank(partial, make=True, **reading) as opened:
+            yield opened
+        give_name(partial, final)
+    except FileExistsError as error:
+        raise Problem(f"{place}: has come meanwhile; run this again") from error
+    except OSError as error:
+        raise write_problem(place, error) from error
+    except Problem as problem:
+        raise Problem(str(problem).replace(str(partial), str(place))) from problem
+    finally:
+        for leftover in (partial, Path(f"{partial}-journal")):
+            with suppress(OSError):
+                leftover.unlink()
 
 
 @contextmanager
@@ -331,7 +336,12 @@ def _until_nobody_reads() -> Iterator[None]:
         yield
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _mute()
+
+
+def _mute() -> None:
+    """Let what is still to be printed go nowhere, since nobody can read it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _one_line(text: str) -> str:
@@ -547,7 +557,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(problem, file=sys.stderr)
         return 2
     except BrokenPipeError:  # whoever reads our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _mute()
     except KeyboardInterrupt:
         # `clean --apply` may have stopped between a file's new name and its old one
         undo = ", or with --undo to go back" if getattr(parsed, "apply", False) else ""
@@ -558,7 +568,7 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             sys.stdout.flush()
         except OSError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _mute()
         where = f"{_one_line(str(error.filename))}: " if error.filename else ""
         print(
             f"{where}{error.strerror or error}; check the name, the permissions and the room on the disk",

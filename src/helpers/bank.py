@@ -484,7 +484,7 @@ class Bank:
         with self._writing():
             return self._add(rows)
 
-    def unflag(self, entries: int | Iterable[int], reason: str) -> None:
+    def unflag(self, entries: int | Iterable[int], reason: str) -> np.ndarray:
         """Withdraw an entry, or several: all or, if anything fails, none. The log keeps them; no answer names them any more.
 
         Parameters
@@ -493,6 +493,11 @@ class Bank:
             Their numbers. A picture that was flagged twice has two.
         reason : str
             Why they are withdrawn.
+
+        Returns
+        -------
+        ndarray of uint64
+            Their fingerprints: another entry of the same picture may still be in force.
 
         Raises
         ------
@@ -509,8 +514,8 @@ class Bank:
             if not isinstance(entry, (int, np.integer)) or isinstance(entry, bool):
                 raise Problem(f"entry {entry!r}: it is a whole number, as flag gave it")
         with self._writing():
-            for entry in numbers:
-                self._withdraw(int(entry), reason)
+            digits = [self._withdraw(int(entry), reason) for entry in numbers]
+        return np.array([fingerprints.from_hex(one) for one in digits], dtype=np.uint64)
 
     # As a text file
 
@@ -741,8 +746,8 @@ class Bank:
         with self._working():
             return self._connection.execute(query, (withdrawn,)).fetchall()
 
-    def _withdraw(self, entry: int, reason: str) -> None:
-        """Withdraw an entry, in the transaction at hand."""
+    def _withdraw(self, entry: int, reason: str) -> str:
+        """Withdraw an entry, in the transaction at hand; its fingerprint's digits."""
         last = self._last_event()
         row = self._connection.execute(
             "SELECT f.fingerprint, u.time FROM events f "
@@ -757,6 +762,7 @@ class Bank:
             raise Problem(f"{self.path}: entry {entry} was withdrawn already, at {withdrawn}")
         row = last + 1, _iso(datetime.now(UTC)), "unflag", entry, digits, reason, ""
         self._connection.execute(_INSERT, row)
+        return digits
 
     def _last_event(self) -> int:
         return self._connection.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()[0]

@@ -85,9 +85,10 @@ def check_place(folder: str | Path, quarantine: str | Path) -> None:
     folder, place = _real(folder), _real(quarantine)
     if place.is_relative_to(folder) or folder.is_relative_to(place):
         raise Problem(f"{place}: lies inside {folder} or around it; choose a folder beside it")
-    is_other, names = os.path.lexists(place) and not os.path.lexists(place / JOURNAL), set()
+    if not os.path.lexists(place) or os.path.lexists(place / JOURNAL):
+        return
     try:
-        names = {inside.name for inside in place.iterdir()} if is_other else names
+        names = {inside.name for inside in place.iterdir()}
     except NotADirectoryError:
         names = {place.name}
     except OSError as error:
@@ -292,9 +293,8 @@ def _lock_of_place(place: Path) -> Iterator[None]:
     with ExitStack() as held:
         try:
             held.enter_context(lock)
-        except (OSError, NotImplementedError) as error:
-            has_none = getattr(error, "errno", None) in _NO_LOCKS
-            if not has_none and not isinstance(error, NotImplementedError):
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
                 raise
         yield
 
