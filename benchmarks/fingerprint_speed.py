@@ -26,8 +26,9 @@ import pandas as pd
 from joblib.externals.loky import get_reusable_executor
 from PIL import Image, ImageOps
 
-from helpers import datasets, fingerprints
-from helpers.images import find_images
+from helpers import datasets
+from helpers.fingerprints import catalogue
+from helpers.images.opening import find_images
 
 ROUNDS = 3
 AGAIN = "again"  # a way whose name ends so finds the workers of the one before it still there
@@ -39,9 +40,9 @@ def article_loop(folder: Path, images: list[str]) -> list[str]:
 
 
 def kit(folder: Path, images: list[str], workers: int, **reading: object) -> list[str]:
-    """The same through `helpers.fingerprints.of_folder`."""
-    table = fingerprints.of_folder(folder, images, workers=workers, **reading)
-    return [fingerprints.to_hex(value) for value in table["fingerprint"]]
+    """The same through `helpers.fingerprints.catalogue.of_folder`."""
+    table = catalogue.of_folder(folder, images, workers=workers, **reading)
+    return [catalogue.to_hex(value) for value in table["fingerprint"]]
 
 
 def measure(
@@ -104,7 +105,7 @@ def main() -> None:
     if not folder.is_dir():
         folder, repeats = datasets.sample().root, 20
         print("CALTECH-101 is not here; its stand-in is the sample.")
-    table = fingerprints.readable(fingerprints.of_folder(folder))
+    table = catalogue.readable(catalogue.of_folder(folder))
     images = table["path"].tolist() * repeats
 
     workers = sorted({1, 2, joblib.cpu_count()})

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from helpers.bank import BLOCK, REVIEW, Bank
-from helpers.search import LinearScan
+from helpers.gate.bank import BLOCK, REVIEW, Bank
+from helpers.search.linear import LinearScan
 
 ASKED = 2_000
 

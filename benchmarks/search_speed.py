@@ -33,8 +33,10 @@ import numpy as np
 import pandas as pd
 import psutil
 
-from helpers import Problem, datasets, fingerprints, pairs, search
+from helpers import Problem, datasets
+from helpers.fingerprints import catalogue
 from helpers.hamming import as_fingerprints
+from helpers.search import linear, pairs
 
 QUERIES, SECONDS = 32, 5  # questions for a structure at a radius, unless they take longer
 REFERENCE = ("faiss IndexBinaryFlat", "linear scan")  # the first that is there
@@ -46,7 +48,7 @@ def real_fingerprints() -> np.ndarray:
     if not folder.is_dir():
         print("CALTECH-101 is not here; its stand-in is the sample.")
         folder = datasets.sample().root
-    return as_fingerprints(fingerprints.readable(fingerprints.of_folder(folder))["fingerprint"])
+    return as_fingerprints(catalogue.readable(catalogue.of_folder(folder))["fingerprint"])
 
 
 def make(kind: str, n: int, seed: int, real: np.ndarray) -> np.ndarray:
@@ -153,7 +155,7 @@ def imagededup_bk(data: np.ndarray, radius: int) -> Callable:
     hashes = {str(row): f"{value:016x}" for row, value in enumerate(data.tolist())}
     tree = BKTree(hashes, lambda a, b: (int(a, 16) ^ int(b, 16)).bit_count())
     return lambda query, radius: [
-        int(row) for row, _ in tree.search(fingerprints.to_hex(query), tol=radius)
+        int(row) for row, _ in tree.search(catalogue.to_hex(query), tol=radius)
     ]
 
 
@@ -180,11 +182,11 @@ def _rows_of(data: np.ndarray) -> dict[int, list[int]]:
 
 #: Name -> how it is built, the module that it needs, and the most fingerprints that it is tried with.
 STRUCTURES = {
-    "linear scan": (_ours(search.LinearScan), "numpy", 10**8),
-    "compiled scan (numba)": (_ours(search.CompiledScan), "numba", 10**8),
-    "multi-index hashing": (_ours(search.MultiIndexHashing, for_radius=True), "numpy", 10**8),
-    "VP tree": (_ours(search.VPTree), "numpy", 10**6),
-    "K-d tree (scipy)": (_ours(search.KDTree), "scipy", 10**5),
+    "linear scan": (_ours(linear.LinearScan), "numpy", 10**8),
+    "compiled scan (numba)": (_ours(linear.CompiledScan), "numba", 10**8),
+    "multi-index hashing": (_ours(linear.MultiIndexHashing, for_radius=True), "numpy", 10**8),
+    "VP tree": (_ours(linear.VPTree), "numpy", 10**6),
+    "K-d tree (scipy)": (_ours(linear.KDTree), "scipy", 10**5),
     "faiss IndexBinaryFlat": (faiss_flat, "faiss", 10**8),
     "faiss IndexBinaryMultiHash": (faiss_multi_hash, "faiss", 10**8),
     "scikit-learn BallTree": (ball_tree, "sklearn", 10**5),
@@ -198,7 +200,7 @@ STRUCTURES = {
 def measure(name: str, kind: str, n: int, radii: list[int], real: np.ndarray) -> dict:
     """Build one structure and ask it, in the process that this is called in."""
     data = make(kind, n, 0, real)
-    queries, oracle = make_queries(kind, data, real), search.LinearScan(data)
+    queries, oracle = make_queries(kind, data, real), linear.LinearScan(data)
     build, module, _ = STRUCTURES[name]
     importlib.import_module(module)  # not part of the building
     before, start = psutil.Process().memory_info().rss, time.perf_counter()

@@ -20,8 +20,9 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbconvert import HTMLExporter
 
-from helpers import Problem, datasets, results
-from helpers.atomic import write_text
+from helpers import Problem, datasets
+from helpers.classroom import results
+from helpers.files.atomic import write_text
 
 HERE = Path(__file__).resolve().parent
 PAGES = HERE.parent / "pages"
@@ -107,7 +108,7 @@ def write_page(notebook: nbformat.NotebookNode, page: Path) -> None:
     exporter = HTMLExporter(theme="light", log_level="ERROR")
     body, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": title(notebook)}})
     soup = BeautifulSoup(body, "html.parser")
-    for description in soup.select("p.figure-description"):  # see helpers.plots.show
+    for description in soup.select("p.figure-description"):  # see helpers.classroom.plots.show
         description.find_previous("img")["alt"] = description.text
         description.decompose()
     page.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from helpers import Problem, evaluation, fingerprints, near_duplicates, shelf
+from helpers import Problem, experiments, shelf
+from helpers.fingerprints import catalogue
+from helpers.truth import near_duplicates
 
 
 def md5(path):
@@ -23,7 +25,7 @@ def haystack(sample, tmp_path_factory):
     folder = tmp_path_factory.mktemp("errors") / "haystack"
     needles = pd.DataFrame({"needle": sample.images, "copies": 4})
     truth = near_duplicates.gather(sample.root, folder, needles)
-    return folder, evaluation.copy_distances(truth, fingerprints.of_folder(folder))
+    return folder, experiments.copy_distances(truth, catalogue.of_folder(folder))
 
 
 # 1. Its near-duplicates were the original files, copied again.
@@ -82,9 +84,7 @@ def test_3_each_bit_compares_two_neighbours_in_a_row(sample):
     for path in sample.images:
         pixels = thumbnail(sample.root / path)
         bits = "".join("1" if row[x + 1] > row[x] else "0" for row in pixels for x in range(8))
-        assert (
-            fingerprints.to_hex(fingerprints.of_file(sample.root / path)) == f"{int(bits, 2):016x}"
-        )
+        assert catalogue.to_hex(catalogue.of_file(sample.root / path)) == f"{int(bits, 2):016x}"
 
 
 def test_3_the_old_way_gives_other_fingerprints(sample):
@@ -92,7 +92,7 @@ def test_3_the_old_way_gives_other_fingerprints(sample):
     for path in sample.images:
         old = thumbnail(sample.root / path).reshape(9, 8)
         published = str(imagehash.ImageHash(old[1:] > old[:-1]))
-        assert published != fingerprints.to_hex(fingerprints.of_file(sample.root / path))
+        assert published != catalogue.to_hex(catalogue.of_file(sample.root / path))
 
 
 # 4. KeyErrors, backslashes, double entries, and pickles.

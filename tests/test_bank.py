@@ -27,9 +27,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from helpers import Problem, bank, fingerprints
+from helpers import Problem
 from helpers.__main__ import main
-from helpers.bank import Answer
+from helpers.fingerprints import catalogue
+from helpers.gate import bank
+from helpers.gate.bank import Answer
 
 # A reader must see no "Exception ignored in ..." either.
 pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
@@ -45,7 +47,7 @@ quick = multiprocessing.get_context(
     "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 )
 if quick.get_start_method() == "forkserver":
-    quick.set_forkserver_preload(["helpers.bank", "pytest"])
+    quick.set_forkserver_preload(["helpers.gate.bank", "pytest"])
 
 
 @pytest.fixture
@@ -296,7 +298,7 @@ def test_an_answer_reads_only_what_is_new(opened):
 
 def test_a_picture_is_a_file_an_image_or_a_fingerprint(opened, photographs, photograph):
     file = photographs / "cats" / "image_0001.jpg"
-    value = fingerprints.of_file(file)
+    value = catalogue.of_file(file)
     entry = opened.flag(file, "banned", "a letter")
     assert opened.fingerprint(file) == value == opened.entries()["fingerprint"][0]
     for picture in (file, str(file), Image.open(file), value, int(value)):
@@ -406,7 +408,7 @@ def test_a_picture_that_says_nothing_is_flagged_only_if_one_insists(name, opened
     for plain, sentence in (
         (picture, "the picture: its fingerprint .* says nothing"),
         (tmp_path / "plain.png", r"plain\.png: its fingerprint .* says nothing"),
-        (fingerprints.of_image(picture), "says nothing"),
+        (catalogue.of_image(picture), "says nothing"),
     ):
         with pytest.raises(Problem, match=sentence):
             opened.flag(plain, "banned")
@@ -434,7 +436,7 @@ def test_no_plain_picture_is_held_back_because_of_what_may_be_flagged(opened):
 
 
 def test_pictures_say_something(opened, photograph):
-    values = np.array([fingerprints.of_image(photograph(seed)) for seed in range(200)])
+    values = np.array([catalogue.of_image(photograph(seed)) for seed in range(200)])
     assert bank.says_nothing(values).mean() < 0.02
 
 
@@ -1031,7 +1033,7 @@ def test_pictures_are_read_as_the_bank_was_made(path, photograph, tmp_path):
         assert opened.ask(tmp_path / "turned.jpg").verdict == "block"
         assert opened.ask_many([tmp_path / "turned.jpg"])[0].verdict == "block"
         assert opened.ask(photograph(9)).verdict == "block", "as it is stored"
-        assert opened.ask(fingerprints.of_file(tmp_path / "turned.jpg")).verdict == "allow"
+        assert opened.ask(catalogue.of_file(tmp_path / "turned.jpg")).verdict == "allow"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="open files cannot be replaced there")
@@ -1616,8 +1618,8 @@ def test_flag_unflag_list_export_import(banned, photographs, photograph, tmp_pat
     assert run("list", "--bank", banned) == 0
     lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert [line[0] for line in lines] == ["1", "4", "5"]
-    assert lines[0][1] == fingerprints.to_hex(
-        fingerprints.of_file(photographs / "cats" / "image_0001.jpg")
+    assert lines[0][1] == catalogue.to_hex(
+        catalogue.of_file(photographs / "cats" / "image_0001.jpg")
     )
     assert lines[0][3:] == ["stolen", str(photographs / "cats" / "image_0001.jpg")]
     assert lines[1][3:] == ["two\\nlines", "me"]

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers import Problem, datasets, fingerprints, hamming, near_duplicates, shelf
+from helpers import Problem, datasets, hamming, shelf
+from helpers.fingerprints import catalogue
+from helpers.truth import near_duplicates
 
 pytestmark = pytest.mark.skipif(
     not os.environ.get("CALTECH_101_MIRROR"),
@@ -27,7 +29,7 @@ def caltech():
 
 @pytest.fixture(scope="module")
 def table(caltech):
-    return fingerprints.of_folder(caltech.root, caltech.images)
+    return catalogue.of_folder(caltech.root, caltech.images)
 
 
 def hash_some(root, images):
@@ -49,7 +51,7 @@ def test_all_fingerprints_equal_those_of_imagehash(caltech, table):
         joblib.delayed(hash_some)(caltech.root, part) for part in parts
     )
     expected = [digits for part in hashed for digits in part]
-    assert [fingerprints.to_hex(value) for value in table["fingerprint"]] == expected
+    assert [catalogue.to_hex(value) for value in table["fingerprint"]] == expected
     assert table["path"].tolist() == caltech.images
     assert (table["problem"] == "").all()
 

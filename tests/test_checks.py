@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers import checks
+from helpers.classroom import checks
 
 # exercise -> a right answer, a wrong one as a learner might write it, and the input that shows it
 EXERCISES = {

@@ -10,9 +10,12 @@ from concurrent.futures.process import BrokenProcessPool
 import pandas as pd
 import pytest
 
-from helpers import library, parallel, plans, quarantine, shelf
+from helpers import shelf
 from helpers.__main__ import main
-from helpers.images import find_images
+from helpers.files import parallel
+from helpers.images.opening import find_images
+from helpers.library import inventory
+from helpers.quarantine import moving, plans
 
 
 @pytest.fixture
@@ -361,7 +364,7 @@ def test_clean_prints_the_copies_and_why(twice, capsys):
     assert run("clean", twice) == 0
     _, title, *lines = capsys.readouterr().out.splitlines()
     assert title == "Group 1"
-    plan = library.propose(library.scan(twice), twice)
+    plan = inventory.propose(inventory.scan(twice), twice)
     assert lines == [f"  {row.action}  {row.path}: {row.reason}" for row in plan.itertuples()]
     assert [line.split(":")[0] for line in lines] == [
         "  keep  twice.jpg",
@@ -541,7 +544,7 @@ def test_clean_passes_over_links_in_a_circle(twice, capsys):
 def test_clean_that_is_stopped_between_two_names_tells_the_truth(
     option, sentence, twice, capsys, monkeypatch
 ):
-    before, synchronise = everything(twice), quarantine._synchronise
+    before, synchronise = everything(twice), moving._synchronise
     if option == ["--undo"]:
         assert run("clean", twice, "--apply") == 0
 
@@ -550,10 +553,10 @@ def test_clean_that_is_stopped_between_two_names_tells_the_truth(
         if list(folder.glob("*.jpg")):  # one has come, or one is to go
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(quarantine, "_synchronise", stopped)
+    monkeypatch.setattr(moving, "_synchronise", stopped)
     assert run("clean", twice, *option) == 130
     assert capsys.readouterr().err == f"Stopped; {sentence}\n"
-    monkeypatch.setattr(quarantine, "_synchronise", synchronise)
+    monkeypatch.setattr(moving, "_synchronise", synchronise)
     assert run("clean", twice, "--undo") == 0
     assert everything(twice) == before
 
@@ -648,9 +651,9 @@ def test_nothing_is_written_into_a_quarantine_or_beside_undo(photographs, tmp_pa
 
 
 def test_wrong_arguments_are_told_before_the_scan(photographs, tmp_path, capsys, monkeypatch):
-    from helpers import library
+    from helpers.library import inventory
 
-    monkeypatch.setattr(library, "scan", lambda *_, **__: pytest.fail("scanned"))
+    monkeypatch.setattr(inventory, "scan", lambda *_, **__: pytest.fail("scanned"))
     inside = photographs / "aside"
     assert "whole number of bits" in refused(capsys, photographs, "--radius", "65")
     assert "lies inside" in refused(capsys, photographs, "--apply", "--quarantine", inside)
@@ -659,14 +662,14 @@ def test_wrong_arguments_are_told_before_the_scan(photographs, tmp_path, capsys,
 def test_a_plan_that_came_during_the_scan_is_not_replaced(
     photographs, tmp_path, capsys, monkeypatch
 ):
-    from helpers import library
+    from helpers.library import inventory
 
-    plan, propose = tmp_path / "plan.csv", library.propose
+    plan, propose = tmp_path / "plan.csv", inventory.propose
 
     def late(*arguments, **options):
         plan.write_text("mine")
         return propose(*arguments, **options)
 
-    monkeypatch.setattr(library, "propose", late)
+    monkeypatch.setattr(inventory, "propose", late)
     assert "has come meanwhile" in refused(capsys, photographs, "--plan", plan)
     assert plan.read_text() == "mine"

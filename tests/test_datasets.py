@@ -21,7 +21,8 @@ from threading import Thread
 
 import pytest
 
-from helpers import Problem, datasets, fingerprints
+from helpers import Problem, datasets
+from helpers.fingerprints import catalogue
 
 IMAGES = {
     f"{category}/image_{number:04}.jpg": f"{category} {number}".encode() * 50
@@ -133,7 +134,7 @@ def everything_in(folder):
 def test_the_sample_has_photographs_enough_for_a_haystack_and_needles(sample):
     whole = [path for path in sample.images if path.endswith("/whole.jpg")]
     assert len(sample.images) == 101
-    assert len({int(fingerprints.of_file(sample.root / path)) for path in whole}) >= 17
+    assert len({int(catalogue.of_file(sample.root / path)) for path in whole}) >= 17
 
 
 def test_the_sample_is_the_same_when_it_is_made_again(tmp_path, monkeypatch):

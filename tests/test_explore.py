@@ -22,7 +22,11 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from helpers import Problem, checks, datasets, explore, fingerprints, images, pictures, plots, steps
+from helpers import Problem, datasets
+from helpers.classroom import checks, plots
+from helpers.explore import album, page
+from helpers.fingerprints import catalogue, steps
+from helpers.images import opening
 
 # name of an upload -> what is in it, and what the page says of it
 UNREADABLE = {
@@ -38,13 +42,13 @@ UNREADABLE = {
 @pytest.fixture(scope="module")
 def searched():
     """The sample, fingerprinted once for this module."""
-    return pictures.index("sample")
+    return album.index("sample")
 
 
 @pytest.fixture
 def page(searched):
     """A page on the sample, whose query has strangers within 16 bits."""
-    page = explore.search_page(searched, query="motorcycle_left/whole.jpg", radius=10)
+    page = page.search_page(searched, query="motorcycle_left/whole.jpg", radius=10)
     page.make_controls()
     return page
 
@@ -77,7 +81,7 @@ def test_the_sentence_says_what_was_found(page):
     assert page.sentence == (
         "2 of 101 pictures of sample, the query itself among them, are within 10 bits of motorcycle_left/whole.jpg."
     )
-    alone = explore.search_page(page.pictures, query="cat/whole.jpg", radius=0)
+    alone = page.search_page(page.pictures, query="cat/whole.jpg", radius=0)
     assert alone.sentence == (
         "1 of 101 pictures of sample, the query itself, is equal to cat/whole.jpg."
     )
@@ -85,8 +89,8 @@ def test_the_sentence_says_what_was_found(page):
 
 def test_where_nothing_is_found_the_nearest_distance_is_told(page, photograph, tmp_path):
     photograph(3).save(tmp_path / "mine.png")
-    own = explore.search_page(page.pictures, query=tmp_path / "mine.png", radius=0)
-    value = int(fingerprints.of_image(photograph(3)))
+    own = page.search_page(page.pictures, query=tmp_path / "mine.png", radius=0)
+    value = int(catalogue.of_image(photograph(3)))
     nearest = min((value ^ other).bit_count() for other in page.pictures.fingerprints.tolist())
     assert own.sentence == (
         f"None of 101 pictures of sample is equal to mine.png; the nearest is {nearest} bits away."
@@ -95,7 +99,7 @@ def test_where_nothing_is_found_the_nearest_distance_is_told(page, photograph, t
 
 
 def test_each_match_is_shown_with_a_cross_on_each_bit_that_differs(searched):
-    page = explore.search_page(searched, query="retina/tile_20.jpg", radius=14)
+    page = page.search_page(searched, query="retina/tile_20.jpg", radius=14)
     assert len(page.matches) > 5
     items = re.findall(r"<li>.*?</li>", page.html(), re.DOTALL)
     assert len(items) == len(page.matches)
@@ -106,13 +110,13 @@ def test_each_match_is_shown_with_a_cross_on_each_bit_that_differs(searched):
 
 
 def test_a_page_shows_so_many_and_tells_of_the_others(searched):
-    page = explore.search_page(searched, query="retina/tile_20.jpg", radius=32, most=3)
+    page = page.search_page(searched, query="retina/tile_20.jpg", radius=32, most=3)
     assert page.html().count("<li>") == 3
     assert f"The 3 nearest are shown, {len(page.matches) - 3} more are not." in page.html()
 
 
 def test_no_image_is_without_words(page):
-    for shown in (page.html(), explore.microscope(page.query).html()):
+    for shown in (page.html(), page.microscope(page.query).html()):
         tags = re.findall(r"<(?:img|svg)[^>]*>", shown)
         assert len(tags) >= 5
         for tag in tags:
@@ -125,7 +129,7 @@ def test_numbers_on_every_grey_can_be_read():
         return share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4
 
     ramp = np.arange(256).reshape(16, 16)
-    drawn = re.findall(r'rgb\((\d+),.*?fill="(#\w+)">\1<', explore._numbers(ramp))
+    drawn = re.findall(r'rgb\((\d+),.*?fill="(#\w+)">\1<', page._numbers(ramp))
     panel = Figure().subplots()
     plots.draw_pixels(panel, ramp)
     in_figure = [(text.get_text(), text.get_color()) for text in panel.texts]
@@ -138,11 +142,11 @@ def test_numbers_on_every_grey_can_be_read():
 def test_names_are_escaped_and_a_picture_that_is_gone_leaves_words(tmp_path):
     name = "<img src=x onerror=alert(1)>/a & b.jpg"
     values = np.array([5, 5], dtype=np.uint64)
-    gone = pictures.Pictures("<b>mine</b>", tmp_path, [name, "z.jpg"], values)
-    query = pictures.Picture(
+    gone = album.Pictures("<b>mine</b>", tmp_path, [name, "z.jpg"], values)
+    query = album.Picture(
         "<i>q</i>", Image.new("RGB", (9, 8)), (9, 8), values[0], path=name, in_dataset=True
     )
-    page = explore.SearchPage(gone, query, 0, 16, 12)
+    page = page.SearchPage(gone, query, 0, 16, 12)
     shown = page.html() + page.make_controls().status.value
     assert not re.search(r"<img src=x|<b>mine|<i>q", shown)
     assert html.escape(name) in shown
@@ -168,7 +172,7 @@ def test_a_figure_says_in_words_what_it_shows(page):
 def test_an_upload_that_cannot_be_read_gets_a_sentence_and_the_page_goes_on(
     page, name, monkeypatch
 ):
-    monkeypatch.setattr(images, "_formats", lambda: ["JPEG", "PNG"])  # as without pillow-heif
+    monkeypatch.setattr(opening, "_formats", lambda: ["JPEG", "PNG"])  # as without pillow-heif
     content, reason = UNREADABLE[name]
     before = state(page)
     upload(page, name, content)
@@ -190,7 +194,7 @@ def test_half_a_file_and_a_picture_that_is_a_bomb_get_a_sentence(page, photograp
 
 
 def test_an_uploaded_copy_finds_its_original(page, sample):
-    original = images.open_image(sample.root / "coffee/whole.jpg")
+    original = opening.open_image(sample.root / "coffee/whole.jpg")
     small = original.resize((original.width * 2 // 3, original.height * 2 // 3))
     page.controls.radius.value = 2
     upload(page, "my <coffee>.jpg", encoded(small))
@@ -216,7 +220,7 @@ def test_the_same_upload_can_be_brought_again(page, photograph):
 def test_of_an_animation_the_first_frame_is_taken(page, photograph):
     frames = [photograph(seed).convert("P") for seed in range(3)]
     upload(page, "waves.gif", encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]))
-    assert page.query.fingerprint == fingerprints.of_image(frames[0])
+    assert page.query.fingerprint == catalogue.of_image(frames[0])
     assert "Of an animation the first frame is taken." in told(page)
     upload(page, "still.gif", encoded(frames[0], "GIF"))
     assert "animation" not in told(page)
@@ -228,15 +232,15 @@ def test_a_panorama_is_read_once_and_worked_on_small(page, tmp_path, monkeypatch
     ramp.save(tmp_path / "panorama.jpg", quality=60)
     page.controls.picture.value = str(tmp_path / "panorama.jpg")
     assert page.query.size == (width, height)
-    assert page.query.fingerprint == fingerprints.of_file(tmp_path / "panorama.jpg")
+    assert page.query.fingerprint == catalogue.of_file(tmp_path / "panorama.jpg")
     assert max(page.query.image.size) <= 800
-    monkeypatch.setattr(pictures, "open_with_size", lambda path: pytest.fail("it was read again"))
+    monkeypatch.setattr(album, "open_with_size", lambda path: pytest.fail("it was read again"))
     page.controls.radius.value = 16
     assert len(page.controls.results.value) < 1_000_000
-    tool = explore.microscope(page.query)
+    tool = page.microscope(page.query)
     tool.make_controls().turn.value = 3
     assert tool.flips.any()
-    whole, copy = page.query.fingerprint, fingerprints.of_image(page.query.image)
+    whole, copy = page.query.fingerprint, catalogue.of_image(page.query.image)
     lost = steps.how_many_differ(steps.bits(whole ^ copy))
     assert f"a copy of 800 x 400 pixels: {lost} from the whole picture's" in told(tool)
 
@@ -245,7 +249,7 @@ def test_a_panorama_is_read_once_and_worked_on_small(page, tmp_path, monkeypatch
 
 
 def test_controls_are_made_when_they_are_asked_for(page):
-    unseen = explore.search_page(page.pictures)
+    unseen = page.search_page(page.pictures)
     unseen.html(), unseen.figure(), repr(unseen)
     assert unseen.controls is None
     made = unseen.make_controls()
@@ -261,7 +265,7 @@ def walk(widget):
 
 @pytest.mark.parametrize("kind", ["search", "microscope"])
 def test_every_control_has_a_label_and_comes_in_the_order_of_use(page, kind):
-    shown = page if kind == "search" else explore.microscope(page.query)
+    shown = page if kind == "search" else page.microscope(page.query)
     classes = {"Text", "Combobox", "BoundedIntText", "Button", "FileUpload"}
     shown.make_controls()
     controls = [one for one in walk(shown.controls.page) if type(one).__name__ in classes]
@@ -297,9 +301,9 @@ def test_the_radius_can_be_dragged_or_typed(page):
 def test_a_picture_can_be_typed_in_part(page, monkeypatch):
     assert page.controls.picture.value == "motorcycle_left/whole.jpg"
     assert page.controls.picture.options == tuple(page.pictures.paths)
-    opened, open_with_size = [], pictures.open_with_size
+    opened, open_with_size = [], album.open_with_size
     monkeypatch.setattr(
-        pictures, "open_with_size", lambda path: opened.append(path) or open_with_size(path)
+        album, "open_with_size", lambda path: opened.append(path) or open_with_size(path)
     )
     page.controls.picture.value = "ROCKET/whole"
     assert page.query.path == page.controls.picture.value == "rocket/whole.jpg"
@@ -325,7 +329,7 @@ def test_a_picture_can_be_the_path_of_a_file_or_of_a_folder_by_mistake(page, pho
     assert page.query.name == "image_0002.jpg"
     assert not page.query.in_dataset
     assert page.controls.picture.value == str(path)
-    assert page.query.fingerprint == fingerprints.of_file(path)
+    assert page.query.fingerprint == catalogue.of_file(path)
     page.controls.picture.value = str(photographs)
     assert "is a folder, not an image" in told(page)
     assert page.controls.picture.value == str(path), "the field says what is searched with"
@@ -366,7 +370,7 @@ def test_a_picture_that_was_brought_lies_before_the_first(page, photograph, butt
 
 
 def test_a_plain_picture_is_told(page):
-    upload(page, "photo.png", encoded(images.open_image(page.pictures.root / "cat/whole.jpg")))
+    upload(page, "photo.png", encoded(opening.open_image(page.pictures.root / "cat/whole.jpg")))
     assert "plain picture" not in told(page)
     upload(page, "dot.png", encoded(Image.new("RGB", (1, 1), "navy"), "PNG"))
     assert "nearly that of a plain picture, so a match says next to nothing" in told(page)
@@ -383,16 +387,16 @@ def test_the_dataset_can_be_a_folder_and_back(page, photographs, monkeypatch):
     shutil.copy(photographs / "cats/image_0003.jpg", others / "cats/image_0000.jpg")
     (others / "broken.jpg").write_bytes(b"no picture")
     page.controls.dataset.value = str(others)
-    assert page.html() == explore.search_page(others, query="cats/image_0000.jpg").html()
+    assert page.html() == page.search_page(others, query="cats/image_0000.jpg").html()
     assert "1 of 9 files could not be read, the first: broken.jpg" in told(page)
-    monkeypatch.setattr(pictures, "index", lambda *_: pytest.fail("the sample was read again"))
+    monkeypatch.setattr(album, "index", lambda *_: pytest.fail("the sample was read again"))
     page.controls.dataset.value = "sample"
     assert "of 101 pictures of sample" in told(page)
 
 
 def test_two_folders_of_one_name_are_two(photographs, sample):
     mine = shutil.copytree(photographs, photographs.parent / "deep" / "sample")
-    page = explore.search_page(mine)
+    page = page.search_page(mine)
     page.make_controls()
     assert page.controls.dataset.value == str(mine.resolve())
     page.controls.dataset.value = "sample"
@@ -435,12 +439,12 @@ def test_stored_haystacks_are_offered_and_those_that_are_not_there_are_not(
 ):
     shutil.copytree(photographs, data_folder / "haystack-sample")
     shutil.copytree(page.pictures.root, data_folder / "sample")
-    page = explore.search_page("sample")
+    page = page.search_page("sample")
     assert page.make_controls().dataset.options == ("sample", "haystack-sample")
     page.controls.dataset.value = "haystack-sample"
     assert "of 8 pictures of haystack-sample" in told(page)
     page.controls.dataset.value = "sample"
-    monkeypatch.setattr(pictures, "index", lambda *_: pytest.fail("it was read again"))
+    monkeypatch.setattr(album, "index", lambda *_: pytest.fail("it was read again"))
     page.controls.dataset.value = "haystack-sample"
     assert "of 8 pictures of haystack-sample" in told(page)
 
@@ -461,10 +465,10 @@ def test_what_nobody_foresaw_becomes_a_sentence_too(page, monkeypatch):
 
     before = state(page)
     with monkeypatch.context() as patched:
-        patched.setattr(pictures, "choose", fails)
+        patched.setattr(album, "choose", fails)
         page.controls.next.click()
         assert "that did not work (RuntimeError: of all things)" in told(page)
-        patched.setattr(pictures, "choose", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(album, "choose", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         page.controls.next.click()
         assert "interrupted; nothing has changed" in told(page)
     assert state(page) == before
@@ -487,9 +491,9 @@ def test_a_lost_upload_button_is_renewed(page, photograph):
 
 def test_the_microscope_counts_the_bits_that_flip(photograph):
     image = photograph(5, size=(900, 600))
-    tool = explore.microscope(image, steps.Change(crop=10))
+    tool = page.microscope(image, steps.Change(crop=10))
     after = steps.changed(image, steps.Change(crop=10))
-    values = fingerprints.of_image(image), fingerprints.of_image(after)
+    values = catalogue.of_image(image), catalogue.of_image(after)
     flips = int(values[0] ^ values[1]).bit_count()
     assert flips > 3
     assert int(tool.flips.sum()) == flips
@@ -505,7 +509,7 @@ def test_the_microscope_counts_the_bits_that_flip(photograph):
 
 
 def test_the_microscope_shows_flipped_differences_before_and_after(photograph):
-    tool = explore.microscope(photograph(5), steps.Change(crop=10))
+    tool = page.microscope(photograph(5), steps.Change(crop=10))
     assert "a copy of" not in " ".join(tool.remarks)
     before, after = tool.before.right_minus_left, tool.after.right_minus_left
     label = re.search(r'aria-label="8 by 8 differences[^"]*"', tool.html())[0]
@@ -526,7 +530,7 @@ def test_the_microscope_shows_flipped_differences_before_and_after(photograph):
 
 
 def test_controls_of_the_microscope_change_the_picture_and_undo_it(page):
-    tool = explore.microscope(page.query)
+    tool = page.microscope(page.query)
     tool.make_controls()
     unchanged = state(tool)
     assert "none of the 64 bits differs" in told(tool)
@@ -544,7 +548,7 @@ def test_controls_of_the_microscope_change_the_picture_and_undo_it(page):
 
 
 def test_the_microscope_takes_a_picture_of_ones_own_and_keeps_the_change(photograph, photographs):
-    tool = explore.microscope(photograph(), steps.Change(crop=5))
+    tool = page.microscope(photograph(), steps.Change(crop=5))
     assert tool.make_controls().crop.value == 5
     upload(tool, "mine.jpg", encoded(photograph(3), quality=95))
     assert tool.sentence.startswith("mine.jpg: ")
@@ -570,7 +574,7 @@ def test_the_microscope_takes_a_picture_of_ones_own_and_keeps_the_change(photogr
 def shown(monkeypatch):
     """What is displayed: widgets and figures."""
     found = SimpleNamespace(widgets=[], figures=[])
-    monkeypatch.setattr(explore, "display", lambda data, raw: found.widgets.append(data))
+    monkeypatch.setattr(page, "display", lambda data, raw: found.widgets.append(data))
     monkeypatch.setattr(plots, "show", lambda figure, alt: found.figures.append(alt))
     return found
 
@@ -585,16 +589,16 @@ def shown(monkeypatch):
 )
 def test_a_program_that_runs_notebooks_is_told_from_a_person(monkeypatch, request_, someone):
     shell = SimpleNamespace(kernel=SimpleNamespace(get_parent=lambda channel: request_))
-    monkeypatch.setattr(explore, "get_ipython", lambda: shell)
-    assert explore._someone_is_there() is someone
+    monkeypatch.setattr(page, "get_ipython", lambda: shell)
+    assert page._someone_is_there() is someone
 
 
 def test_outside_of_jupyter_nobody_is_there():
-    assert explore._someone_is_there() is False
+    assert page._someone_is_there() is False
 
 
 def test_a_program_gets_a_figure_and_a_sentence(searched, shown, capsys):
-    page = explore.search_page(searched)
+    page = page.search_page(searched)
     page._ipython_display_()
     assert shown.figures == [page.figure()[1]]
     assert shown.widgets == []
@@ -603,7 +607,7 @@ def test_a_program_gets_a_figure_and_a_sentence(searched, shown, capsys):
 
 
 def test_a_person_gets_controls_and_their_copy_of_the_notebook_a_figure(page, shown, monkeypatch):
-    monkeypatch.setattr(explore, "_someone_is_there", lambda: True)
+    monkeypatch.setattr(page, "_someone_is_there", lambda: True)
     page._ipython_display_()
     [data] = shown.widgets
     view = data["application/vnd.jupyter.widget-view+json"]
@@ -614,8 +618,8 @@ def test_a_person_gets_controls_and_their_copy_of_the_notebook_a_figure(page, sh
 
 
 def test_without_ipywidgets_a_sentence_says_how_to_get_it(searched, shown, monkeypatch, capsys):
-    page = explore.search_page(searched)
-    monkeypatch.setattr(explore, "_someone_is_there", lambda: True)
+    page = page.search_page(searched)
+    monkeypatch.setattr(page, "_someone_is_there", lambda: True)
     monkeypatch.setitem(sys.modules, "ipywidgets", None)
     with pytest.raises(Problem, match="python -m pip install"):
         page.make_controls()
@@ -723,7 +727,7 @@ def jupyter_lab(home, folder):
     places |= {"HOME": str(home), "USERPROFILE": str(home), "IPYTHONDIR": str(home / "ipython")}
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", str(folder)]
     command += [f"--ServerApp.port={port}", f"--IdentityProvider.token={token}"]
-    most = explore.LAB_UPLOAD_MEGABYTES * 2**20  # as `make lab` has it
+    most = page.LAB_UPLOAD_MEGABYTES * 2**20  # as `make lab` has it
     command += [f"--ServerApp.tornado_settings={{'websocket_max_message_size': {most}}}"]
     with (home / "log.txt").open("w") as log:
         server = subprocess.Popen(command, env={**os.environ, **places}, stdout=log, stderr=log)
@@ -769,7 +773,7 @@ def test_in_jupyterlab_from_the_keyboard(browser, sample, photograph, tmp_path, 
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "home").mkdir()
     (tmp_path / "notebooks" / "pages.ipynb").write_text(json.dumps(NOTEBOOK))
-    whole = images.open_image(sample.root / "rocket" / "whole.jpg")
+    whole = opening.open_image(sample.root / "rocket" / "whole.jpg")
     whole.resize((400, 300)).save(tmp_path / "my rocket.jpg")
     (tmp_path / "letter.txt").write_text("Dear all,")
     Image.effect_noise((10_000, 5_000), 80).save(tmp_path / "panorama.jpg", quality=60)

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from helpers import Problem, fingerprints
+from helpers import Problem
+from helpers.fingerprints import catalogue
 
 SAVED = {  # mode or kind -> options of Image.save
     "L": {},
@@ -32,10 +33,10 @@ def imagehash_of(path):
 
 @pytest.mark.parametrize("number", [0, 1, 2**53 + 1, 2**63, 2**63 + 1, 2**64 - 1])
 def test_hex_holds_all_64_bits(number):
-    digits = fingerprints.to_hex(np.uint64(number))
+    digits = catalogue.to_hex(np.uint64(number))
     assert digits == f"{number:016x}"
-    assert fingerprints.from_hex(digits) == np.uint64(number)
-    assert fingerprints.from_hex(digits).dtype == np.uint64
+    assert catalogue.from_hex(digits) == np.uint64(number)
+    assert catalogue.from_hex(digits).dtype == np.uint64
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ def test_hex_holds_all_64_bits(number):
 )
 def test_other_text_is_no_fingerprint(digits):
     with pytest.raises(Problem, match="is not a fingerprint; it takes 16 hex digits"):
-        fingerprints.from_hex(digits)
+        catalogue.from_hex(digits)
 
 
 # Equal to imagehash
@@ -55,13 +56,13 @@ def test_a_picture_that_needs_no_correction_has_the_bits_of_imagehash(tmp_path, 
     path = tmp_path / f"picture.{'png' if mode in ('P', '1', 'RGBA') else 'jpg'}"
     photograph().convert(mode).save(path, **SAVED[kind])
     assert Image.open(path).mode == mode
-    assert fingerprints.to_hex(fingerprints.of_file(path)) == imagehash_of(path)
+    assert catalogue.to_hex(catalogue.of_file(path)) == imagehash_of(path)
 
 
 def test_the_whole_sample_has_the_bits_of_imagehash(sample):
-    table = fingerprints.of_folder(sample.root)
+    table = catalogue.of_folder(sample.root)
     assert len(table) == 101
-    assert [fingerprints.to_hex(value) for value in table["fingerprint"]] == [
+    assert [catalogue.to_hex(value) for value in table["fingerprint"]] == [
         imagehash_of(sample.root / path) for path in table["path"]
     ]
 
@@ -74,7 +75,7 @@ def binary_digits(hashed):
 def test_wider_fingerprints_have_the_bits_of_imagehash_first_word_first(photograph, hash_size):
     for seed in range(5):
         picture = photograph(seed, size=(240, 160))
-        found = fingerprints.of_image(picture, hash_size=hash_size)
+        found = catalogue.of_image(picture, hash_size=hash_size)
         assert found.dtype == np.uint64
         assert found.shape == (hash_size**2 // 64,)
         digits = "".join(f"{int(word):064b}" for word in found)
@@ -84,8 +85,8 @@ def test_wider_fingerprints_have_the_bits_of_imagehash_first_word_first(photogra
 
 def test_eight_is_the_usual_size(photograph):
     picture = photograph(1)
-    found = fingerprints.of_image(picture, hash_size=8)
-    assert found == fingerprints.of_image(picture)
+    found = catalogue.of_image(picture, hash_size=8)
+    assert found == catalogue.of_image(picture)
     assert isinstance(found, np.uint64)
     assert f"{int(found):064b}" == binary_digits(imagehash.dhash(picture))
 
@@ -95,14 +96,14 @@ def test_another_size_is_refused(photograph, hash_size):
     with pytest.raises(
         Problem, match=r"hash_size .*: it is 8 \(64 bits\), 16 \(256 bits\) or another"
     ):
-        fingerprints.of_image(photograph(1), hash_size=hash_size)
+        catalogue.of_image(photograph(1), hash_size=hash_size)
 
 
 # The table
 
 
 def test_the_table_has_one_row_an_image(photographs):
-    table = fingerprints.of_folder(photographs)
+    table = catalogue.of_folder(photographs)
     assert table.columns.tolist() == [
         "path",
         "category",
@@ -123,7 +124,7 @@ def test_the_table_has_one_row_an_image(photographs):
 def test_the_types_of_the_columns_do_not_depend_on_the_files(photographs, tmp_path):
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "empty.jpg").touch()
-    good, bad = fingerprints.of_folder(photographs), fingerprints.of_folder(tmp_path / "bad")
+    good, bad = catalogue.of_folder(photographs), catalogue.of_folder(tmp_path / "bad")
     assert good.dtypes.to_dict() == bad.dtypes.to_dict()
     assert str(good["fingerprint"].dtype) == "UInt64"
 
@@ -134,7 +135,7 @@ def test_large_fingerprints_are_kept_exactly(tmp_path):
     pixels[7, 8] = 0
     Image.fromarray(pixels).save(tmp_path / "steps.png")
     (tmp_path / "empty.png").touch()  # a missing value, which must not turn the column into floats
-    table = fingerprints.of_folder(tmp_path)
+    table = catalogue.of_folder(tmp_path)
     assert table["fingerprint"].isna().tolist() == [True, False]
     assert int(table["fingerprint"][1]) == 2**64 - 2
 
@@ -143,7 +144,7 @@ def test_two_files_with_one_name_stay_two(tmp_path, photograph):
     for number, name in enumerate(["one.jpg", "a/one.jpg", "a/b/one.jpg"]):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         photograph(number).save(tmp_path / name)
-    table = fingerprints.of_folder(tmp_path).set_index("path")
+    table = catalogue.of_folder(tmp_path).set_index("path")
     assert table["category"].to_dict() == {"one.jpg": "", "a/one.jpg": "a", "a/b/one.jpg": "a/b"}
     assert table["fingerprint"].nunique() == 3
 
@@ -155,7 +156,7 @@ def test_names_may_hold_anything(tmp_path, photograph, name):
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
     photograph().save(path)
-    table = fingerprints.of_folder(tmp_path)
+    table = catalogue.of_folder(tmp_path)
     assert table["path"].tolist() == [name]
     assert table["problem"].tolist() == [""]
 
@@ -163,7 +164,7 @@ def test_names_may_hold_anything(tmp_path, photograph, name):
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
 def test_a_name_that_is_no_text_gets_a_row_that_can_be_printed(tmp_path, photographs):
     (photographs / "cats" / "image_0000.jpg").rename(photographs / os.fsdecode(b"caf\xe9.jpg"))
-    table = fingerprints.of_folder(photographs)
+    table = catalogue.of_folder(photographs)
     row = table[table["problem"] != ""].iloc[0]
     assert (row["path"], row["problem"]) == (
         "caf\\udce9.jpg",
@@ -178,7 +179,7 @@ def test_bad_files_never_stop_a_run(photographs, capsys):
     half = photographs / "dogs" / "image_0005.jpg"
     half.write_bytes(half.read_bytes()[:900])
     (photographs / "dogs" / "link.jpg").symlink_to("nowhere")
-    table = fingerprints.of_folder(photographs)
+    table = catalogue.of_folder(photographs)
     problems = table.set_index("path")["problem"]
     assert problems[problems != ""].index.tolist() == [
         "cats/image_0001.jpg",
@@ -194,7 +195,7 @@ def test_bad_files_never_stop_a_run(photographs, capsys):
         .isna()
         .all(axis=None)
     )
-    assert len(fingerprints.readable(table)) == 5
+    assert len(catalogue.readable(table)) == 5
     assert capsys.readouterr().out.startswith(
         "4 of 9 images could not be read, the first: cats/image_0001.jpg: is not"
     )
@@ -203,7 +204,7 @@ def test_bad_files_never_stop_a_run(photographs, capsys):
 def test_a_folder_named_like_an_image_is_a_folder(photographs, photograph):
     (photographs / "x.jpg").mkdir()
     photograph(9).save(photographs / "x.jpg" / "y.jpg")
-    table = fingerprints.of_folder(photographs)
+    table = catalogue.of_folder(photographs)
     assert table["problem"].eq("").all()
     assert table["path"].tolist()[-1] == "x.jpg/y.jpg"
 
@@ -211,19 +212,19 @@ def test_a_folder_named_like_an_image_is_a_folder(photographs, photograph):
 def test_workers_change_nothing(sample):
     images = [*sample.images, "no/such.jpg"]
     assert len(images) > 64  # fewer would not be worth a second process
-    one = fingerprints.of_folder(sample.root, images, workers=1)
-    two = fingerprints.of_folder(sample.root, images, workers=2)
+    one = catalogue.of_folder(sample.root, images, workers=1)
+    two = catalogue.of_folder(sample.root, images, workers=2)
     pd.testing.assert_frame_equal(one, two)
     assert one.attrs == two.attrs
 
 
 def test_given_images_keep_their_order(photographs):
     images = ["dogs/image_0007.jpg", "cats/image_0001.jpg"]
-    assert fingerprints.of_folder(photographs, images)["path"].tolist() == images
+    assert catalogue.of_folder(photographs, images)["path"].tolist() == images
 
 
 def test_the_options_of_reading_are_kept_with_the_table(photographs):
-    table = fingerprints.of_folder(photographs, fast=True, background=None)
+    table = catalogue.of_folder(photographs, fast=True, background=None)
     assert table.attrs["reading"] == {"rotate": True, "background": None, "fast": True}
 
 
@@ -231,20 +232,20 @@ def test_an_unknown_option_is_refused_at_once(photographs):
     with pytest.raises(
         TypeError, match="unknown argument 'speed'; a file is read with rotate, background, fast"
     ):
-        fingerprints.of_folder(photographs, speed=1)
+        catalogue.of_folder(photographs, speed=1)
 
 
 def test_an_unknown_colour_is_refused_at_once(photographs):
     with pytest.raises(Problem, match="background 'whit': no colour that Pillow knows; try white"):
-        fingerprints.of_folder(photographs, background="whit")
+        catalogue.of_folder(photographs, background="whit")
 
 
 def test_an_empty_folder_is_one_sentence(tmp_path):
     with pytest.raises(Problem, match="holds no images"):
-        fingerprints.of_folder(tmp_path)
+        catalogue.of_folder(tmp_path)
 
 
 @pytest.mark.parametrize("value", [255.0, -1, 2**64, "ff", None])
 def test_only_a_whole_number_of_64_bits_has_hex_digits(value):
     with pytest.raises(Problem, match="is not a fingerprint; it is a whole number of 64 bits"):
-        fingerprints.to_hex(value)
+        catalogue.to_hex(value)

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers import Problem, fingerprints
-from helpers.images import SUFFIXES, find_images, open_image, open_with_size
+from helpers import Problem
+from helpers.fingerprints import catalogue
+from helpers.images.opening import SUFFIXES, find_images, open_image, open_with_size
 
 ORIENTATION = 0x0112  # the EXIF tag
 # What has to be done to an upright picture so that the tag's turn makes it upright again.
@@ -33,7 +34,7 @@ def imagehash_of(path):
 
 
 def fingerprint_of(path, **reading):
-    return fingerprints.to_hex(fingerprints.of_file(path, **reading))
+    return catalogue.to_hex(catalogue.of_file(path, **reading))
 
 
 def write_png(path, width, height, content=b""):
@@ -291,7 +292,7 @@ def test_a_file_that_cannot_be_read_is_one_sentence(
     tmp_path, photograph, make, sentence, monkeypatch
 ):
     monkeypatch.setattr(
-        "helpers.images._formats", lambda: ["JPEG", "PNG"]
+        "helpers.images.opening._formats", lambda: ["JPEG", "PNG"]
     )  # as without pillow-heif
     make(tmp_path / "picture.jpg", photograph)
     with pytest.raises(Problem, match=f"picture.jpg: {sentence}"):
@@ -347,9 +348,9 @@ def test_fast_shrinks_while_decoding_and_still_tells_the_full_size(large_jpeg):
 
 
 def test_fast_stays_within_three_bits_and_is_off_by_default(large_jpeg):
-    exact, fast = fingerprints.of_file(large_jpeg), fingerprints.of_file(large_jpeg, fast=True)
+    exact, fast = catalogue.of_file(large_jpeg), catalogue.of_file(large_jpeg, fast=True)
     assert (int(exact) ^ int(fast)).bit_count() <= 3
-    assert fingerprints.to_hex(exact) == imagehash_of(large_jpeg)
+    assert catalogue.to_hex(exact) == imagehash_of(large_jpeg)
     assert open_image(large_jpeg).size == (2000, 1500)
 
 

@@ -20,9 +20,10 @@ from unittest import mock
 
 import pytest
 
-from helpers import Problem, datasets, near_duplicates, shelf
-from helpers.atomic import write_text
-from helpers.images import find_images
+from helpers import Problem, datasets, shelf
+from helpers.files.atomic import write_text
+from helpers.images.opening import find_images
+from helpers.truth import near_duplicates
 
 # A server that has imported everything once makes a new process in a few hundredths of a second.
 context = multiprocessing.get_context(
@@ -30,7 +31,7 @@ context = multiprocessing.get_context(
 )
 if context.get_start_method() == "forkserver":
     context.set_forkserver_preload(
-        ["helpers.datasets", "helpers.near_duplicates", "helpers.shelf", "pytest"]
+        ["helpers.datasets", "helpers.truth.near_duplicates", "helpers.shelf", "pytest"]
     )
 
 DIED = 99

@@ -15,8 +15,13 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageDraw, ImageFont, features
 
-from helpers import Problem, fingerprints, images, library, mess, pixels, plans, quarantine
+from helpers import Problem
 from helpers.__main__ import main
+from helpers.fingerprints import catalogue
+from helpers.images import opening, pixels
+from helpers.library import inventory
+from helpers.quarantine import moving, plans
+from helpers.truth import mess
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
 _opened = None
@@ -54,7 +59,7 @@ def photos(photographs):
 @pytest.fixture
 def scan(tmp_path, photos):
     """`scan(**keywords)` with a cache of the test's own, in this process."""
-    return lambda **keywords: library.scan(
+    return lambda **keywords: inventory.scan(
         photos, **{"cache": tmp_path / "cache", "workers": 1, **keywords}
     )
 
@@ -68,7 +73,7 @@ def plan_of(scan, photos):
 def propose(table, folder, **keywords):
     """In this process, with a cache beside the folder."""
     about = {"cache": folder.parent / "cache", "workers": 1}
-    return library.propose(table, folder, **{**about, **keywords})
+    return inventory.propose(table, folder, **{**about, **keywords})
 
 
 def by_path(plan):
@@ -101,9 +106,9 @@ def copy(source, target, modified=None):
 def test_scan_tells_what_there_is_to_know(scan, photos):
     photo = photos / "cats" / "image_0001.jpg"
     table = scan()
-    assert list(table.columns) == list(library.TABLE)
-    assert table.dtypes.astype(str).to_dict() == library.TABLE
-    others = fingerprints.of_folder(photos)
+    assert list(table.columns) == list(inventory.TABLE)
+    assert table.dtypes.astype(str).to_dict() == inventory.TABLE
+    others = catalogue.of_folder(photos)
     for column in ("path", "width", "height", "fingerprint", "problem"):
         assert table[column].tolist() == others[column].tolist()
     row = table.set_index("path").loc["cats/image_0001.jpg"]
@@ -155,9 +160,9 @@ def test_bad_files_are_remembered_too(scan, photos, reads):
 
 
 def test_by_default_it_remembers_in_the_data_folder(data_folder, photos, reads):
-    table = library.scan(photos, workers=1)
+    table = inventory.scan(photos, workers=1)
     reads()
-    assert library.scan(photos, workers=1).equals(table)
+    assert inventory.scan(photos, workers=1).equals(table)
     assert reads() == []
     assert [path.parent.name for path in data_folder.rglob("*.txt")] == ["libraries"]
 
@@ -166,7 +171,7 @@ def test_two_libraries_do_not_share_what_is_remembered(scan, photos, tmp_path, p
     first = scan()
     other = tmp_path / "other"
     save(photograph(77), other / "cats" / "image_0000.jpg")
-    assert len(library.scan(other, cache=tmp_path / "cache", workers=1)) == 1
+    assert len(inventory.scan(other, cache=tmp_path / "cache", workers=1)) == 1
     assert scan().equals(first)
 
 
@@ -209,7 +214,7 @@ def test_a_cache_that_cannot_be_read_or_written_stops_nothing(scan, tmp_path, ca
 def test_what_other_versions_found_is_not_trusted(scan, reads, monkeypatch, capsys):
     table = scan()
     reads()
-    monkeypatch.setattr(library, "version", lambda package: "9.9")
+    monkeypatch.setattr(inventory, "version", lambda package: "9.9")
     assert scan().equals(table)
     assert reads() == sorted(table["path"])
     assert capsys.readouterr().out == ""
@@ -218,17 +223,17 @@ def test_what_other_versions_found_is_not_trusted(scan, reads, monkeypatch, caps
 def test_the_cache_never_lies_in_the_library(photos, monkeypatch, capsys):
     for inside in (photos, photos / "cache", photos / "cats" / ".." / "x"):
         with pytest.raises(Problem, match="lies inside the photo library"):
-            library.scan(photos, cache=inside, workers=1)
+            inventory.scan(photos, cache=inside, workers=1)
     monkeypatch.setenv("FINGERPRINTS_DATA", str(photos / "data"))
     before = everything(photos)
-    assert len(library.scan(photos, workers=1)) == 8
+    assert len(inventory.scan(photos, workers=1)) == 8
     assert "is not remembered" in capsys.readouterr().out
     assert everything(photos) == before
 
 
 def test_an_interrupted_scan_remembers_what_it_had_read(scan, photos, reads, monkeypatch):
-    monkeypatch.setattr(library, "_FILES_AT_A_TIME", 3)
-    share_out, calls = library.share_out, []
+    monkeypatch.setattr(inventory, "_FILES_AT_A_TIME", 3)
+    share_out, calls = inventory.share_out, []
 
     def interrupted(*arguments, **keywords):
         calls.append(1)
@@ -236,7 +241,7 @@ def test_an_interrupted_scan_remembers_what_it_had_read(scan, photos, reads, mon
             raise KeyboardInterrupt
         return share_out(*arguments, **keywords)
 
-    monkeypatch.setattr(library, "share_out", interrupted)
+    monkeypatch.setattr(inventory, "share_out", interrupted)
     with pytest.raises(KeyboardInterrupt):
         scan()
     reads()
@@ -384,7 +389,7 @@ def test_what_could_not_be_opened_is_tried_again(scan, photos, monkeypatch):
 
 
 def test_a_file_that_changes_while_it_is_read_is_not_trusted(scan, photos, monkeypatch):
-    about = library._about_picture
+    about = inventory._about_picture
 
     def meanwhile(file, content):
         found = about(file, content)
@@ -392,7 +397,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_trusted(scan, photos, monke
             os.utime(file, (1, 1))
         return found
 
-    monkeypatch.setattr(library, "_about_picture", meanwhile)
+    monkeypatch.setattr(inventory, "_about_picture", meanwhile)
     row = scan().set_index("path").loc["cats/image_0003.jpg"]
     assert "was written to while it was read" in row["problem"]
     assert row["sha256"] == ""
@@ -405,7 +410,7 @@ def test_a_quarantine_inside_is_left_out_and_says_so(scan, photos):
         copy(photos / "cats" / "image_0000.jpg", shut / inside)
     copy(photos / "cats" / "image_0000.jpg", photos / "old" / "library" / "image.jpg")
     assert len(propose(scan(), photos)) == 4
-    (shut / quarantine.JOURNAL).touch()
+    (shut / moving.JOURNAL).touch()
     table = scan()
     found = table["path"].str.startswith("old/")
     assert table["path"][found].tolist() == ["old/library-quarantine", "old/library/image.jpg"]
@@ -415,15 +420,15 @@ def test_a_quarantine_inside_is_left_out_and_says_so(scan, photos):
 
 def test_what_was_moved_is_not_offered_again_from_the_folder_above(scan, photos, tmp_path):
     copy(photos / "cats" / "image_0000.jpg", photos / "again.jpg")
-    assert quarantine.apply(photos, propose(scan(), photos))["outcome"].tolist() == ["moved"]
+    assert moving.apply(photos, propose(scan(), photos))["outcome"].tolist() == ["moved"]
     (tmp_path / "cache").rename(tmp_path.with_name(f"{tmp_path.name}-cache"))
-    table = library.scan(tmp_path, cache=tmp_path.with_name(f"{tmp_path.name}-cache"), workers=1)
+    table = inventory.scan(tmp_path, cache=tmp_path.with_name(f"{tmp_path.name}-cache"), workers=1)
     assert table["sha256"][table["sha256"] != ""].is_unique
     for place in ("photographs-quarantine", "photographs-quarantine/again"):
         (tmp_path / place).mkdir(exist_ok=True)
         copy(photos / "cats" / "image_0001.jpg", tmp_path / place / "x.jpg")
         with pytest.raises(Problem, match="is or lies in a quarantine"):
-            library.scan(tmp_path / place, cache=tmp_path.parent / "cache", workers=1)
+            inventory.scan(tmp_path / place, cache=tmp_path.parent / "cache", workers=1)
 
 
 @pytest.mark.parametrize(
@@ -442,15 +447,15 @@ def test_a_library_of_another_program_is_left_alone(name, scan, photos):
     assert set(propose(table, photos)["path"]) == {"cats/image_0000.jpg", "pictures/beside it.jpg"}
     for folder in (shut, shut / "originals"):
         with pytest.raises(Problem, match="is or lies in a library of another program"):
-            library.scan(folder, cache=photos.parent / "cache", workers=1)
+            inventory.scan(folder, cache=photos.parent / "cache", workers=1)
 
 
 def test_a_folder_that_is_none_is_one_sentence(tmp_path):
     with pytest.raises(Problem, match="no such folder"):
-        library.scan(tmp_path / "nowhere", cache=tmp_path / "cache")
+        inventory.scan(tmp_path / "nowhere", cache=tmp_path / "cache")
     (tmp_path / "empty").mkdir()
     with pytest.raises(Problem, match="holds no images"):
-        library.scan(tmp_path / "empty", cache=tmp_path / "cache")
+        inventory.scan(tmp_path / "empty", cache=tmp_path / "cache")
 
 
 # Which pictures are flat
@@ -460,18 +465,18 @@ def test_a_folder_that_is_none_is_one_sentence(tmp_path):
 @pytest.mark.parametrize("colour", ["black", "white", "teal", "#808080"])
 def test_one_colour_is_flat_also_with_noise_or_a_frame(colour, size):
     flat = Image.new("RGB", size, colour)
-    assert library.is_flat(flat)
+    assert inventory.is_flat(flat)
     noise = np.random.default_rng(0).integers(-3, 4, (*size[::-1], 3)) + np.asarray(flat)
-    assert library.is_flat(Image.fromarray(np.clip(noise, 0, 255).astype(np.uint8)))
+    assert inventory.is_flat(Image.fromarray(np.clip(noise, 0, 255).astype(np.uint8)))
 
 
 def test_stripes_from_side_to_side_are_flat_for_a_fingerprint_that_compares_sideways():
-    assert library.is_flat(Image.linear_gradient("L"))
-    assert not library.is_flat(Image.linear_gradient("L").rotate(90))
+    assert inventory.is_flat(Image.linear_gradient("L"))
+    assert not inventory.is_flat(Image.linear_gradient("L").rotate(90))
 
 
 def test_photographs_are_not_flat(sample):
-    assert not any(library.is_flat(Image.open(sample.root / path)) for path in sample.whole)
+    assert not any(inventory.is_flat(Image.open(sample.root / path)) for path in sample.whole)
 
 
 # By how much two pictures differ
@@ -768,7 +773,7 @@ def test_transparent_pictures_are_compared_by_their_bytes_only(plan_of, photos):
             on_alpha.ellipse(box, 255)
         on_alpha.text((60, 400), text, 255, font_size=44)
         save(with_alpha(card, alpha), photos / f"{text}.png")
-    laid = [images.open_image(path) for path in photos.glob("*.png")]
+    laid = [opening.open_image(path) for path in photos.glob("*.png")]
     assert pixels.difference(*laid) == 0
     assert len(plan_of()) == 0
     copy(photos / "Sorry for your loss.png", photos / "again.png")
@@ -782,7 +787,7 @@ def test_a_cut_out_does_not_go_for_a_larger_version_without_transparency(
         photograph(11, size=(300, 200)), Image.radial_gradient("L").resize((300, 200))
     )
     save(cut_out, photos / "cut out.png", modified=1000)
-    flat = images.open_image(photos / "cut out.png").resize((330, 220), Image.Resampling.LANCZOS)
+    flat = opening.open_image(photos / "cut out.png").resize((330, 220), Image.Resampling.LANCZOS)
     save(flat, photos / "flat.jpg", modified=2000, quality=95)
     assert len(plan_of()) == 0
 
@@ -860,7 +865,7 @@ def test_deep_is_what_has_more_than_8_bits_a_channel(scan, photos, photograph):
 def test_a_master_of_16_bits_does_not_go_for_a_preview_of_8(scale, plan_of, photos, photograph):
     master = Image.fromarray(sixteen_bits(photograph(16, size=(300, 200))))
     save(master, photos / "master.tif", modified=2000)
-    preview = images.open_image(photos / "master.tif").resize((300 * scale, 200 * scale))
+    preview = opening.open_image(photos / "master.tif").resize((300 * scale, 200 * scale))
     save(preview, photos / "preview.png", modified=1000)
     rows = by_path(plan_of())
     assert rows["action"].tolist() == ["look"]
@@ -974,7 +979,7 @@ def test_a_filter_over_the_whole_picture_is_no_copy(plan_of, photos, photograph)
     rows = by_path(plan_of())
     assert set(rows["kept"]) == {"warm.jpg", "a.jpg"}
     look = rows[rows["action"] == "look"].loc["a.jpg"]
-    assert look["difference"] <= library.COPY
+    assert look["difference"] <= inventory.COPY
     assert "alike, but brighter, darker or of other colours as a whole, by " in look["reason"]
     assert "(up to 3 passes); look at both" in look["reason"]
     moves = rows[rows["action"] == "move"]
@@ -1001,7 +1006,7 @@ def test_a_shirt_in_another_blue_is_no_copy(plan_of, photos, photograph):
         picture.save(photos / f"{name}.png")
     rows = by_path(plan_of())
     assert rows["action"].tolist() == ["look"]
-    assert rows["difference"].max() <= library.COPY
+    assert rows["difference"].max() <= inventory.COPY
     assert "of other colours over an area, by" in rows["reason"].iloc[0]
 
 
@@ -1096,8 +1101,8 @@ def test_a_digit_on_a_page_is_seen_at_full_size(plan_of, photos):
     save(page("61.08"), photos / "a.jpg", quality=90, comment=20_000 * "-")
     save(page("81.08"), photos / "b.jpg", quality=90)
     save(page("61.08"), photos / "copy of a.jpg", quality=60)
-    one, other = (images.open_image(photos / name) for name in ("a.jpg", "b.jpg"))
-    assert pixels.difference(one, other) <= library.COPY
+    one, other = (opening.open_image(photos / name) for name in ("a.jpg", "b.jpg"))
+    assert pixels.difference(one, other) <= inventory.COPY
     rows = by_path(plan_of())
     assert rows["action"].to_dict() == {"b.jpg": "look", "copy of a.jpg": "move"}
     assert rows.loc["copy of a.jpg", "kept"] == "a.jpg"
@@ -1121,7 +1126,7 @@ def test_many_frames_of_one_scene_take_few_looks(plan_of, photos, photograph, mo
     assert len(calls) < 200
     assert reads().count("07.bmp") == 2, "for its fingerprint, and for the second look"
     for path, row in rows.iterrows():
-        two = (images.open_image(photos / name) for name in (row["kept"], path))
+        two = (opening.open_image(photos / name) for name in (row["kept"], path))
         assert row["difference"] == round(exact(*two), 1)
 
 
@@ -1211,7 +1216,7 @@ def test_what_was_seen_in_a_changed_file_is_neither_used_nor_remembered(
     table = scan()
     right = propose(table, photos, cache=photos.parent / "another cache")
     assert by_path(right)["action"].tolist() == ["look"]
-    content, thumbnail = (photos / "b.png").read_bytes(), library.thumbnail
+    content, thumbnail = (photos / "b.png").read_bytes(), inventory.thumbnail
 
     def overwrite():
         copy(photos / "a.png", photos / "b.png", modified=3000)
@@ -1230,13 +1235,13 @@ def test_what_was_seen_in_a_changed_file_is_neither_used_nor_remembered(
 
     if when != "meanwhile":
         overwrite()
-    monkeypatch.setattr(library, "thumbnail", opened)
+    monkeypatch.setattr(inventory, "thumbnail", opened)
     capsys.readouterr()
     assert len(propose(table, photos)) == 0
     assert capsys.readouterr().out == (
         "Groups in which a file changed, or could not be opened: 1; scan again.\n"
     )
-    monkeypatch.setattr(library, "thumbnail", thumbnail)
+    monkeypatch.setattr(inventory, "thumbnail", thumbnail)
     bring_back()
     pd.testing.assert_frame_equal(propose(table, photos), right)
 
@@ -1253,7 +1258,7 @@ def test_a_picture_that_goes_away_during_the_second_look_stops_nothing(
     save(picture, photos / "d.jpg", modified=1000, quality=90)
     table = scan()
     whole = propose(table, photos, cache=photos.parent / "another cache")
-    content, thumbnail = (photos / "d.jpg").read_bytes(), library.thumbnail
+    content, thumbnail = (photos / "d.jpg").read_bytes(), inventory.thumbnail
 
     def goes_away(file, size):
         picture = thumbnail(file, size)
@@ -1261,11 +1266,11 @@ def test_a_picture_that_goes_away_during_the_second_look_stops_nothing(
             file.unlink(missing_ok=True)
         return picture
 
-    monkeypatch.setattr(library, "_PICTURES_IN_MEMORY", in_memory)
-    monkeypatch.setattr(library, "thumbnail", goes_away)
+    monkeypatch.setattr(inventory, "_PICTURES_IN_MEMORY", in_memory)
+    monkeypatch.setattr(inventory, "thumbnail", goes_away)
     plan = propose(table, photos)
     assert set(plan["path"]) == {"a.jpg", "small a.jpg", "b.jpg", "small b.jpg"}
-    monkeypatch.setattr(library, "thumbnail", thumbnail)
+    monkeypatch.setattr(inventory, "thumbnail", thumbnail)
     (photos / "d.jpg").write_bytes(content)
     os.utime(photos / "d.jpg", (1000, 1000))
     again = propose(table, photos)
@@ -1288,7 +1293,7 @@ def test_damaged_looks_are_thrown_away_with_a_sentence(two_groups, scan, photos,
 def test_other_versions_look_again(two_groups, scan, photos, reads, monkeypatch):
     table = scan()
     propose(table, photos)
-    monkeypatch.setattr(library, "__version__", "99")
+    monkeypatch.setattr(inventory, "__version__", "99")
     reads()
     propose(table, photos)
     assert len(reads()) == 4
@@ -1298,8 +1303,8 @@ def test_other_versions_look_again(two_groups, scan, photos, reads, monkeypatch)
 def test_other_code_looks_again(module, two_groups, scan, photos, reads, monkeypatch, tmp_path):
     """The version number does not change with every change."""
     source = tmp_path / "source"
-    shutil.copytree(Path(library.__file__).parent, source)
-    monkeypatch.setattr(library.resources, "files", lambda package: source)
+    shutil.copytree(Path(inventory.__file__).parent, source)
+    monkeypatch.setattr(inventory.resources, "files", lambda package: source)
     propose(scan(), photos)
     reads()
     propose(scan(), photos)
@@ -1335,7 +1340,7 @@ def messy(sample, tmp_path_factory):
     place = tmp_path_factory.mktemp("messy")
     tiles = [path for path in sample.images if "/tile_" in path]
     truth = mess.make(sample.root, tiles, place / "photos", files=420, seed=SEED, workers=2)
-    table = library.scan(place / "photos", cache=place / "cache", workers=2)
+    table = inventory.scan(place / "photos", cache=place / "cache", workers=2)
     plan = propose(table, place / "photos", workers=2)
     return place / "photos", truth.set_index("path"), table, plan
 
@@ -1413,8 +1418,8 @@ def test_the_rows_of_a_plan_hang_together(messy):
     facts = ["bytes", "modified", "sha256", "width", "height"]
     known = table.set_index("path").loc[plan["path"], facts].reset_index(drop=True)
     assert plan[facts].astype(object).fillna(-1).equals(known.astype(object).fillna(-1))
-    assert (moves["difference"] <= library.COPY).all()
-    assert (plan["correlation"] >= library.LOOK_ALIKE).all()
+    assert (moves["difference"] <= inventory.COPY).all()
+    assert (plan["correlation"] >= inventory.LOOK_ALIKE).all()
     assert (plan["reason"] != "").all()
     largest = plan.assign(area=plan["width"] * plan["height"]).groupby("group")["area"]
     assert (largest.first().fillna(0) == largest.max().fillna(0)).all()
@@ -1430,7 +1435,7 @@ def test_the_plan_depends_neither_on_workers_nor_on_the_order_of_files(workers, 
 
 def test_the_table_does_not_depend_on_workers(messy, tmp_path):
     folder, _, table, _ = messy
-    assert library.scan(folder, cache=tmp_path / "cache", workers=1).equals(table)
+    assert inventory.scan(folder, cache=tmp_path / "cache", workers=1).equals(table)
 
 
 def test_a_wider_radius_makes_no_proposal_wrong(messy):
@@ -1727,7 +1732,7 @@ def test_clean_names_all_if_asked_to(twice, capsys):
 
 
 def test_clean_counts_what_it_does_not_look_at(twice, capsys):
-    shut = ["my.photoslibrary/e.plist", f"aside/{quarantine.JOURNAL}", "aside/f.mov"]
+    shut = ["my.photoslibrary/e.plist", f"aside/{moving.JOURNAL}", "aside/f.mov"]
     seen = ["a.MOV", "b.mov", "cats/c.nef", "README"]
     for name in (*seen, ".hidden.mov", ".hidden/d.mov", *shut):
         (twice / name).parent.mkdir(exist_ok=True)
@@ -1833,4 +1838,4 @@ def test_apply_and_undo_at_once_is_not_understood(twice, capsys):
 def test_the_help_tells_the_radius(capsys):
     with pytest.raises(SystemExit):
         run("clean", "--help")
-    assert f"compared ({library.RADIUS})" in " ".join(capsys.readouterr().out.split())
+    assert f"compared ({inventory.RADIUS})" in " ".join(capsys.readouterr().out.split())

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers import Problem, mess, pixels
-from helpers.images import find_images, open_image
+from helpers import Problem
+from helpers.images import pixels
+from helpers.images.opening import find_images, open_image
+from helpers.truth import mess
 
 
 def contents(folder):

@@ -13,8 +13,14 @@ import pytest
 from PIL import Image
 
 from helpers import Problem
-from helpers.images import find_images
-from helpers.near_duplicates import article_needles, gather, random_needles, read_truth, write_truth
+from helpers.images.opening import find_images
+from helpers.truth.near_duplicates import (
+    article_needles,
+    gather,
+    random_needles,
+    read_truth,
+    write_truth,
+)
 
 
 def contents(folder):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers import checks, results
+from helpers.classroom import checks, results
 
 HERE = Path(__file__).parents[1] / "notebooks"
 CHAPTERS = sorted(HERE.glob("0[1-9]*.ipynb"))

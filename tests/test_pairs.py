@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import Problem, pairs
+from helpers import Problem
+from helpers.search import pairs
 
 COLUMNS = ["first", "second", "distance"]
 

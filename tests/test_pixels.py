@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
-from helpers import pixels
+from helpers.images import pixels
 
 
 def noise(seed, size=(90, 70)):
@@ -222,7 +222,7 @@ def test_a_filter_moves_the_mean_levels_and_compression_does_not(seed, photograp
 
 
 def test_only_who_looks_for_a_part_waits_for_scikit_image():
-    code = "import sys, helpers.pixels; sys.exit('skimage' in sys.modules)"
+    code = "import sys, helpers.images.pixels; sys.exit('skimage' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

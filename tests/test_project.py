@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 import helpers
-from helpers import datasets, explore, results
+from helpers import datasets
+from helpers.classroom import results
+from helpers.explore import page
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -94,7 +96,7 @@ def test_modules_import_only_from_floors_below():
 def test_make_lab_lets_uploads_through_that_the_page_speaks_of():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     [size] = re.findall(r"'websocket_max_message_size': (\d+)", makefile)
-    assert int(size) == explore.LAB_UPLOAD_MEGABYTES * 2**20
+    assert int(size) == page.LAB_UPLOAD_MEGABYTES * 2**20
 
 
 def test_data_lands_in_the_clone_or_else_where_the_user_keeps_such_things(monkeypatch, tmp_path):

@@ -22,9 +22,10 @@ import pandas as pd
 import pytest
 from filelock import FileLock
 
-from helpers import Problem, quarantine
-from helpers.atomic import exclusive
-from helpers.quarantine import JOURNAL, LOCK, RESERVE, apply, undo
+from helpers import Problem
+from helpers.files.atomic import exclusive
+from helpers.quarantine import moving
+from helpers.quarantine.moving import JOURNAL, LOCK, RESERVE, apply, undo
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="Windows does this otherwise")
 
@@ -33,7 +34,7 @@ context = multiprocessing.get_context(
     "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 )
 if context.get_start_method() == "forkserver":
-    context.set_forkserver_preload(["helpers.quarantine", "pytest"])
+    context.set_forkserver_preload(["helpers.quarantine.moving", "pytest"])
 
 DIED = 99
 COLUMNS = ["action", "path", "kept", "bytes", "sha256"]
@@ -199,7 +200,7 @@ def test_a_disk_without_room_for_all_is_told_before_the_first_move(library, plan
         pytest.skip("it is the same file system")
     before, needed = state(library), int(plan.loc[plan["action"] == "move", "bytes"].sum())
     room = mock.Mock(free=needed - 1)
-    monkeypatch.setattr(quarantine.shutil, "disk_usage", lambda place: room)
+    monkeypatch.setattr(moving.shutil, "disk_usage", lambda place: room)
     try:
         with pytest.raises(Problem, match=r"has room for .* MB, and .* MB are to move there"):
             apply(library, plan, place)
@@ -232,7 +233,7 @@ def test_a_network_drive_without_locks_will_do(number, library, place, plan, mon
 
 
 def test_undo_can_write_in_the_journal_of_a_full_disk(library, place, plan, monkeypatch):
-    before, write = state(library), quarantine._Journal.write
+    before, write = state(library), moving._Journal.write
 
     def on_a_full_disk(journal, *words):
         if (place / RESERVE).exists():
@@ -240,7 +241,7 @@ def test_undo_can_write_in_the_journal_of_a_full_disk(library, place, plan, monk
         write(journal, *words)
 
     apply(library, plan)
-    monkeypatch.setattr(quarantine._Journal, "write", on_a_full_disk)
+    monkeypatch.setattr(moving._Journal, "write", on_a_full_disk)
     assert set(undo(place)["outcome"]) == {"put back"}
     assert state(library) == before
 
@@ -358,7 +359,7 @@ def test_what_has_changed_is_left_alone_with_a_sentence(which, spoil, library, p
 
 def test_a_kept_file_that_goes_between_two_moves_is_missed(library, plan, monkeypatch):
     """It is looked at before each move, not once for all."""
-    move, moved = quarantine._Journal.move, []
+    move, moved = moving._Journal.move, []
 
     def and_then(self, where, path, *rest):
         move(self, where, path, *rest)
@@ -366,7 +367,7 @@ def test_a_kept_file_that_goes_between_two_moves_is_missed(library, plan, monkey
             moved.append(path)
             (library / KEPT).unlink()
 
-    monkeypatch.setattr(quarantine._Journal, "move", and_then)
+    monkeypatch.setattr(moving._Journal, "move", and_then)
     assert set(left_alone(apply(library, plan))) == OF_ITS_GROUP - set(moved)
 
 
@@ -520,14 +521,14 @@ def test_a_file_that_comes_between_the_look_and_the_move_is_not_overwritten(
     way, library, place, plan
 ):
     """The operating system refuses; where there are no links, it cannot."""
-    move = quarantine._move
+    move = moving._move
 
     def meanwhile(source, target, *rest):
         if target == place / SPOILED:
             target.write_bytes(b"somebody else's")
         move(source, target, *rest)
 
-    with way_of(way, library, place), mock.patch.object(quarantine, "_move", meanwhile):
+    with way_of(way, library, place), mock.patch.object(moving, "_move", meanwhile):
         done = apply(library, plan)
     assert "could not be moved" in left_alone(done)[SPOILED]
     assert (place / SPOILED).read_bytes() == b"somebody else's"
@@ -591,8 +592,8 @@ def at_the_moment(moment, source, target, act):
     names, wrap = (
         (["_move"], before) if moment == "before the move" else (["_synchronise", "_rename"], after)
     )
-    patch = {name: wrap(getattr(quarantine, name)) for name in names}
-    with mock.patch.multiple(quarantine, **patch):
+    patch = {name: wrap(getattr(moving, name)) for name in names}
+    with mock.patch.multiple(moving, **patch):
         yield
     assert acted, "the moment came"
 
@@ -672,7 +673,7 @@ def test_the_plan_that_was_carried_out_lies_in_quarantine(library, place, plan):
 
 
 def test_it_is_written_as_other_plans_are(library, place, plan, tmp_path):
-    from helpers.plans import write_plan
+    from helpers.quarantine.plans import write_plan
 
     write_plan(tmp_path / "plan.csv", plan)
     apply(library, plan)
@@ -695,7 +696,7 @@ def test_another_plan_gets_another_number_and_the_same_one_none(library, place, 
 
 def test_it_is_there_before_the_first_file_moves(library, place, plan):
     with (
-        mock.patch.object(quarantine, "_move", side_effect=KeyboardInterrupt),
+        mock.patch.object(moving, "_move", side_effect=KeyboardInterrupt),
         pytest.raises(KeyboardInterrupt),
     ):
         apply(library, plan)
@@ -739,7 +740,7 @@ def test_a_link_in_a_circle_is_no_library_and_no_quarantine(plan, tmp_path):
 
 def test_a_whole_disk_has_nothing_beside_it(plan):
     with pytest.raises(Problem, match="is a whole disk, so nothing lies beside it; name a quarant"):
-        quarantine.default_quarantine(Path.cwd().anchor)
+        moving.default_quarantine(Path.cwd().anchor)
 
 
 def test_undo_leaves_alone_what_changed_or_came_or_went_in_quarantine(library, place, plan):
@@ -1053,13 +1054,13 @@ def test_a_journal_that_is_lost_is_told_and_nothing_is_moved(library, place, pla
 
 def test_each_move_is_announced_before_and_confirmed_after(library, place, plan):
     journal = place / JOURNAL
-    move, seen = quarantine._move, []
+    move, seen = moving._move, []
 
     def look(*arguments):
         seen.append([json.loads(line) for line in journal.read_bytes().splitlines()])
         move(*arguments)
 
-    with mock.patch.object(quarantine, "_move", look):
+    with mock.patch.object(moving, "_move", look):
         apply(library, plan)
     lines = [json.loads(line) for line in journal.read_bytes().splitlines()]
     assert lines[0] == ["folder", str(library)]
@@ -1121,7 +1122,7 @@ def work_until(operation, job, way, place):
 
         return written
 
-    with mock.patch.object(quarantine._Journal, "write", line(quarantine._Journal.write)):
+    with mock.patch.object(moving._Journal, "write", line(moving._Journal.write)):
         sys.addaudithook(hook)
         work(job, way, place)
 

@@ -3,15 +3,17 @@
 import numpy as np
 import pytest
 
-from helpers import Problem, fingerprints, images, steps
+from helpers import Problem
+from helpers.fingerprints import catalogue, steps
+from helpers.images import opening
 
 
 def test_the_table_of_bits_is_what_dhash_compares(photograph, sample):
     for image in [photograph(seed) for seed in range(5)] + [
-        images.open_image(sample.root / path) for path in sample.images[::10]
+        opening.open_image(sample.root / path) for path in sample.images[::10]
     ]:
         seen = steps.Steps(image)
-        assert np.array_equal(steps.bits(fingerprints.of_image(image)), seen.bits)
+        assert np.array_equal(steps.bits(catalogue.of_image(image)), seen.bits)
         assert seen.pixels.shape == (8, 9)
 
 

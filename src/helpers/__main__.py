@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from helpers import Problem, bank, fingerprints, near_duplicates, shelf
-from helpers.atomic import exclusive, give_name, unique_partial, write_problem
+from helpers import Problem, shelf
+from helpers.files.atomic import exclusive, give_name, unique_partial, write_problem
+from helpers.fingerprints import catalogue
+from helpers.gate import bank
 from helpers.hamming import check_radius
-from helpers.images import READING, find_images
+from helpers.images.opening import READING, find_images
+from helpers.truth import near_duplicates
 
 
 def gather(arguments: argparse.Namespace) -> None:
@@ -77,7 +80,9 @@ def search(arguments: argparse.Namespace) -> None:
             file=sys.stderr,
         )
     if arguments.save_grid:
-        from helpers import plots  # matplotlib is slow to import, and only the grid needs it
+        from helpers.classroom import (
+            plots,  # matplotlib is slow to import, and only the grid needs it
+        )
 
         figure = plots.query_grid(arguments.dataset, Path(arguments.query).resolve(), found)
         try:
@@ -94,24 +99,25 @@ def clean(arguments: argparse.Namespace) -> int:
     Nothing is touched, unless --apply moves them into a quarantine folder, or --undo puts them back. Ends with 0, or with 1 if
     --apply or --undo left a file alone.
     """
-    from helpers import library, plans, quarantine  # they take a second to import
+    from helpers.library import inventory
+    from helpers.quarantine import moving, plans  # they take a second to import
 
     if arguments.workers is not None and arguments.workers < 1:
         raise Problem(f"--workers {arguments.workers}: is no number of processes; it starts at 1")
     folder = Path(arguments.folder)
-    place = Path(arguments.quarantine or quarantine.default_quarantine(folder))
+    place = Path(arguments.quarantine or moving.default_quarantine(folder))
     if arguments.undo:
         for option in ("plan", "sheet", "radius", "keep"):
             if getattr(arguments, option) is not None:
                 raise Problem(f"--{option}: has no meaning beside --undo; leave it out")
-        done = quarantine.undo(place, folder)
+        done = moving.undo(place, folder)
         print(f"Put back: {(done['outcome'] == 'put back').sum()} files")
         return _print_left_alone(done, arguments)
     carry_out = arguments.apply and arguments.plan
     for written in filter(None, (arguments.sheet, None if carry_out else arguments.plan)):
         _check_outside(written, folder)
         _check_outside(written, place)
-    quarantine.check_place(folder, place)
+    moving.check_place(folder, place)
     if arguments.sheet:
         plans.check_sheet(arguments.sheet)
     if carry_out:
@@ -126,17 +132,17 @@ def clean(arguments: argparse.Namespace) -> int:
             raise Problem(
                 f"{arguments.plan}: is there already; add --apply to carry it out, or name another file"
             )
-        radius = check_radius(library.RADIUS if arguments.radius is None else arguments.radius)
+        radius = check_radius(inventory.RADIUS if arguments.radius is None else arguments.radius)
         keep = _inside(folder, arguments.keep or [])
-        table = library.scan(folder, workers=arguments.workers)
+        table = inventory.scan(folder, workers=arguments.workers)
         with _until_nobody_reads():
             _print_some("No picture", table[table["problem"] != ""], "problem", arguments)
-            if others := library.not_looked_at(folder):
+            if others := inventory.not_looked_at(folder):
                 kinds = ", ".join(f"{number:,} {kind}" for kind, number in others.most_common(5))
                 print(
                     f"Not looked at: {others.total():,} other files ({kinds}{' ...' * (len(others) > 5)})"
                 )
-        plan = library.propose(table, folder, radius, keep=keep, workers=arguments.workers)
+        plan = inventory.propose(table, folder, radius, keep=keep, workers=arguments.workers)
         if arguments.plan:
             if os.path.lexists(arguments.plan):
                 raise Problem(f"{arguments.plan}: has come meanwhile; name another file")
@@ -152,7 +158,7 @@ def clean(arguments: argparse.Namespace) -> int:
         with _until_nobody_reads():
             print(f"The pictures are in {arguments.sheet}.")
     if arguments.apply:
-        done = quarantine.apply(folder, plan, place)
+        done = moving.apply(folder, plan, place)
         moved = (done["outcome"] == "moved").sum()
         print(
             f"Moved to {place}: {moved} files; --undo puts them back" if moved else "Moved: 0 files"
@@ -274,7 +280,7 @@ def gate_list(arguments: argparse.Namespace) -> None:
         texts = [row.time, row.reason, row.source]
         if arguments.withdrawn:
             texts.append(f"withdrawn: {row.withdrawn}" if row.withdrawn else "in force")
-        digits = fingerprints.to_hex(row.fingerprint)
+        digits = catalogue.to_hex(row.fingerprint)
         print(row.entry, digits, *map(_one_line, texts), sep="\t")
 
 

@@ -20,10 +20,11 @@ import pooch
 import requests
 from PIL import Image
 
-from helpers import Problem, fingerprints
-from helpers.atomic import exclusive, new_folder, write_text
-from helpers.images import find_images
-from helpers.parallel import progress_bar
+from helpers import Problem
+from helpers.files.atomic import exclusive, new_folder, write_text
+from helpers.files.parallel import progress_bar
+from helpers.fingerprints import catalogue
+from helpers.images.opening import find_images
 
 #: The official archive.
 CALTECH_101_URL = "https://data.caltech.edu/records/mzrjq-6wc02/files/caltech-101.zip"
@@ -221,7 +222,7 @@ def own_folder(folder: str | Path) -> Dataset:
         raise Problem(
             f"{given}: no such dataset; it is 'caltech-101', 'sample', or the path of a folder of images"
         )
-    table = fingerprints.of_folder(folder)
+    table = catalogue.of_folder(folder)
     left_out = table[table["problem"] != ""]
     images = table["path"][table["problem"] == ""].tolist()
     if len(left_out):

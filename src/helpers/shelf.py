@@ -28,11 +28,12 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from helpers import Problem, fingerprints
-from helpers.atomic import clear, exclusive, new_folder, write_problem
+from helpers import Problem
+from helpers.files.atomic import clear, exclusive, new_folder, write_problem
+from helpers.fingerprints import catalogue
 from helpers.hamming import check_radius
-from helpers.images import find_images
-from helpers.search import LinearScan
+from helpers.images.opening import find_images
+from helpers.search.linear import LinearScan
 
 #: The one key beside the fingerprints: a JSON text that says what made the shelf and from which files.
 ABOUT = "about"
@@ -72,7 +73,7 @@ class Shelf(Mapping):
 
     @property
     def reading(self) -> dict:
-        """How the shelf's images were read: the arguments of `helpers.images.open_image`."""
+        """How the shelf's images were read: the arguments of `helpers.images.opening.open_image`."""
         return self.about.get("reading", AS_STORED)
 
     def find(
@@ -108,9 +109,9 @@ class Shelf(Mapping):
         radius = check_radius(radius)
         self.refuse_other(**reading)
         if isinstance(query, (str, Path)):
-            query = fingerprints.of_file(query, **self.reading)
+            query = catalogue.of_file(query, **self.reading)
         if radius == 0:
-            found = {fingerprints.to_hex(query): 0}
+            found = {catalogue.to_hex(query): 0}
         else:
             keys = list(self)
             rows, bits = self._search.within(query, radius)
@@ -123,7 +124,7 @@ class Shelf(Mapping):
 
     @cached_property
     def _search(self) -> LinearScan:
-        return LinearScan(np.array([fingerprints.from_hex(key) for key in self], dtype=np.uint64))
+        return LinearScan(np.array([catalogue.from_hex(key) for key in self], dtype=np.uint64))
 
     def refuse_other(self, **reading: object) -> None:
         """Raise `Problem` if fingerprints made here and now, read this way, cannot be compared with the shelf's.
@@ -131,7 +132,7 @@ class Shelf(Mapping):
         Compared are how files are read and the first number of the versions of imagehash and Pillow (fingerprints have
         changed with those: imagehash 3 and 4, Pillow 2.7).
         """
-        fingerprints.complete_reading(reading)
+        catalogue.complete_reading(reading)
         for key, value in reading.items():
             if value != self.reading[key]:
                 raise Problem(
@@ -175,7 +176,7 @@ def build(
     replace : bool
         Read all images anew; an old shelf, however it was made, gives way to the new one.
     workers, **reading
-        See `helpers.fingerprints.of_folder`.
+        See `helpers.fingerprints.catalogue.of_folder`.
 
     Returns
     -------
@@ -221,7 +222,7 @@ def build(
                     f"{path}: was built from another folder, which has another {name}; index a folder above both, "
                     "choose a new name, or build it anew (replace)"
                 )
-        table = fingerprints.of_folder(folder, changed, workers=workers, **made["reading"])
+        table = catalogue.of_folder(folder, changed, workers=workers, **made["reading"])
         taken_anew = set(table["path"])
         if taken_anew & set(known):  # changed since: off its old place
             index = {
@@ -229,7 +230,7 @@ def build(
                 for key, names in index.items()
             }
         for row in table[table["problem"] == ""].itertuples():
-            key = fingerprints.to_hex(row.fingerprint)
+            key = catalogue.to_hex(row.fingerprint)
             index[key] = [*index.get(key, []), row.path]
         listed = {name for names in index.values() for name in names}
         files = {
@@ -291,7 +292,7 @@ def read(path: str | Path) -> Shelf:
                 f"{path}: is no shelf of fingerprints, since {key!r} holds no list of file names"
             )
         try:
-            fingerprints.from_hex(key)
+            catalogue.from_hex(key)
         except Problem as problem:
             raise Problem(f"{path}: is no shelf of fingerprints, since {problem}") from problem
     return Shelf(entries, about)
@@ -471,7 +472,7 @@ def _made_here(reading: dict) -> dict:
     return {
         "algorithm": "dhash",
         "hash_size": 8,
-        "reading": fingerprints.complete_reading(reading),
+        "reading": catalogue.complete_reading(reading),
         "versions": {name: version(name) for name in ("imagehash", "pillow")},
     }
 

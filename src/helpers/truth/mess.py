@@ -18,9 +18,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from helpers import Problem
-from helpers.atomic import exclusive, new_folder, write_problem
-from helpers.images import open_image
-from helpers.parallel import share_out
+from helpers.files.atomic import exclusive, new_folder, write_problem
+from helpers.files.parallel import share_out
+from helpers.images.opening import open_image
 
 if TYPE_CHECKING:  # imported in `make`: workers do without it and start in half the time
     import pandas as pd
@@ -86,7 +86,7 @@ def make(
     replace : bool
         Replace a mess that stands there already, and all that is in it.
     workers : int, optional
-        Processes; see `helpers.parallel.share_out`. The mess does not depend on it.
+        Processes; see `helpers.files.parallel.share_out`. The mess does not depend on it.
 
     Returns
     -------

@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image, ImageColor
 
 from helpers import Problem
-from helpers.images import READING, find_images, open_image, open_with_size
-from helpers.parallel import share_out
+from helpers.files.parallel import share_out
+from helpers.images.opening import READING, find_images, open_image, open_with_size
 
 if TYPE_CHECKING:  # imported in `of_folder`: workers do without it and start in half the time
     import pandas as pd
@@ -120,7 +120,7 @@ def of_file(path: str | Path, **reading: object) -> np.uint64:
     ----------
     path : str or Path
     **reading
-        ``rotate``, ``background``, ``fast``: see `helpers.images.open_image`.
+        ``rotate``, ``background``, ``fast``: see `helpers.images.opening.open_image`.
 
     Returns
     -------
@@ -157,7 +157,7 @@ def of_folder(
     workers : int, optional
         Processes. If left out all processors, but one for a few images. The table does not depend on it.
     **reading
-        ``rotate``, ``background``, ``fast``: see `helpers.images.open_image`.
+        ``rotate``, ``background``, ``fast``: see `helpers.images.opening.open_image`.
 
     Returns
     -------
@@ -218,7 +218,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def complete_reading(reading: dict) -> dict:
-    """All arguments of `helpers.images.open_image`, the given ones and the defaults of the others."""
+    """All arguments of `helpers.images.opening.open_image`, the given ones and the defaults of the others."""
     unknown = sorted(set(reading) - set(READING))
     if unknown:
         raise TypeError(

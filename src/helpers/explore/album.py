@@ -1,6 +1,6 @@
 """The pictures of a dataset with their fingerprints, one picture of a person's own, and the search for the one among the others.
 
-It is what the page of `helpers.explore` stands on, and knows no controls.
+It is what the page of `helpers.explore.page` stands on, and knows no controls.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from helpers import Problem, datasets, fingerprints, hamming
-from helpers.images import find_images, open_image, open_with_size
-from helpers.search import LinearScan
+from helpers import Problem, datasets, hamming
+from helpers.fingerprints import catalogue
+from helpers.images.opening import find_images, open_image, open_with_size
+from helpers.search.linear import LinearScan
 
 THUMBNAIL = 100  # pixels
 _SIDE = 800  # pixels of the copy that is shown and worked on
@@ -108,13 +109,13 @@ def index(
             report(f"Looking for pictures in {root}.")
         paths = find_images(root)
     if report is None:
-        table = fingerprints.of_folder(root, paths)
+        table = catalogue.of_folder(root, paths)
     else:
         parts = []
         for start in range(0, len(paths), _CHUNK):
             report(f"Reading the pictures of {name}: {start:,} of {len(paths):,} are done.")
             with _without_bar():
-                parts.append(fingerprints.of_folder(root, paths[start : start + _CHUNK]))
+                parts.append(catalogue.of_folder(root, paths[start : start + _CHUNK]))
         table = pd.concat(parts, ignore_index=True)
     good, bad = table[table["problem"] == ""], table[table["problem"] != ""]
     if good.empty:
@@ -199,7 +200,7 @@ def read_picture(path: str | Path, name: str | None = None) -> Picture:
     except Problem as problem:
         raise Problem(f"{name or file}: {str(problem).removeprefix(f'{file}: ')}") from problem
     note = "Of an animation the first frame is taken." if _is_animation(file) else ""
-    value = fingerprints.of_image(image)
+    value = catalogue.of_image(image)
     return Picture(name or file.name, reduced(image), size, value, note, str(path))
 
 
@@ -213,7 +214,7 @@ def read_upload(name: str, content: bytes) -> Picture:
 
 def from_memory(image: Image.Image, name: str = "The picture") -> Picture:
     """A picture that is open already; it stays as it is."""
-    return Picture(name, reduced(image.copy()), image.size, fingerprints.of_image(image))
+    return Picture(name, reduced(image.copy()), image.size, catalogue.of_image(image))
 
 
 def choose(dataset: Pictures, path: str | Path) -> Picture:

@@ -13,9 +13,9 @@ def copy_distances(truth: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     truth : DataFrame
-        From `helpers.near_duplicates.gather`.
+        From `helpers.truth.near_duplicates.gather`.
     table : DataFrame
-        The haystack's fingerprints, from `helpers.fingerprints.of_folder`.
+        The haystack's fingerprints, from `helpers.fingerprints.catalogue.of_folder`.
 
     Returns
     -------

@@ -197,7 +197,7 @@ class LinearScan(Search):
 class CompiledScan(Search):
     """The linear scan as a compiled loop, for 64 bits. It needs numba, an extra: ``pip install numba``.
 
-    See `helpers.compiled`.
+    See `helpers.search.compiled`.
     """
 
     def __init__(self, fingerprints: object) -> None:
@@ -205,7 +205,7 @@ class CompiledScan(Search):
         if self.bits != BITS:
             raise Problem(f"a compiled scan is for {BITS} bits, not {self.bits}; use LinearScan")
         try:
-            from helpers import compiled
+            from helpers.search import compiled
         except ImportError as error:
             raise Problem(
                 "a compiled scan needs numba, which is not installed: "

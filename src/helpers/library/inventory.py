@@ -1,7 +1,7 @@
 """Clean a photo library: find the copies in it, and propose what may go.
 
 Three steps, each of which can be looked at before the next one is taken: `scan` tells about every file, `propose` makes a plan
-from that, and `helpers.quarantine` moves what the plan names, and moves it back.
+from that, and `helpers.quarantine.moving` moves what the plan names, and moves it back.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 import numpy as np
 from PIL import Image
 
-from helpers import Problem, __version__, fingerprints
-from helpers.atomic import exclusive, write_text
-from helpers.images import (
+from helpers import Problem, __version__
+from helpers.files.atomic import exclusive, write_text
+from helpers.files.parallel import share_out
+from helpers.fingerprints import catalogue
+from helpers.images.opening import (
     SUFFIXES,
     check_folder,
     find_images,
@@ -34,8 +36,7 @@ from helpers.images import (
     open_with_size,
     thumbnail,
 )
-from helpers.parallel import share_out
-from helpers.plans import PLAN
+from helpers.quarantine.plans import PLAN
 
 # What only the main process needs is imported where it is used: workers start in a quarter of the time.
 if TYPE_CHECKING:
@@ -43,12 +44,12 @@ if TYPE_CHECKING:
 
 #: Bits by which the fingerprints of copies may differ, unless another radius is asked for.
 RADIUS = 8
-#: The most that copies may differ in one place: see `helpers.pixels.difference`.
+#: The most that copies may differ in one place: see `helpers.images.pixels.difference`.
 COPY = 20.0
 #: The most that the mean levels of copies may differ, over the whole picture, and over each of `PARTS` x `PARTS` of it: see
-#: `helpers.pixels.mean_levels`, and there what compressing and filters do.
+#: `helpers.images.pixels.mean_levels`, and there what compressing and filters do.
 SHIFT, SHIFT_OF_PART, PARTS = 3.0, 5.0, 6
-#: Near pictures that correlate less, as `helpers.pixels.correlation` has it, are near by chance.
+#: Near pictures that correlate less, as `helpers.images.pixels.correlation` has it, are near by chance.
 LOOK_ALIKE = 0.9
 
 #: The columns of the table that `scan` makes, with their types.
@@ -130,7 +131,7 @@ def scan(
         A folder, outside the library, where what was found is remembered, so that the next scan reads only new and changed
         files (of another size or time); ``libraries`` in `helpers.datasets.data_folder` if left out.
     workers : int, optional
-        Processes; see `helpers.parallel.share_out`. The table does not depend on it.
+        Processes; see `helpers.files.parallel.share_out`. The table does not depend on it.
 
     Returns
     -------
@@ -142,7 +143,7 @@ def scan(
         ``quantisation`` (mean step of a JPEG's first quantisation table, the larger the more compressed; missing for other formats),
         ``exposed`` (when, by the camera's clock: EXIF's time of exposure, with its fraction of a second; or empty) and ``problem``:
         empty, or why the picture could not be read. A file that cannot be decoded has a ``sha256`` all the same; one that cannot be
-        opened, or is a link, has none. A folder inside that is a quarantine of `helpers.quarantine` is one row and is left out: what
+        opened, or is a link, has none. A folder inside that is a quarantine of `helpers.quarantine.moving` is one row and is left out: what
         lies in it belongs to files elsewhere. So is one that belongs to another program (``.photoslibrary`` and the like).
 
     Raises
@@ -273,7 +274,7 @@ def _is_package(folder: PurePath) -> bool:
 
 
 def _is_quarantine(folder: Path) -> bool:
-    from helpers.quarantine import JOURNAL
+    from helpers.quarantine.moving import JOURNAL
 
     with suppress(OSError):  # where it may not be looked at
         return (folder / JOURNAL).is_file()
@@ -343,7 +344,7 @@ def _about_picture(file: Path, content: BinaryIO) -> dict:
     about = {
         "width": width,
         "height": height,
-        "fingerprint": int(fingerprints.of_image(picture)),
+        "fingerprint": int(catalogue.of_image(picture)),
         "flat": is_flat(picture),
     }
     content.seek(0)
@@ -537,21 +538,21 @@ def propose(
     keep : iterable of str
         Folders inside it (relative, with ``/``) from which nothing is to move, an album or the pictures of a web shop.
     copy : float
-        The most that copies may differ in one place: see `helpers.pixels.difference`.
+        The most that copies may differ in one place: see `helpers.images.pixels.difference`.
     look_alike : float
-        The least that look-alikes, and copies, correlate: see `helpers.pixels.correlation`.
+        The least that look-alikes, and copies, correlate: see `helpers.images.pixels.correlation`.
     cache : str or Path, optional
         As for `scan`. What the second look found is remembered for each group of near pictures, so that pictures are opened
         only where a group, or a file in it, has changed. The plan does not depend on it.
     workers : int, optional
-        Processes; see `helpers.parallel.share_out`. The plan does not depend on it.
+        Processes; see `helpers.files.parallel.share_out`. The plan does not depend on it.
 
     Returns
     -------
     DataFrame
         The rows of a group together, the one that stays first: ``group`` (1, 2, ...; look-alikes last), ``action`` (``keep``,
         ``move`` or ``look``), ``kind`` (``best``, ``exact copy``, ``near copy``, ``look-alike``), ``path``, ``kept`` (the path of the one
-        that stays), ``distance`` (bits), ``difference`` (see `helpers.pixels.difference`) and ``correlation``, all three from the one that stays,
+        that stays), ``distance`` (bits), ``difference`` (see `helpers.images.pixels.difference`) and ``correlation``, all three from the one that stays,
         ``width``, ``height``, ``bytes``, ``modified``, ``sha256`` and ``reason`` in words. Nobody who moves is in two rows. One who stays
         may be: once for its copies, once for its look-alikes.
 
@@ -562,7 +563,7 @@ def propose(
 
     Notes
     -----
-    Measured on messes of 5,034 files (`helpers.mess`), with seeds not used while the thresholds were chosen; the mess's own generator was
+    Measured on messes of 5,034 files (`helpers.truth.mess`), with seeds not used while the thresholds were chosen; the mess's own generator was
     known. A copy is found if it and its original end in the same file. CALTECH-101, seed 9001: 2,295 of 2,295 proposals right, 2,293 of
     2,334 copies found (0.982); seed 9003: 2,281 of 2,281, and 2,277 of 2,334 (0.976); the sample, seed 9002: 3,893 of 3,893, and 3,882
     of 4,033 (0.963). Of backups and renamed files all are found; of turned ones 1.000 (0.993 on the sample), of resized 0.968 to 0.975 (0.938), of
@@ -579,8 +580,8 @@ def propose(
     --------
     >>> plan = propose(scan("photos"), "photos")  # doctest: +SKIP
     """
-    from helpers import pairs
     from helpers.hamming import check_radius
+    from helpers.search import pairs
 
     folder, radius = Path(folder), check_radius(radius)
     check_folder(folder)
@@ -661,7 +662,7 @@ class _Job(NamedTuple):
 
 
 def _groups_to_judge(near: pd.DataFrame, about: pd.DataFrame) -> list[_Job]:
-    from helpers import pairs
+    from helpers.search import pairs
 
     neighbours: dict[str, list[str]] = {}
     for first, second in zip(near["first"], near["second"], strict=True):
@@ -863,7 +864,7 @@ class _Pictures:
     """The pictures of a group, at the size at which they are compared. A little of each stays in memory, of a few all."""
 
     def __init__(self, folder: Path, paths: list[str]) -> None:
-        from helpers import pixels
+        from helpers.images import pixels
 
         def opened(path: str) -> Image.Image:
             if picture := thumbnail(folder / path, pixels.COMPARED_SIZE):

@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from helpers import Problem
-from helpers.images import open_with_size
+from helpers.images.opening import open_with_size
 
 #: Okabe and Ito's palette, told apart by the colour-blind; each also has its own line style or marker.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"

@@ -18,9 +18,9 @@ import pandas as pd
 from PIL import Image
 
 from helpers import Problem, __version__
-from helpers.atomic import exclusive, new_folder, write_problem, write_text
-from helpers.images import find_images, open_image, open_with_size
-from helpers.parallel import share_out
+from helpers.files.atomic import exclusive, new_folder, write_problem, write_text
+from helpers.files.parallel import share_out
+from helpers.images.opening import find_images, open_image, open_with_size
 
 FORMATS = {"jpeg": ".jpg", "png": ".png"}
 

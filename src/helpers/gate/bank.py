@@ -41,11 +41,12 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from helpers import Problem, fingerprints
-from helpers.atomic import exclusive, write_problem, write_text
+from helpers import Problem
+from helpers.files.atomic import exclusive, write_problem, write_text
+from helpers.files.parallel import share_out
+from helpers.fingerprints import catalogue
 from helpers.hamming import BITS, as_fingerprints, as_query, check_radius
-from helpers.parallel import share_out
-from helpers.search import LinearScan, MultiIndexHashing, Search
+from helpers.search.linear import LinearScan, MultiIndexHashing, Search
 
 #: Distances, in bits, up to which a picture is blocked, and up to which a person is to look at it.
 BLOCK, REVIEW = 2, 8
@@ -123,7 +124,7 @@ class Bank:
         Make a bank where there is none yet. Otherwise that raises `Problem`: a new bank, made because of a misspelt name, would let
         everything pass.
     **reading
-        ``rotate``, ``background``, ``fast``: how picture files are read (see `helpers.images.open_image`). A bank keeps what it
+        ``rotate``, ``background``, ``fast``: how picture files are read (see `helpers.images.opening.open_image`). A bank keeps what it
         was made with; leave them out to read as it does.
 
     Attributes
@@ -217,7 +218,7 @@ class Bank:
 
     @property
     def reading(self) -> dict:
-        """How picture files are read: the arguments of `helpers.images.open_image`."""
+        """How picture files are read: the arguments of `helpers.images.opening.open_image`."""
         return self.settings["reading"]
 
     def fingerprint(self, picture: str | Path | Image.Image | np.uint64) -> np.uint64:
@@ -226,7 +227,7 @@ class Bank:
         Parameters
         ----------
         picture : str, Path, PIL.Image.Image or uint64
-            A file; or a picture in memory, which is taken as it is (`helpers.images.open_image` turns it upright and lays it on
+            A file; or a picture in memory, which is taken as it is (`helpers.images.opening.open_image` turns it upright and lays it on
             a background); or a fingerprint, which is given back.
 
         Returns
@@ -515,7 +516,7 @@ class Bank:
                 raise Problem(f"entry {entry!r}: it is a whole number, as flag gave it")
         with self._writing():
             digits = [self._withdraw(int(entry), reason) for entry in numbers]
-        return np.array([fingerprints.from_hex(one) for one in digits], dtype=np.uint64)
+        return np.array([catalogue.from_hex(one) for one in digits], dtype=np.uint64)
 
     # As a text file
 
@@ -714,7 +715,7 @@ class Bank:
             )
         try:
             known = then.keys() == made.keys() and then["reading"].keys() == made["reading"].keys()
-            fingerprints.complete_reading(then["reading"])
+            catalogue.complete_reading(then["reading"])
             _first_number(then["versions"])
         except (TypeError, AttributeError, KeyError, Problem) as error:
             raise self._damaged(unknown) from error
@@ -896,7 +897,7 @@ def says_nothing(fingerprints: object) -> np.ndarray:
 def _refuse_nothing(value: np.uint64, name: object) -> None:
     if says_nothing(value):
         raise Problem(
-            f"{name}: its fingerprint {fingerprints.to_hex(value)} says nothing, being nearly that of a plain picture or an "
+            f"{name}: its fingerprint {catalogue.to_hex(value)} says nothing, being nearly that of a plain picture or an "
             "even gradient, all of which would be held back with it; flag it only if you want that (anyway)"
         )
 
@@ -915,7 +916,7 @@ def _fingerprint(reading: dict, place: Path, picture: object) -> np.uint64:
     if isinstance(picture, (str, Path)):
         if _same_file(place, picture):  # to close it would drop SQLite's locks
             raise Problem(f"{picture}: is the bank itself; name a picture")
-        return fingerprints.of_file(picture, **reading)
+        return catalogue.of_file(picture, **reading)
     if isinstance(picture, (int, np.integer)):
         return as_query(picture, words=1)[0]
     if not isinstance(picture, Image.Image):
@@ -923,10 +924,10 @@ def _fingerprint(reading: dict, place: Path, picture: object) -> np.uint64:
             f"a picture is a file, a PIL image or a uint64 fingerprint, not {type(picture).__name__}"
         )
     try:
-        return fingerprints.of_image(picture)
+        return catalogue.of_image(picture)
     except Exception as error:  # a picture that Pillow has not decoded yet may raise anything
         raise Problem(
-            f"the picture could not be decoded ({type(error).__name__}: {error}); open it with helpers.images.open_image"
+            f"the picture could not be decoded ({type(error).__name__}: {error}); open it with helpers.images.opening.open_image"
         ) from error
 
 
@@ -1045,7 +1046,7 @@ def _row(
             f"was made with {there!r}, and this bank with {made_with!r}; their fingerprints cannot be compared: make a bank "
             "that reads pictures as that one does"
         )
-    value = fingerprints.from_hex(digits)
+    value = catalogue.from_hex(digits)
     if not anyway:
         _refuse_nothing(value, "the picture")
     reason, source = _unmarked(reason), _unmarked(source)
@@ -1055,7 +1056,7 @@ def _row(
         moment = datetime.fromisoformat(time)
         if not moment.tzinfo:
             raise ValueError("no time zone")
-        return fingerprints.to_hex(value), reason, source, _iso(moment)
+        return catalogue.to_hex(value), reason, source, _iso(moment)
     except (ValueError, OverflowError) as error:
         raise Problem(
             f"{time!r} is no time as 2024-05-03T12:00:00Z, in ISO 8601 and with its zone"
@@ -1067,7 +1068,7 @@ def _made_here(reading: dict) -> dict:
         "format": FORMAT,
         "algorithm": "dhash",
         "hash_size": 8,
-        "reading": fingerprints.complete_reading(reading),
+        "reading": catalogue.complete_reading(reading),
         "versions": _versions(),
     }
 

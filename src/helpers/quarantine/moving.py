@@ -21,10 +21,11 @@ from typing import NamedTuple
 import pandas as pd
 from filelock import FileLock
 
-from helpers import Problem, plans
-from helpers.atomic import PARTIAL, exclusive, give_name, write_problem, write_text
-from helpers.images import check_folder
-from helpers.parallel import progress_bar
+from helpers import Problem
+from helpers.files.atomic import PARTIAL, exclusive, give_name, write_problem, write_text
+from helpers.files.parallel import progress_bar
+from helpers.images.opening import check_folder
+from helpers.quarantine import plans
 
 #: The names, in the quarantine folder, of the journal, of the lock on it, and of room that is held for it.
 JOURNAL, LOCK = "quarantine-journal.txt", "quarantine-journal.lock"
@@ -113,7 +114,7 @@ def apply(
     folder : str or Path
         The photo library.
     plan : DataFrame
-        From `helpers.library.propose` or `helpers.plans.read_plan`: the columns ``action``, ``path``, ``kept``, ``bytes`` and
+        From `helpers.library.inventory.propose` or `helpers.quarantine.plans.read_plan`: the columns ``action``, ``path``, ``kept``, ``bytes`` and
         ``sha256``. The rows of the files that are kept must be in it.
     quarantine : str or Path, optional
         Where the files go, under the same relative paths; `default_quarantine` if left out. It may be on another disk, but not in

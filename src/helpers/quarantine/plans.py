@@ -1,6 +1,6 @@
 """A plan to clean a photo library, on paper: as a table for a spreadsheet, as a sentence, and as a page with the pictures.
 
-`helpers.library.propose` makes a plan, and `helpers.quarantine.apply` carries it out.
+`helpers.library.inventory.propose` makes a plan, and `helpers.quarantine.moving.apply` carries it out.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helpers import Problem
-from helpers.atomic import write_text
-from helpers.images import thumbnail
-from helpers.parallel import share_out
+from helpers.files.atomic import write_text
+from helpers.files.parallel import share_out
+from helpers.images.opening import thumbnail
 
 if TYPE_CHECKING:  # workers do without it and start sooner
     import pandas as pd
 
-#: The columns of the plan that `helpers.library.propose` makes, with their types.
+#: The columns of the plan that `helpers.library.inventory.propose` makes, with their types.
 PLAN = {
     "group": "Int64",
     "action": "str",
@@ -59,7 +59,7 @@ def write_plan(path: str | Path, plan: pd.DataFrame) -> None:
     path : str or Path
         An older file is replaced in one step.
     plan : DataFrame
-        From `helpers.library.propose`.
+        From `helpers.library.inventory.propose`.
 
     Raises
     ------
@@ -174,7 +174,7 @@ def summary(plan: pd.DataFrame) -> str:
     Parameters
     ----------
     plan : DataFrame
-        From `helpers.library.propose` or `read_plan`.
+        From `helpers.library.inventory.propose` or `read_plan`.
 
     Returns
     -------
@@ -201,7 +201,7 @@ _PAGE = """\
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta name="generator" content="helpers.plans.contact_sheet">
+<meta name="generator" content="helpers.quarantine.plans.contact_sheet">
 <meta name="viewport" content="width=device-width">
 <title>{title}</title>
 <style>
@@ -228,7 +228,7 @@ bdi {{ white-space: pre-wrap; }}
 </body>
 </html>
 """
-_MARK = b'<meta name="generator" content="helpers.plans.contact_sheet">'  # of `_PAGE`
+_MARK = b'<meta name="generator" content="helpers.quarantine.plans.contact_sheet">'  # of `_PAGE`
 _ON_PAGE = {"keep": "stays", "move": "moves", "look": "to look at"}
 
 
@@ -250,13 +250,13 @@ def contact_sheet(
     folder : str or Path
         The photo library.
     plan : DataFrame
-        From `helpers.library.propose` or `read_plan`.
+        From `helpers.library.inventory.propose` or `read_plan`.
     target : str or Path
         The HTML file; an older contact sheet is replaced in one step.
     most : int
         Groups on the page; a sentence says how many are left out.
     workers : int, optional
-        Processes; see `helpers.parallel.share_out`.
+        Processes; see `helpers.files.parallel.share_out`.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Search by picture, and a microscope for dHash: two pages with controls, for JupyterLab.
 
-A page is two things. Its state, and what it shows of it (``sentence``, ``html()``, ``figure()``), know no controls: see `helpers.pictures`
-and `helpers.steps`. The controls are made when the page is first shown to a person, or by ``page.make_controls()``; then
+A page is two things. Its state, and what it shows of it (``sentence``, ``html()``, ``figure()``), know no controls: see `helpers.explore.album`
+and `helpers.fingerprints.steps`. The controls are made when the page is first shown to a person, or by ``page.make_controls()``; then
 ``page.controls.radius.value = 3`` does what a hand would do. Where nobody can use controls, since a program runs the notebook, the page
 shows a figure of itself and a sentence instead.
 """
@@ -24,9 +24,22 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from helpers import Problem, bank, datasets, fingerprints, hamming, pictures, plots
-from helpers.pictures import THUMBNAIL, Picture, Pictures
-from helpers.steps import LIMITS, Change, Steps, bits, changed, count, differences, how_many_differ
+from helpers import Problem, datasets, hamming
+from helpers.classroom import plots
+from helpers.explore import album
+from helpers.explore.album import THUMBNAIL, Picture, Pictures
+from helpers.fingerprints import catalogue
+from helpers.fingerprints.steps import (
+    LIMITS,
+    Change,
+    Steps,
+    bits,
+    changed,
+    count,
+    differences,
+    how_many_differ,
+)
+from helpers.gate import bank
 
 #: What Jupyter Server lets through its websocket, unless it is told otherwise, as by `make lab`. A larger upload is lost without a word.
 UPLOAD_MEGABYTES, LAB_UPLOAD_MEGABYTES = 10, 100
@@ -73,7 +86,7 @@ def _svg(content: str, label: str, view: str, width: int, height: int) -> str:
 
 
 def _grid(shown: np.ndarray, differ: np.ndarray | None, side: int) -> str:
-    """Bits as squares, 1 white and 0 black, with a cross on those that differ: `helpers.plots.draw_bits`, but quick."""
+    """Bits as squares, 1 white and 0 black, with a cross on those that differ: `helpers.classroom.plots.draw_bits`, but quick."""
     marked = np.argwhere(differ) if differ is not None else []
     black = "".join(f"M{column} {row}h1v1h-1z" for row, column in np.argwhere(~shown))
     lines = "".join(f"M{n} 0v8M0 {n}h8" for n in range(9))
@@ -88,7 +101,7 @@ def _grid(shown: np.ndarray, differ: np.ndarray | None, side: int) -> str:
 
 
 def _numbers(pixels: np.ndarray) -> str:
-    """Grey values on squares of their grey: `helpers.plots.draw_pixels`, but quick."""
+    """Grey values on squares of their grey: `helpers.classroom.plots.draw_pixels`, but quick."""
     cells = []
     for (row, column), value in np.ndenumerate(pixels):
         ink = "#000" if value > plots.MIDDLE_GREY else "#fff"
@@ -151,7 +164,7 @@ def search_page(
     Parameters
     ----------
     dataset : Pictures, Dataset, str or Path
-        From `helpers.pictures.index`, or anything that it takes.
+        From `helpers.explore.album.index`, or anything that it takes.
     query : str or Path, optional
         The first query: a path in the dataset, or of any picture file; the dataset's first picture if left out.
     radius : int
@@ -176,9 +189,9 @@ def search_page(
     >>> search_page("sample", query="cat/whole.jpg", radius=2)
     Search by picture. 1 of 101 pictures of sample, the query itself, is within 2 bits of cat/whole.jpg.
     """
-    found = dataset if isinstance(dataset, Pictures) else pictures.index(dataset)
+    found = dataset if isinstance(dataset, Pictures) else album.index(dataset)
     largest = max(hamming.check_radius(largest), hamming.check_radius(radius))
-    first = pictures.choose(found, query or found.paths[0])
+    first = album.choose(found, query or found.paths[0])
     return SearchPage(found, first, radius, largest, most)
 
 
@@ -211,9 +224,9 @@ def microscope(
     A microscope for dHash. The picture: none of the 64 bits differs from the unchanged picture.
     """
     if isinstance(image, Image.Image):
-        image = pictures.from_memory(image)
+        image = album.from_memory(image)
     elif not isinstance(image, Picture):
-        image = pictures.read_picture(image)
+        image = album.read_picture(image)
     return Microscope(image, change or Change())
 
 
@@ -391,7 +404,7 @@ class _Page:
         with self._silence():  # so that the same file can be brought again
             self.controls.upload.value = ()
         self._report(f"Reading {files[0]['name']}.")
-        self._take(pictures.read_upload(files[0]["name"], bytes(files[0]["content"])))
+        self._take(album.read_upload(files[0]["name"], bytes(files[0]["content"])))
 
     def _take_path(self, path: str) -> None:
         if path.strip():  # else it was only cleared
@@ -408,7 +421,7 @@ class SearchPage(_Page):
     query : Picture
     radius : int
     matches : DataFrame
-        From `helpers.pictures.find`.
+        From `helpers.explore.album.find`.
     """
 
     _what = "Search by picture."
@@ -424,7 +437,7 @@ class SearchPage(_Page):
         self._search()
 
     def _search(self) -> None:
-        self.matches = pictures.find(self.pictures, self.query.fingerprint, self.radius)
+        self.matches = album.find(self.pictures, self.query.fingerprint, self.radius)
 
     @property
     def sentence(self) -> str:
@@ -472,7 +485,7 @@ class SearchPage(_Page):
         return (
             f'<div class="explore"><div class="card"><div class="pair">{_img(self.query.image, "the query", 180)}'
             f"{_grid(query_bits, None, 140)}<p><b>The query</b><br>{html.escape(self.query.name)}<br>"
-            f"{width:,} x {height:,} pixels<br><code>{fingerprints.to_hex(self.query.fingerprint)}</code><br>"
+            f"{width:,} x {height:,} pixels<br><code>{catalogue.to_hex(self.query.fingerprint)}</code><br>"
             "White: 1, brighter than to its left. Black: 0.<br>On a match: a cross where its bit differs from the query's."
             f"</p></div></div><ol>{''.join(cards)}</ol>{rest if more > 0 else ''}</div>"
         )
@@ -504,7 +517,7 @@ class SearchPage(_Page):
 
     def _thumbnail(self, path: str) -> Image.Image | None:
         with suppress(Problem):
-            return pictures.open_small(self.pictures.root / path)
+            return album.open_small(self.pictures.root / path)
         return None
 
     # Lists to choose from would be Dropdowns, but in JupyterLab these lose their keys to the notebook: "m" makes the cell a text.
@@ -545,18 +558,18 @@ class SearchPage(_Page):
             offered = name in self.controls.dataset.options
             stored = offered and name.startswith("haystack")
             place = datasets.data_folder() / name if stored else name
-            dataset = pictures.index(place, self._report)
+            dataset = album.index(place, self._report)
             if offered:  # a folder that was typed is read anew each time
                 self._known[name] = dataset
         query = self.query
         if query.in_dataset:  # one that was brought stays
             known = query.path in dataset.places
-            query = pictures.choose(dataset, query.path if known else dataset.paths[0])
+            query = album.choose(dataset, query.path if known else dataset.paths[0])
         self.pictures, self._images = dataset, {}
         self._take(query)
 
     def _open(self, text: str) -> Picture:
-        return pictures.named(self.pictures, text)
+        return album.named(self.pictures, text)
 
     def _step(self, places: int | None) -> None:
         """To the next picture, or to any. One that was brought lies before the first and after the last."""
@@ -567,7 +580,7 @@ class SearchPage(_Page):
             place = self.pictures.places[self.query.path] + places
         else:
             place = min(places, 0)
-        self._take(pictures.choose(self.pictures, paths[place % len(paths)]))
+        self._take(album.choose(self.pictures, paths[place % len(paths)]))
 
     def _take_radius(self, radius: int) -> None:
         self.radius = radius
@@ -712,7 +725,7 @@ class Microscope(_Page):
         self._look_at(self.picture)
 
     def _open(self, path: str) -> Picture:
-        return pictures.read_picture(path)
+        return album.read_picture(path)
 
     def _take(self, picture: Picture) -> None:
         self._look_at(picture)
