@@ -27,8 +27,9 @@ from joblib.externals.loky import get_reusable_executor
 from PIL import Image, ImageOps
 
 from helpers import datasets
-from helpers.fingerprints import catalogue
-from helpers.images.opening import find_images
+from helpers.files import places
+from helpers.fingerprints import catalogue, hashes
+from helpers.images.folders import find_images
 
 ROUNDS = 3
 AGAIN = "again"  # a way whose name ends so finds the workers of the one before it still there
@@ -42,7 +43,7 @@ def article_loop(folder: Path, images: list[str]) -> list[str]:
 def kit(folder: Path, images: list[str], workers: int, **reading: object) -> list[str]:
     """The same through `helpers.fingerprints.catalogue.of_folder`."""
     table = catalogue.of_folder(folder, images, workers=workers, **reading)
-    return [catalogue.to_hex(value) for value in table["fingerprint"]]
+    return [hashes.to_hex(value) for value in table["fingerprint"]]
 
 
 def measure(
@@ -100,7 +101,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", nargs="?", type=Path, metavar="FOLDER")
-    folder = parser.parse_args().folder or datasets.data_folder() / "caltech-101"
+    folder = parser.parse_args().folder or places.data_folder() / "caltech-101"
     repeats = 1
     if not folder.is_dir():
         folder, repeats = datasets.sample().root, 20

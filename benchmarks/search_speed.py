@@ -34,9 +34,10 @@ import pandas as pd
 import psutil
 
 from helpers import Problem, datasets
+from helpers.files import places
 from helpers.fingerprints import catalogue
 from helpers.hamming import as_fingerprints
-from helpers.search import linear, pairs
+from helpers.search import linear, multi_index, pairs, trees
 
 QUERIES, SECONDS = 32, 5  # questions for a structure at a radius, unless they take longer
 REFERENCE = ("faiss IndexBinaryFlat", "linear scan")  # the first that is there
@@ -44,7 +45,7 @@ REFERENCE = ("faiss IndexBinaryFlat", "linear scan")  # the first that is there
 
 def real_fingerprints() -> np.ndarray:
     """Of CALTECH-101, if it has been unpacked, else of the sample."""
-    folder = datasets.data_folder() / "caltech-101"
+    folder = places.data_folder() / "caltech-101"
     if not folder.is_dir():
         print("CALTECH-101 is not here; its stand-in is the sample.")
         folder = datasets.sample().root
@@ -155,7 +156,7 @@ def imagededup_bk(data: np.ndarray, radius: int) -> Callable:
     hashes = {str(row): f"{value:016x}" for row, value in enumerate(data.tolist())}
     tree = BKTree(hashes, lambda a, b: (int(a, 16) ^ int(b, 16)).bit_count())
     return lambda query, radius: [
-        int(row) for row, _ in tree.search(catalogue.to_hex(query), tol=radius)
+        int(row) for row, _ in tree.search(hashes.to_hex(query), tol=radius)
     ]
 
 
@@ -184,9 +185,9 @@ def _rows_of(data: np.ndarray) -> dict[int, list[int]]:
 STRUCTURES = {
     "linear scan": (_ours(linear.LinearScan), "numpy", 10**8),
     "compiled scan (numba)": (_ours(linear.CompiledScan), "numba", 10**8),
-    "multi-index hashing": (_ours(linear.MultiIndexHashing, for_radius=True), "numpy", 10**8),
-    "VP tree": (_ours(linear.VPTree), "numpy", 10**6),
-    "K-d tree (scipy)": (_ours(linear.KDTree), "scipy", 10**5),
+    "multi-index hashing": (_ours(multi_index.MultiIndexHashing, for_radius=True), "numpy", 10**8),
+    "VP tree": (_ours(trees.VPTree), "numpy", 10**6),
+    "K-d tree (scipy)": (_ours(trees.KDTree), "scipy", 10**5),
     "faiss IndexBinaryFlat": (faiss_flat, "faiss", 10**8),
     "faiss IndexBinaryMultiHash": (faiss_multi_hash, "faiss", 10**8),
     "scikit-learn BallTree": (ball_tree, "sklearn", 10**5),

@@ -21,6 +21,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbconvert import HTMLExporter
 
 from helpers import Problem, datasets
+from helpers.files import places
 from helpers.classroom import results
 from helpers.files.atomic import write_text
 
@@ -160,7 +161,7 @@ def main() -> int:
     os.environ["DATASET"] = (
         dataset.name if dataset.name in ("sample", "caltech-101") else str(dataset.root.resolve())
     )
-    os.environ["FINGERPRINTS_DATA"] = str(datasets.data_folder().resolve())
+    os.environ["FINGERPRINTS_DATA"] = str(places.data_folder().resolve())
     os.environ["TQDM_DISABLE"] = "1"  # bars belong on a terminal, not on a page
     PAGES.mkdir(exist_ok=True)
     numbers = PAGES / "numbers.jsonl"

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from helpers import Problem, experiments, shelf
-from helpers.fingerprints import catalogue
+from helpers.fingerprints import catalogue, hashes
 from helpers.truth import near_duplicates
 
 
@@ -84,7 +84,7 @@ def test_3_each_bit_compares_two_neighbours_in_a_row(sample):
     for path in sample.images:
         pixels = thumbnail(sample.root / path)
         bits = "".join("1" if row[x + 1] > row[x] else "0" for row in pixels for x in range(8))
-        assert catalogue.to_hex(catalogue.of_file(sample.root / path)) == f"{int(bits, 2):016x}"
+        assert hashes.to_hex(hashes.of_file(sample.root / path)) == f"{int(bits, 2):016x}"
 
 
 def test_3_the_old_way_gives_other_fingerprints(sample):
@@ -92,7 +92,7 @@ def test_3_the_old_way_gives_other_fingerprints(sample):
     for path in sample.images:
         old = thumbnail(sample.root / path).reshape(9, 8)
         published = str(imagehash.ImageHash(old[1:] > old[:-1]))
-        assert published != catalogue.to_hex(catalogue.of_file(sample.root / path))
+        assert published != hashes.to_hex(hashes.of_file(sample.root / path))
 
 
 # 4. KeyErrors, backslashes, double entries, and pickles.

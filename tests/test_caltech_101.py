@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from helpers import Problem, datasets, hamming, shelf
-from helpers.fingerprints import catalogue
+from helpers.fingerprints import catalogue, hashes
 from helpers.truth import near_duplicates
 
 pytestmark = pytest.mark.skipif(
@@ -51,7 +51,7 @@ def test_all_fingerprints_equal_those_of_imagehash(caltech, table):
         joblib.delayed(hash_some)(caltech.root, part) for part in parts
     )
     expected = [digits for part in hashed for digits in part]
-    assert [catalogue.to_hex(value) for value in table["fingerprint"]] == expected
+    assert [hashes.to_hex(value) for value in table["fingerprint"]] == expected
     assert table["path"].tolist() == caltech.images
     assert (table["problem"] == "").all()
 

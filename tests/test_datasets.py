@@ -22,7 +22,8 @@ from threading import Thread
 import pytest
 
 from helpers import Problem, datasets
-from helpers.fingerprints import catalogue
+from helpers.files import places
+from helpers.fingerprints import hashes
 
 IMAGES = {
     f"{category}/image_{number:04}.jpg": f"{category} {number}".encode() * 50
@@ -134,7 +135,7 @@ def everything_in(folder):
 def test_the_sample_has_photographs_enough_for_a_haystack_and_needles(sample):
     whole = [path for path in sample.images if path.endswith("/whole.jpg")]
     assert len(sample.images) == 101
-    assert len({int(catalogue.of_file(sample.root / path)) for path in whole}) >= 17
+    assert len({int(hashes.of_file(sample.root / path)) for path in whole}) >= 17
 
 
 def test_the_sample_is_the_same_when_it_is_made_again(tmp_path, monkeypatch):
@@ -209,7 +210,7 @@ def test_images_that_cannot_be_read_are_left_out_and_named(photographs, tmp_path
 
 def test_an_archive_that_lay_there_is_not_deleted(small_caltech, archive, monkeypatch):
     monkeypatch.setenv("CALTECH_101_MIRROR", "http://localhost:9/caltech-101.zip")
-    own = datasets.data_folder() / "caltech-101.zip"
+    own = places.data_folder() / "caltech-101.zip"
     own.parent.mkdir(parents=True, exist_ok=True)
     own.write_bytes(b"my own file")
     with pytest.raises(Problem, match=r"caltech-101\.zip: is no archive .*; delete it and run"):
@@ -239,9 +240,9 @@ def test_an_unknown_subset_is_refused():
 
 def test_data_goes_where_the_environment_says_or_else_into_the_clone(monkeypatch):
     monkeypatch.setenv("FINGERPRINTS_DATA", "somewhere")
-    assert datasets.data_folder() == Path("somewhere")
+    assert places.data_folder() == Path("somewhere")
     monkeypatch.delenv("FINGERPRINTS_DATA")
-    assert datasets.data_folder().parent == Path(datasets.__file__).parents[2]
+    assert places.data_folder().parent == Path(datasets.__file__).parents[2]
 
 
 # CALTECH-101 that can be had

@@ -11,6 +11,7 @@ import helpers
 from helpers import datasets
 from helpers.classroom import results
 from helpers.explore import page
+from helpers.files import places
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -101,13 +102,13 @@ def test_make_lab_lets_uploads_through_that_the_page_speaks_of():
 
 def test_data_lands_in_the_clone_or_else_where_the_user_keeps_such_things(monkeypatch, tmp_path):
     monkeypatch.delenv("FINGERPRINTS_DATA", raising=False)
-    assert datasets.data_folder() == ROOT / "data"
+    assert places.data_folder() == ROOT / "data"
     installed = tmp_path / "lib" / "site-packages" / "helpers" / "datasets.py"
     monkeypatch.setattr(datasets, "__file__", str(installed))
-    assert not datasets.data_folder().is_relative_to(tmp_path)
-    assert datasets.data_folder().name == "image-fingerprints"
+    assert not places.data_folder().is_relative_to(tmp_path)
+    assert places.data_folder().name == "image-fingerprints"
     monkeypatch.setenv("FINGERPRINTS_DATA", str(tmp_path / "mine"))
-    assert datasets.data_folder() == tmp_path / "mine"
+    assert places.data_folder() == tmp_path / "mine"
 
 
 def test_kept_numbers_have_a_meaning_each():

@@ -21,8 +21,8 @@ from PIL import Image
 
 from helpers import Problem, hamming, shelf
 from helpers.files.atomic import exclusive
-from helpers.fingerprints import catalogue
-from helpers.images.opening import find_images
+from helpers.fingerprints import hashes
+from helpers.images.folders import find_images
 
 # A reader must see no "Exception ignored in ..." either.
 pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
@@ -105,7 +105,7 @@ def test_a_folder_of_problems_gives_a_shelf_that_finds_nothing(path, tmp_path, p
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "broken.jpg").write_bytes(b"no picture")
     shelf.build(path, tmp_path / "photos")
-    assert shelf.read(path).find(catalogue.of_image(photograph(1)), 64).empty
+    assert shelf.read(path).find(hashes.of_image(photograph(1)), 64).empty
 
 
 def test_a_folder_without_images_makes_no_shelf(path, tmp_path):
@@ -139,7 +139,7 @@ def test_adding_files_reads_only_the_new_ones(path, photographs, photograph):
 def test_a_changed_file_is_read_again_and_leaves_its_old_place(path, photographs, photograph):
     shelf.build(path, photographs)
     changed = photographs / "cats" / "image_0001.jpg"
-    old = catalogue.of_file(changed)
+    old = hashes.of_file(changed)
     photograph(60).save(changed)
     assert shelf.build(path, photographs)["path"].tolist() == ["cats/image_0001.jpg"]
     index = shelf.read(path)
@@ -240,7 +240,7 @@ def test_a_query_is_read_as_the_shelf_was(path, photographs, photograph):
     photograph(9).save(turned, exif=exif)
     shelf.build(path, photographs, rotate=False)
     assert "cats/turned.jpg" in shelf.read(path).find(turned)["path"].tolist()
-    assert shelf.read(path).find(catalogue.of_file(turned, rotate=True)).empty
+    assert shelf.read(path).find(hashes.of_file(turned, rotate=True)).empty
 
 
 @pytest.mark.parametrize("package", ["imagehash", "pillow"])
@@ -548,7 +548,7 @@ def test_a_damaged_shelf_of_the_article_is_lists_of_names_or_a_sentence(suffix, 
         file.write_bytes(damage(whole, rng))
         try:
             for key, names in shelf.read(path).items():
-                catalogue.from_hex(key)
+                hashes.from_hex(key)
                 assert all(isinstance(name, str) for name in names)
         except Problem:
             refused += 1

@@ -1,29 +1,23 @@
-"""Helpers behind the chapters on perceptual image hashing.
+"""Helpers behind the chapters on perceptual image hashing: the code that would get in the way of reading a notebook.
 
-The modules stand on floors and import only from those below:
+Each folder is a wing, with words of its own in its ``__init__``. From the top; each imports only from lines below it, and a
+contract in ``pyproject.toml`` holds that:
 
-===== =============================== =================================================
-floor module                          owns
-===== =============================== =================================================
-4     ``__main__``, ``explore``       the command line; pages with controls
-3     ``plots``, ``checks``,          pictures with alt text; feedback on exercises;
-      ``results``                     a run's numbers beside ours
-2     ``shelf``, ``bank``,            the article's index; the gate's memory;
-      ``library``, ``evaluation``,    copies in a photo library; recall and false matches;
-      ``pictures``                    what one searches among by hand
-1     ``search``, ``pairs``           near a query; near each other, and groups
-1     ``datasets``, ``quarantine``    get images; files moved so that none is lost
-0     ``near_duplicates``, ``mess``   make copies with known truth
-0     ``fingerprints``, ``hamming``   pixels to bits; distances between bits
-0     ``plans``                       what may go, as a table and as a page
--1    ``images``, ``changes``,        open one picture honestly; what happens to pictures;
-      ``pixels``, ``steps``           a second look at two; dHash step by step
--2    ``atomic``, ``parallel``,       files that are whole or absent; work shared out;
-      ``compiled``                    counting bits by a compiler, where there is one
-===== =============================== =================================================
+====================================== ==================================================================
+``commands``                           one file a command of ``python -m helpers``
+``explore``                            pages with controls
+``experiments``                        recall and false matches, against known truth
+``gate``, ``library``, ``shelf``       the bank of banned pictures, copies in a photo library, the article's index
+``datasets``, ``quarantine``           where images come from, files moved so that none is lost
+``truth``, ``classroom``               copies with known truth, plots with checks and results
+``search``                             near a query, near each other, groups
+``fingerprints``                       pictures to bits: every hash, one table
+``images``, ``hamming``                open one picture honestly, distances between bits
+``files``                              whole or absent; tables; places; work shared out
+====================================== ==================================================================
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 class Problem(Exception):

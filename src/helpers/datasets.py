@@ -23,8 +23,9 @@ from PIL import Image
 from helpers import Problem
 from helpers.files.atomic import exclusive, new_folder, write_text
 from helpers.files.parallel import progress_bar
+from helpers.files.places import data_folder, sha256_of
 from helpers.fingerprints import catalogue
-from helpers.images.opening import find_images
+from helpers.images.folders import find_images
 
 #: The official archive.
 CALTECH_101_URL = "https://data.caltech.edu/records/mzrjq-6wc02/files/caltech-101.zip"
@@ -126,23 +127,6 @@ class Dataset:
         return (
             f"{self.name}: {len(self.images):,} images in {len(categories)} categories{stands_in}."
         )
-
-
-def data_folder() -> Path:
-    """Where datasets and everything made from them are kept.
-
-    Returns
-    -------
-    Path
-        The environment variable ``FINGERPRINTS_DATA`` if it is set; else the clone's ``data/``; for a package installed
-        without its clone, the user's cache folder.
-    """
-    if chosen := os.environ.get("FINGERPRINTS_DATA"):
-        return Path(chosen).expanduser()
-    clone = Path(__file__).resolve().parents[2]
-    if (clone / "pyproject.toml").is_file() and (clone / "data").is_dir():
-        return clone / "data"
-    return pooch.os_cache("image-fingerprints")
 
 
 def load(
@@ -350,7 +334,7 @@ def _install_caltech_101(root: Path) -> None:
                 _download(address, folder / archive.name)
                 (folder / archive.name).replace(archive)
             digest = _unpack(archive, folder)
-            if digest != CALTECH_101_CONTENT and _sha256(archive) != CALTECH_101_SHA256:
+            if digest != CALTECH_101_CONTENT and sha256_of(archive) != CALTECH_101_SHA256:
                 raise _NotCaltech101(
                     f"is not CALTECH-101, since neither its SHA-256 nor the digest of its images ({digest[:12]}...) "
                     "is the official one"
@@ -377,7 +361,7 @@ def _download(address: str, file: Path) -> None:
         raise Problem(
             f"No archive came from {address} ({type(error).__name__}); {remedy}"
         ) from error
-    if address == CALTECH_101_URL and _sha256(file) != CALTECH_101_SHA256:
+    if address == CALTECH_101_URL and sha256_of(file) != CALTECH_101_SHA256:
         raise Problem(
             f"{address} sent something else than the official archive (its SHA-256 differs); {remedy}"
         )
@@ -433,8 +417,3 @@ def _inner_archive(file: BinaryIO) -> tarfile.TarFile:
     if not inner:
         raise zipfile.BadZipFile("it has no 101_ObjectCategories.tar.gz")
     return tarfile.open(fileobj=outer.open(inner[0]), mode="r|gz")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

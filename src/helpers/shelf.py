@@ -30,9 +30,10 @@ import pandas as pd
 
 from helpers import Problem
 from helpers.files.atomic import clear, exclusive, new_folder, write_problem
-from helpers.fingerprints import catalogue
+from helpers.fingerprints import catalogue, hashes
 from helpers.hamming import check_radius
-from helpers.images.opening import find_images
+from helpers.images import opening
+from helpers.images.folders import find_images
 from helpers.search.linear import LinearScan
 
 #: The one key beside the fingerprints: a JSON text that says what made the shelf and from which files.
@@ -109,9 +110,9 @@ class Shelf(Mapping):
         radius = check_radius(radius)
         self.refuse_other(**reading)
         if isinstance(query, (str, Path)):
-            query = catalogue.of_file(query, **self.reading)
+            query = hashes.of_file(query, **self.reading)
         if radius == 0:
-            found = {catalogue.to_hex(query): 0}
+            found = {hashes.to_hex(query): 0}
         else:
             keys = list(self)
             rows, bits = self._search.within(query, radius)
@@ -124,7 +125,7 @@ class Shelf(Mapping):
 
     @cached_property
     def _search(self) -> LinearScan:
-        return LinearScan(np.array([catalogue.from_hex(key) for key in self], dtype=np.uint64))
+        return LinearScan(np.array([hashes.from_hex(key) for key in self], dtype=np.uint64))
 
     def refuse_other(self, **reading: object) -> None:
         """Raise `Problem` if fingerprints made here and now, read this way, cannot be compared with the shelf's.
@@ -132,7 +133,7 @@ class Shelf(Mapping):
         Compared are how files are read and the first number of the versions of imagehash and Pillow (fingerprints have
         changed with those: imagehash 3 and 4, Pillow 2.7).
         """
-        catalogue.complete_reading(reading)
+        opening.complete_reading(reading)
         for key, value in reading.items():
             if value != self.reading[key]:
                 raise Problem(
@@ -230,7 +231,7 @@ def build(
                 for key, names in index.items()
             }
         for row in table[table["problem"] == ""].itertuples():
-            key = catalogue.to_hex(row.fingerprint)
+            key = hashes.to_hex(row.fingerprint)
             index[key] = [*index.get(key, []), row.path]
         listed = {name for names in index.values() for name in names}
         files = {
@@ -292,7 +293,7 @@ def read(path: str | Path) -> Shelf:
                 f"{path}: is no shelf of fingerprints, since {key!r} holds no list of file names"
             )
         try:
-            catalogue.from_hex(key)
+            hashes.from_hex(key)
         except Problem as problem:
             raise Problem(f"{path}: is no shelf of fingerprints, since {problem}") from problem
     return Shelf(entries, about)
@@ -472,7 +473,7 @@ def _made_here(reading: dict) -> dict:
     return {
         "algorithm": "dhash",
         "hash_size": 8,
-        "reading": catalogue.complete_reading(reading),
+        "reading": opening.complete_reading(reading),
         "versions": {name: version(name) for name in ("imagehash", "pillow")},
     }
 

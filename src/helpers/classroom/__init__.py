@@ -1,1 +1,6 @@
-"""TODO: words."""
+"""What a chapter shows a class, beside what it computes.
+
+check       feedback on an exercise: not started, not right yet, or right
+plot        a figure together with its alt text
+result      a number that a run measured, beside the one kept for CALTECH-101
+"""

@@ -19,8 +19,10 @@ import pandas as pd
 from PIL import Image
 
 from helpers import Problem, datasets, hamming
-from helpers.fingerprints import catalogue
-from helpers.images.opening import find_images, open_image, open_with_size
+from helpers.files import places
+from helpers.fingerprints import catalogue, hashes
+from helpers.images.folders import find_images
+from helpers.images.opening import open_image, open_with_size
 from helpers.search.linear import LinearScan
 
 THUMBNAIL = 100  # pixels
@@ -56,7 +58,7 @@ class Pictures:
     def where(self) -> str:
         """What to type to get to it: the name of one of the kit's own datasets, or the path of a folder."""
         root = self.root.resolve()
-        return self.name if root == (datasets.data_folder() / self.name).resolve() else str(root)
+        return self.name if root == (places.data_folder() / self.name).resolve() else str(root)
 
     @cached_property
     def places(self) -> dict[str, int]:
@@ -97,7 +99,7 @@ def index(
     101
     """
     if dataset in ("sample", "caltech-101"):
-        if report and dataset == "caltech-101" and not (datasets.data_folder() / dataset).is_dir():
+        if report and dataset == "caltech-101" and not (places.data_folder() / dataset).is_dir():
             report("Fetching CALTECH-101, 137 MB, and unpacking it.")
         dataset = datasets.sample() if dataset == "sample" else datasets.caltech_101()
     if isinstance(dataset, datasets.Dataset):
@@ -200,7 +202,7 @@ def read_picture(path: str | Path, name: str | None = None) -> Picture:
     except Problem as problem:
         raise Problem(f"{name or file}: {str(problem).removeprefix(f'{file}: ')}") from problem
     note = "Of an animation the first frame is taken." if _is_animation(file) else ""
-    value = catalogue.of_image(image)
+    value = hashes.of_image(image)
     return Picture(name or file.name, reduced(image), size, value, note, str(path))
 
 
@@ -214,7 +216,7 @@ def read_upload(name: str, content: bytes) -> Picture:
 
 def from_memory(image: Image.Image, name: str = "The picture") -> Picture:
     """A picture that is open already; it stays as it is."""
-    return Picture(name, reduced(image.copy()), image.size, catalogue.of_image(image))
+    return Picture(name, reduced(image.copy()), image.size, hashes.of_image(image))
 
 
 def choose(dataset: Pictures, path: str | Path) -> Picture:

@@ -1,1 +1,8 @@
-"""TODO: words."""
+"""Files that are whole or absent, tables as spreadsheets leave them, places, and work shared out.
+
+atomic      a file or folder appears whole or not at all
+exclusive   one process at a time works on a path
+place       where a path really leads, and where the kit keeps its own data
+table       a CSV file that may pass through a spreadsheet
+worker      one of several processes that share a job
+"""

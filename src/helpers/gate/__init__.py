@@ -1,1 +1,7 @@
-"""TODO: words."""
+"""The gate that keeps banned pictures out.
+
+bank        the banned pictures, in one SQLite file
+log         the lines of that file; it is only ever added to
+entry       one flagged picture; it is in force until it is withdrawn
+exchange    entries as a CSV file
+"""

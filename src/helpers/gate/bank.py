@@ -44,44 +44,29 @@ from PIL import Image
 from helpers import Problem
 from helpers.files.atomic import exclusive, write_problem, write_text
 from helpers.files.parallel import share_out
-from helpers.fingerprints import catalogue
+from helpers.files.places import is_same_file
+from helpers.files.tables import marked
+from helpers.fingerprints import hashes
+from helpers.fingerprints.flat import check_says_something, says_nothing
+from helpers.gate.exchange import COLUMNS, check_not_another, check_text, read_rows
+from helpers.gate.log import (
+    FORMAT,
+    INSERT,
+    NO_BANK,
+    PATIENCE,
+    REPLACED,
+    SCHEMA,
+    SETTINGS,
+    iso,
+)
 from helpers.hamming import BITS, as_fingerprints, as_query, check_radius
-from helpers.search.linear import LinearScan, MultiIndexHashing, Search
+from helpers.images import opening
+from helpers.search.linear import LinearScan, Search
+from helpers.search.multi_index import MultiIndexHashing
 
 #: Distances, in bits, up to which a picture is blocked, and up to which a person is to look at it.
 BLOCK, REVIEW = 2, 8
-#: A fingerprint at most so many bits away from all zeros or all ones says nothing: see `says_nothing`.
-NOTHING = 8
-#: The number of the way in which the file is laid out.
-FORMAT = 1
-#: The columns of a bank's CSV file.
-COLUMNS = ["fingerprint", "reason", "source", "time", "made_with"]
-
-_PATIENCE = 60  # seconds to wait while other processes write
 _TAIL = 20_000  # entries that are scanned one by one before they join the index
-_LONGEST = 10_000  # letters of a reason or a source
-_FORMULA = tuple("=+-@\t\r\n'")  # how a formula begins in a spreadsheet; and the mark against it
-_NO_BANK = "{}: is not a bank; check the spelling, or choose a new name"
-_REPLACED = "{}: another file has taken its place, or it has gone; open the bank anew"
-
-_SETTINGS = "CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL)"
-_SCHEMA = (
-    _SETTINGS,
-    """CREATE TABLE events (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    time TEXT NOT NULL,
-    action TEXT NOT NULL,
-    entry INTEGER NOT NULL,
-    fingerprint TEXT NOT NULL CHECK (length(fingerprint) = 16 AND fingerprint NOT GLOB '*[^0-9a-f]*'),
-    reason TEXT NOT NULL,
-    source TEXT NOT NULL,
-    CHECK (action = 'flag' AND entry = id OR action = 'unflag' AND entry < id)
-)""",
-    "CREATE UNIQUE INDEX withdrawn_once ON events (entry) WHERE action = 'unflag'",
-    "CREATE TRIGGER never_changed BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'a log is only added to'); END",
-    "CREATE TRIGGER never_deleted BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'a log is only added to'); END",
-)
-_INSERT = "INSERT INTO events (id, time, action, entry, fingerprint, reason, source) VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 
 class Answer(NamedTuple):
@@ -167,7 +152,7 @@ class Bank:
             before = self._place.stat()
             # SQLite would wait for a pipe, and takes a file of one byte for an empty one
             if stat.S_ISFIFO(before.st_mode) or before.st_size == 1:
-                raise Problem(_NO_BANK.format(path))
+                raise Problem(NO_BANK.format(path))
         except FileNotFoundError as error:
             if not make:
                 raise Problem(missing) from error
@@ -177,7 +162,7 @@ class Bank:
             pass  # SQLite will say so too
         with self._translated():
             self._connection = sqlite3.connect(
-                self._place, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
+                self._place, timeout=PATIENCE, isolation_level=None, check_same_thread=False
             )
         try:
             with self._translated():
@@ -191,7 +176,7 @@ class Bank:
                 self._connection.execute("PRAGMA journal_mode = DELETE")
                 self._file = self._place.stat()
                 if before and not os.path.samestat(before, self._file):
-                    raise Problem(_REPLACED.format(path))
+                    raise Problem(REPLACED.format(path))
                 self._catch_up()
         except BaseException:
             self._connection.close()
@@ -423,7 +408,9 @@ class Bank:
         """
         value = self.fingerprint(picture)
         if not anyway:
-            _refuse_nothing(value, picture if isinstance(picture, (str, Path)) else "the picture")
+            check_says_something(
+                value, picture if isinstance(picture, (str, Path)) else "the picture"
+            )
         return self.flag_many([value], reason, source, anyway=True)[0]
 
     def flag_many(
@@ -465,7 +452,7 @@ class Bank:
             raise Problem(
                 f"fingerprints of shape {values.shape}: a bank takes {BITS} bits each, shape (n,)"
             )
-        _check_text("reason", reason)
+        check_text("reason", reason)
         one = isinstance(source, (str, bytes)) or not isinstance(source, Iterable)
         sources = [source] * len(values) if one else list(source)
         if len(sources) != len(values):
@@ -473,11 +460,13 @@ class Bank:
                 f"{len(sources)} sources for {len(values)} fingerprints; give one, or one for each"
             )
         for text in sources:
-            _check_text("source", text)
+            check_text("source", text)
         if not anyway:
             for row in np.flatnonzero(says_nothing(values)):
-                _refuse_nothing(values[row], sources[row] or f"number {row + 1} of {len(values)}")
-        time = _iso(datetime.now(UTC))
+                check_says_something(
+                    values[row], sources[row] or f"number {row + 1} of {len(values)}"
+                )
+        time = iso(datetime.now(UTC))
         rows = [
             (f"{value:016x}", reason, origin, time)
             for value, origin in zip(values.tolist(), sources, strict=True)
@@ -509,14 +498,14 @@ class Bank:
         --------
         >>> bank.unflag(1, "it was the owner's own")  # doctest: +SKIP
         """
-        _check_text("reason", reason)
+        check_text("reason", reason)
         numbers = list(entries) if isinstance(entries, Iterable) else [entries]
         for entry in numbers:
             if not isinstance(entry, (int, np.integer)) or isinstance(entry, bool):
                 raise Problem(f"entry {entry!r}: it is a whole number, as flag gave it")
         with self._writing():
             digits = [self._withdraw(int(entry), reason) for entry in numbers]
-        return np.array([catalogue.from_hex(one) for one in digits], dtype=np.uint64)
+        return np.array([hashes.from_hex(one) for one in digits], dtype=np.uint64)
 
     # As a text file
 
@@ -546,14 +535,14 @@ class Bank:
         >>> bank.write_csv("banned.csv")  # doctest: +SKIP
         2
         """
-        if _same_file(self._place, path):
+        if is_same_file(self._place, path):
             raise Problem(f"{path}: is the bank itself; choose another name for the CSV file")
-        _check_not_another(path)
+        check_not_another(path)
         rows, text = self._flagged(withdrawn=False), StringIO()
         writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
         writer.writerow(COLUMNS)
         for _, digits, reason, source, time, _ in rows:
-            writer.writerow([digits, _plain(reason), _plain(source), time, self._made_with])
+            writer.writerow([digits, marked(reason), marked(source), time, self._made_with])
         try:
             with exclusive(path):
                 write_text(path, text.getvalue())
@@ -592,10 +581,10 @@ class Bank:
         >>> bank.read_csv("banned.csv")  # doctest: +SKIP
         0
         """
-        if _same_file(self._place, path):
+        if is_same_file(self._place, path):
             raise Problem(f"{path}: is the bank itself; name a CSV file")
         new = dict.fromkeys(
-            _rows(path, self._made_with, anyway)
+            read_rows(path, self._made_with, anyway)
         )  # each once, in the order of the file
         with self._writing():
             query = "SELECT fingerprint, reason, source, time FROM events WHERE action = 'flag'"
@@ -623,7 +612,7 @@ class Bank:
             except OSError:
                 in_place = False
             if not in_place:
-                raise Problem(_REPLACED.format(self.path))
+                raise Problem(REPLACED.format(self.path))
             with self._translated():
                 yield
 
@@ -675,7 +664,7 @@ class Bank:
         if kind == ["BUSY"]:
             return Problem(f"{self.path}: other processes keep it busy ({why}); try again later")
         if kind == ["NOTADB"]:
-            return Problem(_NO_BANK.format(self.path))
+            return Problem(NO_BANK.format(self.path))
         return self._damaged(why)
 
     def _damaged(self, why: str) -> Problem:
@@ -691,7 +680,7 @@ class Bank:
         with self._transaction():
             if self._schema():  # another process was first
                 return
-            for statement in _SCHEMA:
+            for statement in SCHEMA:
                 self._connection.execute(statement)
             for name, value in made.items():
                 self._connection.execute(
@@ -701,7 +690,7 @@ class Bank:
     def _checked_settings(self, made: dict, reading: dict) -> dict:
         """What made the bank, if pictures read here and now can be compared with those in it."""
         schema, unknown = self._schema(), "it does not say in known words what made it"
-        if _SETTINGS not in schema:
+        if SETTINGS not in schema:
             raise Problem(f"{self.path}: is not a bank, but another database; choose a new name")
         rows = self._connection.execute("SELECT name, value FROM settings").fetchall()
         try:
@@ -715,13 +704,13 @@ class Bank:
             )
         try:
             known = then.keys() == made.keys() and then["reading"].keys() == made["reading"].keys()
-            catalogue.complete_reading(then["reading"])
+            opening.complete_reading(then["reading"])
             _first_number(then["versions"])
         except (TypeError, AttributeError, KeyError, Problem) as error:
             raise self._damaged(unknown) from error
         if not known:
             raise self._damaged(unknown)
-        if schema != set(_SCHEMA):
+        if schema != set(SCHEMA):
             raise self._damaged("another program changed its tables")
         for key, value in reading.items():
             if value != then["reading"][key]:
@@ -761,8 +750,8 @@ class Bank:
         digits, withdrawn = row
         if withdrawn:
             raise Problem(f"{self.path}: entry {entry} was withdrawn already, at {withdrawn}")
-        row = last + 1, _iso(datetime.now(UTC)), "unflag", entry, digits, reason, ""
-        self._connection.execute(_INSERT, row)
+        row = last + 1, iso(datetime.now(UTC)), "unflag", entry, digits, reason, ""
+        self._connection.execute(INSERT, row)
         return digits
 
     def _last_event(self) -> int:
@@ -775,7 +764,7 @@ class Bank:
             (number, time, "flag", number, digits, reason, source)
             for number, (digits, reason, source, time) in enumerate(rows, first)
         )
-        self._connection.executemany(_INSERT, lines)
+        self._connection.executemany(INSERT, lines)
         return range(first, first + len(rows))
 
     # What is kept in memory
@@ -788,7 +777,7 @@ class Bank:
         query = "SELECT id, action, entry, fingerprint FROM events WHERE id >= ? ORDER BY id"
         with closing(self._connection.execute(query, (number,))) as rows:
             if seen and rows.fetchone() != seen:  # read again, to see that it is still the same log
-                raise Problem(_REPLACED.format(self.path))
+                raise Problem(REPLACED.format(self.path))
             for row in rows:
                 seen, number = row, number + 1
                 if row[0] != number:
@@ -859,64 +848,15 @@ class _Part:
         return int(distances[first]), int(self.entries[rows[first]])
 
 
-def says_nothing(fingerprints: object) -> np.ndarray:
-    """Whether fingerprints say next to nothing about a picture, so that to ban one would ban crowds.
-
-    dHash compares neighbours from left to right. In a plain picture all are equal, and all bits are 0: so are they where it only
-    changes from top to bottom, or grows darker to the right; where it grows lighter all bits are 1. A fingerprint says nothing if
-    at most 8 bits, `NOTHING`, tell it from all zeros or all ones: as `REVIEW` is 8 too, every plain picture would be held back
-    because of it. Only the fingerprint is judged, not the spread of the greys: it is what a bank compares and all that a CSV file
-    has, and an even gradient has every grey.
-
-    Measured: 100 plain colours, also as JPEG, all say nothing (0 bits are 1), and so do 94 of 100 with a little noise, 96 of 100
-    even gradients in any direction and 100 of 100 plain colours with two small words on them. Of CALTECH-101's 9,144 pictures
-    6 do, of the sample's 101 pieces of photographs 5.
-
-    Parameters
-    ----------
-    fingerprints : uint64, or array-like of uint64
-
-    Returns
-    -------
-    bool, or ndarray of bool
-
-    Raises
-    ------
-    Problem
-        For what is no fingerprint.
-
-    Examples
-    --------
-    >>> says_nothing(np.array([0, 0xFF, 0x1FF, 2**64 - 1], dtype=np.uint64)).tolist()
-    [True, True, False, True]
-    """
-    ones = np.bitwise_count(as_fingerprints(fingerprints))
-    return np.minimum(ones, BITS - ones) <= NOTHING
-
-
-def _refuse_nothing(value: np.uint64, name: object) -> None:
-    if says_nothing(value):
-        raise Problem(
-            f"{name}: its fingerprint {catalogue.to_hex(value)} says nothing, being nearly that of a plain picture or an "
-            "even gradient, all of which would be held back with it; flag it only if you want that (anyway)"
-        )
-
-
 def _no_entries() -> _Part:
     return _Part(LinearScan(np.empty(0, dtype=np.uint64)), np.empty(0, dtype=np.int64))
 
 
-def _same_file(one: Path, other: str | Path) -> bool:
-    with suppress(OSError, ValueError):  # one is not there, or its name is none
-        return one.samefile(other)
-    return False
-
-
 def _fingerprint(reading: dict, place: Path, picture: object) -> np.uint64:
     if isinstance(picture, (str, Path)):
-        if _same_file(place, picture):  # to close it would drop SQLite's locks
+        if is_same_file(place, picture):  # to close it would drop SQLite's locks
             raise Problem(f"{picture}: is the bank itself; name a picture")
-        return catalogue.of_file(picture, **reading)
+        return hashes.of_file(picture, **reading)
     if isinstance(picture, (int, np.integer)):
         return as_query(picture, words=1)[0]
     if not isinstance(picture, Image.Image):
@@ -924,7 +864,7 @@ def _fingerprint(reading: dict, place: Path, picture: object) -> np.uint64:
             f"a picture is a file, a PIL image or a uint64 fingerprint, not {type(picture).__name__}"
         )
     try:
-        return catalogue.of_image(picture)
+        return hashes.of_image(picture)
     except Exception as error:  # a picture that Pillow has not decoded yet may raise anything
         raise Problem(
             f"the picture could not be decoded ({type(error).__name__}: {error}); open it with helpers.images.opening.open_image"
@@ -951,124 +891,12 @@ def _check_radii(block: int, review: int) -> tuple[int, int]:
     return block, review
 
 
-def _check_text(name: str, text: str) -> None:
-    if not isinstance(text, str):
-        raise Problem(f"{name} {text!r}: it is text, not {type(text).__name__}")
-    if name == "reason" and not text.strip():
-        raise Problem("the reason is empty; say in a few words why")
-    if len(text) > _LONGEST:
-        raise Problem(f"the {name} has {len(text)} letters; {_LONGEST} are the most")
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise Problem(
-            f"the {name} {text!a} is not valid text (letter {error.start + 1}), as names of files may be; write it otherwise"
-        ) from error
-    if "\0" in text:
-        raise Problem(f"the {name} {text!a} holds a zero character; write it without")
-
-
-def _iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def _plain(text: str) -> str:
-    """The text with a mark in front if a spreadsheet would take it for a formula; `_unmarked` takes that away."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
-
-
-def _unmarked(text: str) -> str:
-    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
-
-
-def _check_not_another(path: str | Path) -> None:
-    """Raise where a file is there that no bank has written: an export takes the place of an export only."""
-    with suppress(OSError, ValueError):  # no such file, or no name of one
-        kind = Path(path).stat().st_mode
-        if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
-            raise Problem(f"{path}: is a pipe or a device; name a file")
-    with suppress(OSError, ValueError), Path(path).open("rb") as file:
-        if not file.read(40).startswith(b'"fingerprint"'):
-            raise Problem(
-                f"{path}: is there already and is no bank's CSV file; choose another name"
-            )
-
-
-def _rows(path: str | Path, made_with: str, anyway: bool) -> list[tuple]:
-    """The rows of a CSV file as the log has them."""
-    try:
-        content = Path(path).read_bytes()
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise Problem(f"{path}: line {line}: is not UTF-8 text; save it as CSV in UTF-8") from error
-    except (OSError, ValueError) as error:  # ValueError for what is no name of a file
-        why = getattr(error, "strerror", None) or error
-        raise Problem(f"{path}: cannot be read ({why}); check the spelling") from error
-    first, _, _ = text.partition("\n")
-    separator = (
-        ";" if ";" in first and "," not in first else ","
-    )  # as spreadsheets of many countries write
-    reader = csv.reader(StringIO(text, newline=""), strict=True, delimiter=separator)
-    rows, line = [], 1
-    try:
-        for row in reader:
-            if line == 1:
-                columns = row
-                if columns not in (COLUMNS, COLUMNS[:-1]):  # a list made by hand lacks the last one
-                    raise Problem(f"its columns are not {','.join(COLUMNS)}; export it from a bank")
-            elif row:
-                if len(row) != len(columns):
-                    raise Problem(
-                        f"has {len(row)} values, not {len(columns)}; put texts with commas in quotes"
-                    )
-                rows.append(_row(*row, made_with=made_with, anyway=anyway))
-            line = reader.line_num + 1
-    except (Problem, csv.Error) as problem:
-        raise Problem(f"{path}: line {line}: {problem}") from problem
-    if line == 1:
-        raise Problem(f"{path}: is empty; export it from a bank")
-    return rows
-
-
-def _row(
-    digits: str,
-    reason: str,
-    source: str,
-    time: str,
-    there: str = "",
-    *,
-    made_with: str,
-    anyway: bool,
-) -> tuple:
-    if there not in ("", made_with):
-        raise Problem(
-            f"was made with {there!r}, and this bank with {made_with!r}; their fingerprints cannot be compared: make a bank "
-            "that reads pictures as that one does"
-        )
-    value = catalogue.from_hex(digits)
-    if not anyway:
-        _refuse_nothing(value, "the picture")
-    reason, source = _unmarked(reason), _unmarked(source)
-    _check_text("reason", reason)
-    _check_text("source", source)
-    try:
-        moment = datetime.fromisoformat(time)
-        if not moment.tzinfo:
-            raise ValueError("no time zone")
-        return catalogue.to_hex(value), reason, source, _iso(moment)
-    except (ValueError, OverflowError) as error:
-        raise Problem(
-            f"{time!r} is no time as 2024-05-03T12:00:00Z, in ISO 8601 and with its zone"
-        ) from error
-
-
 def _made_here(reading: dict) -> dict:
     return {
         "format": FORMAT,
         "algorithm": "dhash",
         "hash_size": 8,
-        "reading": catalogue.complete_reading(reading),
+        "reading": opening.complete_reading(reading),
         "versions": _versions(),
     }
 

@@ -1,1 +1,7 @@
-"""TODO: words."""
+"""One picture: opened honestly, changed, looked at twice.
+
+opening     a file or picture in memory, as people see it
+folder      the images below a place, by their names
+change      what happens to a picture on its way, with a strength and a seed
+second look two pictures compared pixel by pixel
+"""

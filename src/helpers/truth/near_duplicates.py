@@ -20,7 +20,8 @@ from PIL import Image
 from helpers import Problem, __version__
 from helpers.files.atomic import exclusive, new_folder, write_problem, write_text
 from helpers.files.parallel import share_out
-from helpers.images.opening import find_images, open_image, open_with_size
+from helpers.images.folders import find_images
+from helpers.images.opening import open_image, open_with_size
 
 FORMATS = {"jpeg": ".jpg", "png": ".png"}
 

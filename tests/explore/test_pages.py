@@ -24,8 +24,8 @@ from PIL import Image
 
 from helpers import Problem, datasets
 from helpers.classroom import checks, plots
-from helpers.explore import album, page
-from helpers.fingerprints import catalogue, steps
+from helpers.explore import album, drawing, finder, lens
+from helpers.fingerprints import hashes, steps
 from helpers.images import opening
 
 # name of an upload -> what is in it, and what the page says of it
@@ -48,7 +48,7 @@ def searched():
 @pytest.fixture
 def page(searched):
     """A page on the sample, whose query has strangers within 16 bits."""
-    page = page.search_page(searched, query="motorcycle_left/whole.jpg", radius=10)
+    page = finder.search_page(searched, query="motorcycle_left/whole.jpg", radius=10)
     page.make_controls()
     return page
 
@@ -81,7 +81,7 @@ def test_the_sentence_says_what_was_found(page):
     assert page.sentence == (
         "2 of 101 pictures of sample, the query itself among them, are within 10 bits of motorcycle_left/whole.jpg."
     )
-    alone = page.search_page(page.pictures, query="cat/whole.jpg", radius=0)
+    alone = finder.search_page(page.pictures, query="cat/whole.jpg", radius=0)
     assert alone.sentence == (
         "1 of 101 pictures of sample, the query itself, is equal to cat/whole.jpg."
     )
@@ -89,8 +89,8 @@ def test_the_sentence_says_what_was_found(page):
 
 def test_where_nothing_is_found_the_nearest_distance_is_told(page, photograph, tmp_path):
     photograph(3).save(tmp_path / "mine.png")
-    own = page.search_page(page.pictures, query=tmp_path / "mine.png", radius=0)
-    value = int(catalogue.of_image(photograph(3)))
+    own = finder.search_page(page.pictures, query=tmp_path / "mine.png", radius=0)
+    value = int(hashes.of_image(photograph(3)))
     nearest = min((value ^ other).bit_count() for other in page.pictures.fingerprints.tolist())
     assert own.sentence == (
         f"None of 101 pictures of sample is equal to mine.png; the nearest is {nearest} bits away."
@@ -99,7 +99,7 @@ def test_where_nothing_is_found_the_nearest_distance_is_told(page, photograph, t
 
 
 def test_each_match_is_shown_with_a_cross_on_each_bit_that_differs(searched):
-    page = page.search_page(searched, query="retina/tile_20.jpg", radius=14)
+    page = finder.search_page(searched, query="retina/tile_20.jpg", radius=14)
     assert len(page.matches) > 5
     items = re.findall(r"<li>.*?</li>", page.html(), re.DOTALL)
     assert len(items) == len(page.matches)
@@ -110,13 +110,13 @@ def test_each_match_is_shown_with_a_cross_on_each_bit_that_differs(searched):
 
 
 def test_a_page_shows_so_many_and_tells_of_the_others(searched):
-    page = page.search_page(searched, query="retina/tile_20.jpg", radius=32, most=3)
+    page = finder.search_page(searched, query="retina/tile_20.jpg", radius=32, most=3)
     assert page.html().count("<li>") == 3
     assert f"The 3 nearest are shown, {len(page.matches) - 3} more are not." in page.html()
 
 
 def test_no_image_is_without_words(page):
-    for shown in (page.html(), page.microscope(page.query).html()):
+    for shown in (page.html(), lens.microscope(page.query).html()):
         tags = re.findall(r"<(?:img|svg)[^>]*>", shown)
         assert len(tags) >= 5
         for tag in tags:
@@ -129,7 +129,7 @@ def test_numbers_on_every_grey_can_be_read():
         return share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4
 
     ramp = np.arange(256).reshape(16, 16)
-    drawn = re.findall(r'rgb\((\d+),.*?fill="(#\w+)">\1<', page._numbers(ramp))
+    drawn = re.findall(r'rgb\((\d+),.*?fill="(#\w+)">\1<', drawing._numbers(ramp))
     panel = Figure().subplots()
     plots.draw_pixels(panel, ramp)
     in_figure = [(text.get_text(), text.get_color()) for text in panel.texts]
@@ -146,7 +146,7 @@ def test_names_are_escaped_and_a_picture_that_is_gone_leaves_words(tmp_path):
     query = album.Picture(
         "<i>q</i>", Image.new("RGB", (9, 8)), (9, 8), values[0], path=name, in_dataset=True
     )
-    page = page.SearchPage(gone, query, 0, 16, 12)
+    page = finder.SearchPage(gone, query, 0, 16, 12)
     shown = page.html() + page.make_controls().status.value
     assert not re.search(r"<img src=x|<b>mine|<i>q", shown)
     assert html.escape(name) in shown
@@ -220,7 +220,7 @@ def test_the_same_upload_can_be_brought_again(page, photograph):
 def test_of_an_animation_the_first_frame_is_taken(page, photograph):
     frames = [photograph(seed).convert("P") for seed in range(3)]
     upload(page, "waves.gif", encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]))
-    assert page.query.fingerprint == catalogue.of_image(frames[0])
+    assert page.query.fingerprint == hashes.of_image(frames[0])
     assert "Of an animation the first frame is taken." in told(page)
     upload(page, "still.gif", encoded(frames[0], "GIF"))
     assert "animation" not in told(page)
@@ -232,15 +232,15 @@ def test_a_panorama_is_read_once_and_worked_on_small(page, tmp_path, monkeypatch
     ramp.save(tmp_path / "panorama.jpg", quality=60)
     page.controls.picture.value = str(tmp_path / "panorama.jpg")
     assert page.query.size == (width, height)
-    assert page.query.fingerprint == catalogue.of_file(tmp_path / "panorama.jpg")
+    assert page.query.fingerprint == hashes.of_file(tmp_path / "panorama.jpg")
     assert max(page.query.image.size) <= 800
     monkeypatch.setattr(album, "open_with_size", lambda path: pytest.fail("it was read again"))
     page.controls.radius.value = 16
     assert len(page.controls.results.value) < 1_000_000
-    tool = page.microscope(page.query)
+    tool = lens.microscope(page.query)
     tool.make_controls().turn.value = 3
     assert tool.flips.any()
-    whole, copy = page.query.fingerprint, catalogue.of_image(page.query.image)
+    whole, copy = page.query.fingerprint, hashes.of_image(page.query.image)
     lost = steps.how_many_differ(steps.bits(whole ^ copy))
     assert f"a copy of 800 x 400 pixels: {lost} from the whole picture's" in told(tool)
 
@@ -249,7 +249,7 @@ def test_a_panorama_is_read_once_and_worked_on_small(page, tmp_path, monkeypatch
 
 
 def test_controls_are_made_when_they_are_asked_for(page):
-    unseen = page.search_page(page.pictures)
+    unseen = finder.search_page(page.pictures)
     unseen.html(), unseen.figure(), repr(unseen)
     assert unseen.controls is None
     made = unseen.make_controls()
@@ -265,7 +265,7 @@ def walk(widget):
 
 @pytest.mark.parametrize("kind", ["search", "microscope"])
 def test_every_control_has_a_label_and_comes_in_the_order_of_use(page, kind):
-    shown = page if kind == "search" else page.microscope(page.query)
+    shown = page if kind == "search" else lens.microscope(page.query)
     classes = {"Text", "Combobox", "BoundedIntText", "Button", "FileUpload"}
     shown.make_controls()
     controls = [one for one in walk(shown.controls.page) if type(one).__name__ in classes]
@@ -329,7 +329,7 @@ def test_a_picture_can_be_the_path_of_a_file_or_of_a_folder_by_mistake(page, pho
     assert page.query.name == "image_0002.jpg"
     assert not page.query.in_dataset
     assert page.controls.picture.value == str(path)
-    assert page.query.fingerprint == catalogue.of_file(path)
+    assert page.query.fingerprint == hashes.of_file(path)
     page.controls.picture.value = str(photographs)
     assert "is a folder, not an image" in told(page)
     assert page.controls.picture.value == str(path), "the field says what is searched with"
@@ -387,7 +387,7 @@ def test_the_dataset_can_be_a_folder_and_back(page, photographs, monkeypatch):
     shutil.copy(photographs / "cats/image_0003.jpg", others / "cats/image_0000.jpg")
     (others / "broken.jpg").write_bytes(b"no picture")
     page.controls.dataset.value = str(others)
-    assert page.html() == page.search_page(others, query="cats/image_0000.jpg").html()
+    assert page.html() == finder.search_page(others, query="cats/image_0000.jpg").html()
     assert "1 of 9 files could not be read, the first: broken.jpg" in told(page)
     monkeypatch.setattr(album, "index", lambda *_: pytest.fail("the sample was read again"))
     page.controls.dataset.value = "sample"
@@ -396,7 +396,7 @@ def test_the_dataset_can_be_a_folder_and_back(page, photographs, monkeypatch):
 
 def test_two_folders_of_one_name_are_two(photographs, sample):
     mine = shutil.copytree(photographs, photographs.parent / "deep" / "sample")
-    page = page.search_page(mine)
+    page = finder.search_page(mine)
     page.make_controls()
     assert page.controls.dataset.value == str(mine.resolve())
     page.controls.dataset.value = "sample"
@@ -439,7 +439,7 @@ def test_stored_haystacks_are_offered_and_those_that_are_not_there_are_not(
 ):
     shutil.copytree(photographs, data_folder / "haystack-sample")
     shutil.copytree(page.pictures.root, data_folder / "sample")
-    page = page.search_page("sample")
+    page = finder.search_page("sample")
     assert page.make_controls().dataset.options == ("sample", "haystack-sample")
     page.controls.dataset.value = "haystack-sample"
     assert "of 8 pictures of haystack-sample" in told(page)
@@ -491,9 +491,9 @@ def test_a_lost_upload_button_is_renewed(page, photograph):
 
 def test_the_microscope_counts_the_bits_that_flip(photograph):
     image = photograph(5, size=(900, 600))
-    tool = page.microscope(image, steps.Change(crop=10))
+    tool = lens.microscope(image, steps.Change(crop=10))
     after = steps.changed(image, steps.Change(crop=10))
-    values = catalogue.of_image(image), catalogue.of_image(after)
+    values = hashes.of_image(image), hashes.of_image(after)
     flips = int(values[0] ^ values[1]).bit_count()
     assert flips > 3
     assert int(tool.flips.sum()) == flips
@@ -509,7 +509,7 @@ def test_the_microscope_counts_the_bits_that_flip(photograph):
 
 
 def test_the_microscope_shows_flipped_differences_before_and_after(photograph):
-    tool = page.microscope(photograph(5), steps.Change(crop=10))
+    tool = lens.microscope(photograph(5), steps.Change(crop=10))
     assert "a copy of" not in " ".join(tool.remarks)
     before, after = tool.before.right_minus_left, tool.after.right_minus_left
     label = re.search(r'aria-label="8 by 8 differences[^"]*"', tool.html())[0]
@@ -530,7 +530,7 @@ def test_the_microscope_shows_flipped_differences_before_and_after(photograph):
 
 
 def test_controls_of_the_microscope_change_the_picture_and_undo_it(page):
-    tool = page.microscope(page.query)
+    tool = lens.microscope(page.query)
     tool.make_controls()
     unchanged = state(tool)
     assert "none of the 64 bits differs" in told(tool)
@@ -548,7 +548,7 @@ def test_controls_of_the_microscope_change_the_picture_and_undo_it(page):
 
 
 def test_the_microscope_takes_a_picture_of_ones_own_and_keeps_the_change(photograph, photographs):
-    tool = page.microscope(photograph(), steps.Change(crop=5))
+    tool = lens.microscope(photograph(), steps.Change(crop=5))
     assert tool.make_controls().crop.value == 5
     upload(tool, "mine.jpg", encoded(photograph(3), quality=95))
     assert tool.sentence.startswith("mine.jpg: ")
@@ -598,7 +598,7 @@ def test_outside_of_jupyter_nobody_is_there():
 
 
 def test_a_program_gets_a_figure_and_a_sentence(searched, shown, capsys):
-    page = page.search_page(searched)
+    page = finder.search_page(searched)
     page._ipython_display_()
     assert shown.figures == [page.figure()[1]]
     assert shown.widgets == []
@@ -618,7 +618,7 @@ def test_a_person_gets_controls_and_their_copy_of_the_notebook_a_figure(page, sh
 
 
 def test_without_ipywidgets_a_sentence_says_how_to_get_it(searched, shown, monkeypatch, capsys):
-    page = page.search_page(searched)
+    page = finder.search_page(searched)
     monkeypatch.setattr(page, "_someone_is_there", lambda: True)
     monkeypatch.setitem(sys.modules, "ipywidgets", None)
     with pytest.raises(Problem, match="python -m pip install"):

@@ -24,8 +24,9 @@ from filelock import FileLock
 
 from helpers import Problem
 from helpers.files.atomic import exclusive
-from helpers.quarantine import moving
-from helpers.quarantine.moving import JOURNAL, LOCK, RESERVE, apply, undo
+from helpers.quarantine import journal, moving
+from helpers.quarantine.journal import JOURNAL, LOCK, RESERVE
+from helpers.quarantine.moving import apply, undo
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="Windows does this otherwise")
 
@@ -233,7 +234,7 @@ def test_a_network_drive_without_locks_will_do(number, library, place, plan, mon
 
 
 def test_undo_can_write_in_the_journal_of_a_full_disk(library, place, plan, monkeypatch):
-    before, write = state(library), moving._Journal.write
+    before, write = state(library), journal.Journal.write
 
     def on_a_full_disk(journal, *words):
         if (place / RESERVE).exists():
@@ -241,7 +242,7 @@ def test_undo_can_write_in_the_journal_of_a_full_disk(library, place, plan, monk
         write(journal, *words)
 
     apply(library, plan)
-    monkeypatch.setattr(moving._Journal, "write", on_a_full_disk)
+    monkeypatch.setattr(journal.Journal, "write", on_a_full_disk)
     assert set(undo(place)["outcome"]) == {"put back"}
     assert state(library) == before
 
@@ -359,7 +360,7 @@ def test_what_has_changed_is_left_alone_with_a_sentence(which, spoil, library, p
 
 def test_a_kept_file_that_goes_between_two_moves_is_missed(library, plan, monkeypatch):
     """It is looked at before each move, not once for all."""
-    move, moved = moving._Journal.move, []
+    move, moved = journal.Journal.move, []
 
     def and_then(self, where, path, *rest):
         move(self, where, path, *rest)
@@ -367,7 +368,7 @@ def test_a_kept_file_that_goes_between_two_moves_is_missed(library, plan, monkey
             moved.append(path)
             (library / KEPT).unlink()
 
-    monkeypatch.setattr(moving._Journal, "move", and_then)
+    monkeypatch.setattr(journal.Journal, "move", and_then)
     assert set(left_alone(apply(library, plan))) == OF_ITS_GROUP - set(moved)
 
 
@@ -521,14 +522,14 @@ def test_a_file_that_comes_between_the_look_and_the_move_is_not_overwritten(
     way, library, place, plan
 ):
     """The operating system refuses; where there are no links, it cannot."""
-    move = moving._move
+    move = journal._move
 
     def meanwhile(source, target, *rest):
         if target == place / SPOILED:
             target.write_bytes(b"somebody else's")
         move(source, target, *rest)
 
-    with way_of(way, library, place), mock.patch.object(moving, "_move", meanwhile):
+    with way_of(way, library, place), mock.patch.object(journal, "_move", meanwhile):
         done = apply(library, plan)
     assert "could not be moved" in left_alone(done)[SPOILED]
     assert (place / SPOILED).read_bytes() == b"somebody else's"
@@ -696,7 +697,7 @@ def test_another_plan_gets_another_number_and_the_same_one_none(library, place, 
 
 def test_it_is_there_before_the_first_file_moves(library, place, plan):
     with (
-        mock.patch.object(moving, "_move", side_effect=KeyboardInterrupt),
+        mock.patch.object(journal, "_move", side_effect=KeyboardInterrupt),
         pytest.raises(KeyboardInterrupt),
     ):
         apply(library, plan)
@@ -1054,13 +1055,13 @@ def test_a_journal_that_is_lost_is_told_and_nothing_is_moved(library, place, pla
 
 def test_each_move_is_announced_before_and_confirmed_after(library, place, plan):
     journal = place / JOURNAL
-    move, seen = moving._move, []
+    move, seen = journal._move, []
 
     def look(*arguments):
         seen.append([json.loads(line) for line in journal.read_bytes().splitlines()])
         move(*arguments)
 
-    with mock.patch.object(moving, "_move", look):
+    with mock.patch.object(journal, "_move", look):
         apply(library, plan)
     lines = [json.loads(line) for line in journal.read_bytes().splitlines()]
     assert lines[0] == ["folder", str(library)]
@@ -1122,7 +1123,7 @@ def work_until(operation, job, way, place):
 
         return written
 
-    with mock.patch.object(moving._Journal, "write", line(moving._Journal.write)):
+    with mock.patch.object(journal.Journal, "write", line(journal.Journal.write)):
         sys.addaudithook(hook)
         work(job, way, place)
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from helpers import Problem
-from helpers.images.opening import find_images
+from helpers.images.folders import find_images
 from helpers.truth.near_duplicates import (
     article_needles,
     gather,

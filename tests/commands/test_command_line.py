@@ -13,9 +13,9 @@ import pytest
 from helpers import shelf
 from helpers.__main__ import main
 from helpers.files import parallel
-from helpers.images.opening import find_images
-from helpers.library import inventory
-from helpers.quarantine import moving, plans
+from helpers.images.folders import find_images
+from helpers.library import inventory, proposal
+from helpers.quarantine import journal, plans
 
 
 @pytest.fixture
@@ -364,7 +364,7 @@ def test_clean_prints_the_copies_and_why(twice, capsys):
     assert run("clean", twice) == 0
     _, title, *lines = capsys.readouterr().out.splitlines()
     assert title == "Group 1"
-    plan = inventory.propose(inventory.scan(twice), twice)
+    plan = proposal.propose(inventory.scan(twice), twice)
     assert lines == [f"  {row.action}  {row.path}: {row.reason}" for row in plan.itertuples()]
     assert [line.split(":")[0] for line in lines] == [
         "  keep  twice.jpg",
@@ -544,7 +544,7 @@ def test_clean_passes_over_links_in_a_circle(twice, capsys):
 def test_clean_that_is_stopped_between_two_names_tells_the_truth(
     option, sentence, twice, capsys, monkeypatch
 ):
-    before, synchronise = everything(twice), moving._synchronise
+    before, synchronise = everything(twice), journal._synchronise
     if option == ["--undo"]:
         assert run("clean", twice, "--apply") == 0
 
@@ -553,10 +553,10 @@ def test_clean_that_is_stopped_between_two_names_tells_the_truth(
         if list(folder.glob("*.jpg")):  # one has come, or one is to go
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(moving, "_synchronise", stopped)
+    monkeypatch.setattr(journal, "_synchronise", stopped)
     assert run("clean", twice, *option) == 130
     assert capsys.readouterr().err == f"Stopped; {sentence}\n"
-    monkeypatch.setattr(moving, "_synchronise", synchronise)
+    monkeypatch.setattr(journal, "_synchronise", synchronise)
     assert run("clean", twice, "--undo") == 0
     assert everything(twice) == before
 
@@ -662,14 +662,14 @@ def test_wrong_arguments_are_told_before_the_scan(photographs, tmp_path, capsys,
 def test_a_plan_that_came_during_the_scan_is_not_replaced(
     photographs, tmp_path, capsys, monkeypatch
 ):
-    from helpers.library import inventory
+    from helpers.library import proposal
 
-    plan, propose = tmp_path / "plan.csv", inventory.propose
+    plan, propose = tmp_path / "plan.csv", proposal.propose
 
     def late(*arguments, **options):
         plan.write_text("mine")
         return propose(*arguments, **options)
 
-    monkeypatch.setattr(inventory, "propose", late)
+    monkeypatch.setattr(proposal, "propose", late)
     assert "has come meanwhile" in refused(capsys, photographs, "--plan", plan)
     assert plan.read_text() == "mine"

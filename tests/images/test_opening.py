@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from helpers import Problem
-from helpers.fingerprints import catalogue
-from helpers.images.opening import SUFFIXES, find_images, open_image, open_with_size
+from helpers.fingerprints import hashes
+from helpers.images.folders import SUFFIXES, find_images
+from helpers.images.opening import open_image, open_with_size
 
 ORIENTATION = 0x0112  # the EXIF tag
 # What has to be done to an upright picture so that the tag's turn makes it upright again.
@@ -34,7 +35,7 @@ def imagehash_of(path):
 
 
 def fingerprint_of(path, **reading):
-    return catalogue.to_hex(catalogue.of_file(path, **reading))
+    return hashes.to_hex(hashes.of_file(path, **reading))
 
 
 def write_png(path, width, height, content=b""):
@@ -348,9 +349,9 @@ def test_fast_shrinks_while_decoding_and_still_tells_the_full_size(large_jpeg):
 
 
 def test_fast_stays_within_three_bits_and_is_off_by_default(large_jpeg):
-    exact, fast = catalogue.of_file(large_jpeg), catalogue.of_file(large_jpeg, fast=True)
+    exact, fast = hashes.of_file(large_jpeg), hashes.of_file(large_jpeg, fast=True)
     assert (int(exact) ^ int(fast)).bit_count() <= 3
-    assert catalogue.to_hex(exact) == imagehash_of(large_jpeg)
+    assert hashes.to_hex(exact) == imagehash_of(large_jpeg)
     assert open_image(large_jpeg).size == (2000, 1500)
 
 

@@ -10,7 +10,8 @@ from PIL import Image
 
 from helpers import Problem
 from helpers.images import pixels
-from helpers.images.opening import find_images, open_image
+from helpers.images.folders import find_images
+from helpers.images.opening import open_image
 from helpers.truth import mess
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from helpers import Problem
-from helpers.fingerprints import catalogue
+from helpers.fingerprints import catalogue, hashes
 
 SAVED = {  # mode or kind -> options of Image.save
     "L": {},
@@ -33,10 +33,10 @@ def imagehash_of(path):
 
 @pytest.mark.parametrize("number", [0, 1, 2**53 + 1, 2**63, 2**63 + 1, 2**64 - 1])
 def test_hex_holds_all_64_bits(number):
-    digits = catalogue.to_hex(np.uint64(number))
+    digits = hashes.to_hex(np.uint64(number))
     assert digits == f"{number:016x}"
-    assert catalogue.from_hex(digits) == np.uint64(number)
-    assert catalogue.from_hex(digits).dtype == np.uint64
+    assert hashes.from_hex(digits) == np.uint64(number)
+    assert hashes.from_hex(digits).dtype == np.uint64
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_hex_holds_all_64_bits(number):
 )
 def test_other_text_is_no_fingerprint(digits):
     with pytest.raises(Problem, match="is not a fingerprint; it takes 16 hex digits"):
-        catalogue.from_hex(digits)
+        hashes.from_hex(digits)
 
 
 # Equal to imagehash
@@ -56,13 +56,13 @@ def test_a_picture_that_needs_no_correction_has_the_bits_of_imagehash(tmp_path, 
     path = tmp_path / f"picture.{'png' if mode in ('P', '1', 'RGBA') else 'jpg'}"
     photograph().convert(mode).save(path, **SAVED[kind])
     assert Image.open(path).mode == mode
-    assert catalogue.to_hex(catalogue.of_file(path)) == imagehash_of(path)
+    assert hashes.to_hex(hashes.of_file(path)) == imagehash_of(path)
 
 
 def test_the_whole_sample_has_the_bits_of_imagehash(sample):
     table = catalogue.of_folder(sample.root)
     assert len(table) == 101
-    assert [catalogue.to_hex(value) for value in table["fingerprint"]] == [
+    assert [hashes.to_hex(value) for value in table["fingerprint"]] == [
         imagehash_of(sample.root / path) for path in table["path"]
     ]
 
@@ -75,7 +75,7 @@ def binary_digits(hashed):
 def test_wider_fingerprints_have_the_bits_of_imagehash_first_word_first(photograph, hash_size):
     for seed in range(5):
         picture = photograph(seed, size=(240, 160))
-        found = catalogue.of_image(picture, hash_size=hash_size)
+        found = hashes.of_image(picture, hash_size=hash_size)
         assert found.dtype == np.uint64
         assert found.shape == (hash_size**2 // 64,)
         digits = "".join(f"{int(word):064b}" for word in found)
@@ -85,8 +85,8 @@ def test_wider_fingerprints_have_the_bits_of_imagehash_first_word_first(photogra
 
 def test_eight_is_the_usual_size(photograph):
     picture = photograph(1)
-    found = catalogue.of_image(picture, hash_size=8)
-    assert found == catalogue.of_image(picture)
+    found = hashes.of_image(picture, hash_size=8)
+    assert found == hashes.of_image(picture)
     assert isinstance(found, np.uint64)
     assert f"{int(found):064b}" == binary_digits(imagehash.dhash(picture))
 
@@ -96,7 +96,7 @@ def test_another_size_is_refused(photograph, hash_size):
     with pytest.raises(
         Problem, match=r"hash_size .*: it is 8 \(64 bits\), 16 \(256 bits\) or another"
     ):
-        catalogue.of_image(photograph(1), hash_size=hash_size)
+        hashes.of_image(photograph(1), hash_size=hash_size)
 
 
 # The table
@@ -248,4 +248,4 @@ def test_an_empty_folder_is_one_sentence(tmp_path):
 @pytest.mark.parametrize("value", [255.0, -1, 2**64, "ff", None])
 def test_only_a_whole_number_of_64_bits_has_hex_digits(value):
     with pytest.raises(Problem, match="is not a fingerprint; it is a whole number of 64 bits"):
-        catalogue.to_hex(value)
+        hashes.to_hex(value)

@@ -17,10 +17,10 @@ from PIL import Image, ImageDraw, ImageFont, features
 
 from helpers import Problem
 from helpers.__main__ import main
-from helpers.fingerprints import catalogue
+from helpers.fingerprints import catalogue, flat
 from helpers.images import opening, pixels
-from helpers.library import inventory
-from helpers.quarantine import moving, plans
+from helpers.library import inventory, proposal, second_look, sheet
+from helpers.quarantine import journal, moving, plans
 from helpers.truth import mess
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
@@ -73,7 +73,7 @@ def plan_of(scan, photos):
 def propose(table, folder, **keywords):
     """In this process, with a cache beside the folder."""
     about = {"cache": folder.parent / "cache", "workers": 1}
-    return inventory.propose(table, folder, **{**about, **keywords})
+    return proposal.propose(table, folder, **{**about, **keywords})
 
 
 def by_path(plan):
@@ -410,7 +410,7 @@ def test_a_quarantine_inside_is_left_out_and_says_so(scan, photos):
         copy(photos / "cats" / "image_0000.jpg", shut / inside)
     copy(photos / "cats" / "image_0000.jpg", photos / "old" / "library" / "image.jpg")
     assert len(propose(scan(), photos)) == 4
-    (shut / moving.JOURNAL).touch()
+    (shut / journal.JOURNAL).touch()
     table = scan()
     found = table["path"].str.startswith("old/")
     assert table["path"][found].tolist() == ["old/library-quarantine", "old/library/image.jpg"]
@@ -465,18 +465,18 @@ def test_a_folder_that_is_none_is_one_sentence(tmp_path):
 @pytest.mark.parametrize("colour", ["black", "white", "teal", "#808080"])
 def test_one_colour_is_flat_also_with_noise_or_a_frame(colour, size):
     flat = Image.new("RGB", size, colour)
-    assert inventory.is_flat(flat)
+    assert flat.is_flat(flat)
     noise = np.random.default_rng(0).integers(-3, 4, (*size[::-1], 3)) + np.asarray(flat)
-    assert inventory.is_flat(Image.fromarray(np.clip(noise, 0, 255).astype(np.uint8)))
+    assert flat.is_flat(Image.fromarray(np.clip(noise, 0, 255).astype(np.uint8)))
 
 
 def test_stripes_from_side_to_side_are_flat_for_a_fingerprint_that_compares_sideways():
-    assert inventory.is_flat(Image.linear_gradient("L"))
-    assert not inventory.is_flat(Image.linear_gradient("L").rotate(90))
+    assert flat.is_flat(Image.linear_gradient("L"))
+    assert not flat.is_flat(Image.linear_gradient("L").rotate(90))
 
 
 def test_photographs_are_not_flat(sample):
-    assert not any(inventory.is_flat(Image.open(sample.root / path)) for path in sample.whole)
+    assert not any(flat.is_flat(Image.open(sample.root / path)) for path in sample.whole)
 
 
 # By how much two pictures differ
@@ -979,7 +979,7 @@ def test_a_filter_over_the_whole_picture_is_no_copy(plan_of, photos, photograph)
     rows = by_path(plan_of())
     assert set(rows["kept"]) == {"warm.jpg", "a.jpg"}
     look = rows[rows["action"] == "look"].loc["a.jpg"]
-    assert look["difference"] <= inventory.COPY
+    assert look["difference"] <= second_look.COPY
     assert "alike, but brighter, darker or of other colours as a whole, by " in look["reason"]
     assert "(up to 3 passes); look at both" in look["reason"]
     moves = rows[rows["action"] == "move"]
@@ -1006,7 +1006,7 @@ def test_a_shirt_in_another_blue_is_no_copy(plan_of, photos, photograph):
         picture.save(photos / f"{name}.png")
     rows = by_path(plan_of())
     assert rows["action"].tolist() == ["look"]
-    assert rows["difference"].max() <= inventory.COPY
+    assert rows["difference"].max() <= second_look.COPY
     assert "of other colours over an area, by" in rows["reason"].iloc[0]
 
 
@@ -1102,7 +1102,7 @@ def test_a_digit_on_a_page_is_seen_at_full_size(plan_of, photos):
     save(page("81.08"), photos / "b.jpg", quality=90)
     save(page("61.08"), photos / "copy of a.jpg", quality=60)
     one, other = (opening.open_image(photos / name) for name in ("a.jpg", "b.jpg"))
-    assert pixels.difference(one, other) <= inventory.COPY
+    assert pixels.difference(one, other) <= second_look.COPY
     rows = by_path(plan_of())
     assert rows["action"].to_dict() == {"b.jpg": "look", "copy of a.jpg": "move"}
     assert rows.loc["copy of a.jpg", "kept"] == "a.jpg"
@@ -1266,7 +1266,7 @@ def test_a_picture_that_goes_away_during_the_second_look_stops_nothing(
             file.unlink(missing_ok=True)
         return picture
 
-    monkeypatch.setattr(inventory, "_PICTURES_IN_MEMORY", in_memory)
+    monkeypatch.setattr(second_look, "_PICTURES_IN_MEMORY", in_memory)
     monkeypatch.setattr(inventory, "thumbnail", goes_away)
     plan = propose(table, photos)
     assert set(plan["path"]) == {"a.jpg", "small a.jpg", "b.jpg", "small b.jpg"}
@@ -1418,8 +1418,8 @@ def test_the_rows_of_a_plan_hang_together(messy):
     facts = ["bytes", "modified", "sha256", "width", "height"]
     known = table.set_index("path").loc[plan["path"], facts].reset_index(drop=True)
     assert plan[facts].astype(object).fillna(-1).equals(known.astype(object).fillna(-1))
-    assert (moves["difference"] <= inventory.COPY).all()
-    assert (plan["correlation"] >= inventory.LOOK_ALIKE).all()
+    assert (moves["difference"] <= second_look.COPY).all()
+    assert (plan["correlation"] >= second_look.LOOK_ALIKE).all()
     assert (plan["reason"] != "").all()
     largest = plan.assign(area=plan["width"] * plan["height"]).groupby("group")["area"]
     assert (largest.first().fillna(0) == largest.max().fillna(0)).all()
@@ -1617,7 +1617,7 @@ class Page(HTMLParser):
 def test_the_sheet_shows_each_group_by_pictures_and_words(messy, tmp_path):
     folder, _, _, plan = messy
     plan = plan[plan["group"] <= 6]
-    plans.contact_sheet(folder, plan, tmp_path / "sheet.html", workers=1)
+    sheet.contact_sheet(folder, plan, tmp_path / "sheet.html", workers=1)
     page = Page((tmp_path / "sheet.html").read_text(encoding="utf-8"))
     assert not page.open, "every tag is closed"
     assert page.of("html") == [{"lang": "en"}]
@@ -1636,7 +1636,7 @@ def test_the_sheet_shows_each_group_by_pictures_and_words(messy, tmp_path):
 
 def test_the_sheet_needs_no_network(messy, tmp_path):
     folder, _, _, plan = messy
-    plans.contact_sheet(folder, plan[plan["group"] <= 3], tmp_path / "sheet.html", workers=1)
+    sheet.contact_sheet(folder, plan[plan["group"] <= 3], tmp_path / "sheet.html", workers=1)
     text = (tmp_path / "sheet.html").read_text(encoding="utf-8")
     page = Page(text)
     assert {tag for tag, _ in page.tags} & {"script", "link", "iframe", "a", "object"} == set()
@@ -1657,7 +1657,7 @@ def test_names_are_escaped_on_the_sheet(photos, scan, tmp_path):
         copy(original, photos / name)
     (photos / "bad <i>.jpg" if os.name != "nt" else photos / "bad.jpg").write_bytes(b"no picture")
     copy(next(photos.glob("bad*")), photos / "worse.jpg")
-    plans.contact_sheet(photos, propose(scan(), photos), tmp_path / "sheet.html")
+    sheet.contact_sheet(photos, propose(scan(), photos), tmp_path / "sheet.html")
     page = Page((tmp_path / "sheet.html").read_text(encoding="utf-8"))
     assert not page.open
     assert {tag for tag, _ in page.tags} & {"script", "b", "i"} == set()
@@ -1670,7 +1670,7 @@ def test_names_are_escaped_on_the_sheet(photos, scan, tmp_path):
 
 def test_exact_copies_come_last_on_the_sheet(messy, tmp_path):
     folder, _, _, plan = messy
-    plans.contact_sheet(folder, plan, tmp_path / "sheet.html", workers=1)
+    sheet.contact_sheet(folder, plan, tmp_path / "sheet.html", workers=1)
     page = Page((tmp_path / "sheet.html").read_text(encoding="utf-8"))
     shown = [int(section["aria-labelledby"].split("-")[1]) for section in page.of("section")]
     eyes = plan[plan["kind"].isin(["near copy", "look-alike"])]["group"].unique().tolist()
@@ -1681,7 +1681,7 @@ def test_exact_copies_come_last_on_the_sheet(messy, tmp_path):
 
 def test_a_long_plan_is_cut_on_the_sheet_and_says_so(messy, tmp_path):
     folder, _, _, plan = messy
-    plans.contact_sheet(folder, plan, tmp_path / "sheet.html", most=2, workers=1)
+    sheet.contact_sheet(folder, plan, tmp_path / "sheet.html", most=2, workers=1)
     page = Page((tmp_path / "sheet.html").read_text(encoding="utf-8"))
     assert len(page.of("section")) == 2
     assert f"{plan['group'].max() - 2:,} more groups are in the plan." in page.words
@@ -1732,7 +1732,7 @@ def test_clean_names_all_if_asked_to(twice, capsys):
 
 
 def test_clean_counts_what_it_does_not_look_at(twice, capsys):
-    shut = ["my.photoslibrary/e.plist", f"aside/{moving.JOURNAL}", "aside/f.mov"]
+    shut = ["my.photoslibrary/e.plist", f"aside/{journal.JOURNAL}", "aside/f.mov"]
     seen = ["a.MOV", "b.mov", "cats/c.nef", "README"]
     for name in (*seen, ".hidden.mov", ".hidden/d.mov", *shut):
         (twice / name).parent.mkdir(exist_ok=True)
@@ -1838,4 +1838,4 @@ def test_apply_and_undo_at_once_is_not_understood(twice, capsys):
 def test_the_help_tells_the_radius(capsys):
     with pytest.raises(SystemExit):
         run("clean", "--help")
-    assert f"compared ({inventory.RADIUS})" in " ".join(capsys.readouterr().out.split())
+    assert f"compared ({proposal.RADIUS})" in " ".join(capsys.readouterr().out.split())

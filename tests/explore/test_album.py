@@ -10,7 +10,7 @@ from PIL import Image
 
 from helpers import Problem, datasets
 from helpers.explore import album
-from helpers.fingerprints import catalogue
+from helpers.fingerprints import hashes
 
 
 @pytest.fixture(scope="module")
@@ -105,11 +105,11 @@ def test_a_picture_knows_where_it_comes_from(searched, photographs, photograph):
     brought = album.read_upload("mine.jpg", path.read_bytes())
     assert (brought.name, brought.path, brought.in_dataset) == ("mine.jpg", "", False)
     assert inside.fingerprint == searched.fingerprints[searched.places["cat/whole.jpg"]]
-    assert outside.fingerprint == brought.fingerprint == catalogue.of_file(path)
+    assert outside.fingerprint == brought.fingerprint == hashes.of_file(path)
     seen = photograph(2, size=(900, 60))
     memory = album.from_memory(seen)
     assert (memory.size, memory.image.size, seen.size) == ((900, 60), (800, 53), (900, 60))
-    assert memory.fingerprint == catalogue.of_image(seen)
+    assert memory.fingerprint == hashes.of_image(seen)
 
 
 def test_a_picture_is_named_exactly_or_in_part_or_by_its_file(searched, photographs, monkeypatch):
@@ -136,5 +136,5 @@ def test_an_upload_in_heic_is_read_where_pillow_heif_is_installed(photograph):
     pillow_heif.from_pillow(photograph(size=(400, 300))).save(content, quality=90)
     read = album.read_upload("mine.heic", content.getvalue())
     assert read.size == (400, 300)
-    difference = int(read.fingerprint ^ catalogue.of_image(photograph(size=(400, 300))))
+    difference = int(read.fingerprint ^ hashes.of_image(photograph(size=(400, 300))))
     assert difference.bit_count() <= 5

@@ -12,7 +12,7 @@ import pytest
 
 import helpers
 from helpers import Problem
-from helpers.search import linear
+from helpers.search import linear, multi_index, trees
 
 TABLES = "MultiIndexHashing, tables alone"
 WIDE = ["LinearScan", "VPTree", "KDTree", "MultiIndexHashing", TABLES]
@@ -28,7 +28,7 @@ SIZES = [0, 1, 2, 3, 40, 300, 2_000]
 def build(request, monkeypatch):
     """The structure of that name: a function from fingerprints to it."""
     if request.param == TABLES:
-        monkeypatch.setattr(linear, "_CANDIDATE", 0)  # never will a scan seem to be quicker
+        monkeypatch.setattr(multi_index, "_CANDIDATE", 0)  # never will a scan seem to be quicker
     return getattr(linear, request.param.partition(",")[0])
 
 
@@ -200,7 +200,7 @@ def test_fingerprints_all_equally_far_from_each_other_are_no_deep_tree(build):
 def test_answers_do_not_depend_on_the_seed(kind, words):
     values, asked = questions(kind, 300, words)
     for seed in (1, 2**40):
-        tree = linear.VPTree(values, seed=seed)
+        tree = trees.VPTree(values, seed=seed)
         for query, ranked in asked:
             for radius in radii(300, words):
                 assert listed(tree.within(query, radius)) == within(ranked, radius)
@@ -264,26 +264,26 @@ def test_many_queries_may_come_from_a_column(build):
 @pytest.mark.parametrize("words", [1, 4])
 def test_without_the_fall_back_it_is_the_tables_that_answer(monkeypatch, words):
     values, asked = questions(clustered, 3_000, words)
-    index = linear.MultiIndexHashing(values)
+    index = multi_index.MultiIndexHashing(values)
     few, many = asked[2][0], asked[0][0]
     with monkeypatch.context() as patch:
-        patch.setattr(linear, "_flips", None)
+        patch.setattr(multi_index, "_flips", None)
         assert index.cost(many, 10) == (3_000, 0), "so few are scanned, and nothing is looked up"
-    monkeypatch.setattr(linear, "_CANDIDATE", 0)
+    monkeypatch.setattr(multi_index, "_CANDIDATE", 0)
     assert index.cost(many, 10).nodes > 0
     assert index.cost(few, 0).distances < 100
-    monkeypatch.setattr(linear, "_scan", None)
+    monkeypatch.setattr(linear, "scan_words", None)
     for query, ranked in asked:
         assert listed(index.within(query, 10)) == within(ranked, 10)
 
 
 @pytest.mark.parametrize("n", [300, 3_000, 20_000])
 def test_every_division_into_bands_gives_the_same_answers(monkeypatch, n):
-    monkeypatch.setattr(linear, "_CANDIDATE", 0)
+    monkeypatch.setattr(multi_index, "_CANDIDATE", 0)
     values, asked = questions(clustered, n, 1)
     divisions = set()
     for built_for in (0, 10, 14, 16, 20, 24, 64):
-        index = linear.MultiIndexHashing(values, radius=built_for)
+        index = multi_index.MultiIndexHashing(values, radius=built_for)
         if len(index.widths) in divisions:
             continue
         divisions.add(len(index.widths))
@@ -310,7 +310,7 @@ def test_hundreds_of_thousands_are_answered_from_tables_or_by_a_scan(kind, n, bu
     values = make(kind, n).copy()
     query = np.uint64(0x0123_4567_89AB_CDEF)  # its low bits are nobody else's
     neighbours(values, query)
-    index = linear.MultiIndexHashing(values, radius=built_for)
+    index = multi_index.MultiIndexHashing(values, radius=built_for)
     ranked = sorted(
         (distance, row)
         for row, value in enumerate(values.tolist())
@@ -331,7 +331,7 @@ def test_the_nearest_of_hundreds_of_thousands_are_found_without_comparing_with_a
     values = make(spread, 300_000).copy()
     query, compared = np.uint64(0x0123_4567_89AB_CDEF), []
     neighbours(values, query)
-    index, count = linear.MultiIndexHashing(values), linear.count_bits
+    index, count = multi_index.MultiIndexHashing(values), linear.count_bits
     monkeypatch.setattr(
         linear, "count_bits", lambda words: compared.append(words.shape[1]) or count(words)
     )
@@ -343,7 +343,7 @@ def test_a_bucket_that_holds_most_is_scanned():
     values = make(lopsided, 300_000).copy()
     query = np.uint64(0x0123_4567_0000_0000)  # its low bits are everybody's
     neighbours(values, query)
-    index = linear.MultiIndexHashing(values, radius=5)
+    index = multi_index.MultiIndexHashing(values, radius=5)
     assert index.cost(query, 5) == (300_000, 0)
     for radius in (0, 2, 5):
         found = listed(index.within(query, radius))
@@ -353,7 +353,7 @@ def test_a_bucket_that_holds_most_is_scanned():
 
 def test_the_bands_are_of_the_fingerprint_and_none_is_wider_than_it_pays():
     for n, words, built_for in ((0, 1, 0), (40, 1, 10), (3_000, 4, 10), (20_000, 1, 64)):
-        widths = linear.MultiIndexHashing(make(spread, n, words), radius=built_for).widths
+        widths = multi_index.MultiIndexHashing(make(spread, n, words), radius=built_for).widths
         assert sum(widths) == 64 * words
         assert 2 ** max(widths) <= max(256, 4 * n)
 
@@ -373,7 +373,7 @@ def test_a_scan_compares_with_all(build, n):
 def test_a_vp_tree_compares_with_each_match_and_with_none_twice(kind, words):
     for n in (0, 2, 40, 300, 2_000):
         values, asked = questions(kind, n, words)
-        tree = linear.VPTree(values)
+        tree = trees.VPTree(values)
         for query, ranked in asked:
             costs = [tree.cost(query, radius) for radius in radii(n, words)]
             assert costs == sorted(costs), "a wider circle costs no less"
@@ -387,7 +387,7 @@ def test_a_vp_tree_compares_with_each_match_and_with_none_twice(kind, words):
 def test_a_kd_tree_compares_with_each_match_that_it_does_not_take_wholesale(kind, words):
     for n in (0, 2, 40, 300):
         values, asked = questions(kind, n, words)
-        tree = linear.KDTree(values)
+        tree = trees.KDTree(values)
         differ = integers(np.bitwise_or.reduce(values ^ values[:1], axis=0, keepdims=True))
         for query, ranked in asked:
             for radius in radii(n, words)[::3]:
@@ -411,7 +411,7 @@ def test_a_tree_leaves_out_other_clusters_than_the_querys(build):
 
 def test_a_vp_tree_leaves_out_the_other_side_up_to_the_last_bit():
     values = np.repeat(np.array([0, 0xFF], dtype=np.uint64), 100)
-    tree = linear.VPTree(values)
+    tree = trees.VPTree(values)
     assert sorted(tree.cost(query, 7) for query in (0, 0xFF)) == [(100, 2), (200, 3)]
     assert [tree.cost(query, 8) for query in (0, 0xFF)] == [(200, 3)] * 2
 
@@ -419,20 +419,20 @@ def test_a_vp_tree_leaves_out_the_other_side_up_to_the_last_bit():
 def test_the_seed_of_a_vp_tree_chooses_what_it_compares_with():
     values, asked = questions(clustered, 2_000, 1)
     query, _ = asked[0]
-    costs = {seed: linear.VPTree(values, seed).cost(query, 3) for seed in range(5)}
+    costs = {seed: trees.VPTree(values, seed).cost(query, 3) for seed in range(5)}
     assert len(set(costs.values())) > 1
-    assert costs[3] == linear.VPTree(values, seed=3).cost(query, 3)
-    assert costs[0] == linear.VPTree(values).cost(query, 3)
+    assert costs[3] == trees.VPTree(values, seed=3).cost(query, 3)
+    assert costs[0] == trees.VPTree(values).cost(query, 3)
 
 
 def test_a_kd_tree_leaves_out_one_side_of_a_bit_and_never_the_other():
-    tree = linear.KDTree(np.repeat(np.array([0, 1], dtype=np.uint64), [12, 30]))
+    tree = trees.KDTree(np.repeat(np.array([0, 1], dtype=np.uint64), [12, 30]))
     assert [tree.cost(query, 0) for query in (0, 1)] == [(12, 3), (42, 3)]
 
 
 def test_scipys_tree_gives_matches_and_nothing_else(monkeypatch):
     values, asked = questions(clustered, 300, 1)
-    tree, given = linear.KDTree(values), []
+    tree, given = trees.KDTree(values), []
     compare = tree._compare
     monkeypatch.setattr(
         tree, "_compare", lambda *arguments: given.append(arguments[2]) or compare(*arguments)
@@ -443,7 +443,7 @@ def test_scipys_tree_gives_matches_and_nothing_else(monkeypatch):
 
 
 def test_a_kd_tree_takes_a_box_wholesale_that_lies_within():
-    tree = linear.KDTree(make(equal, 3_000))
+    tree = trees.KDTree(make(equal, 3_000))
     value = tree.words[0, 0]
     assert tree.cost(value, 1) == (0, 1)
     assert tree.cost(value, 0) == (3_000, 1)
@@ -678,13 +678,13 @@ def test_a_number_of_rows_below_one_or_no_number_is_refused(build, k):
 @pytest.mark.parametrize("radius", [-1, 65, 2.5, True, "5"])
 def test_an_index_is_not_made_for_a_radius_that_is_none(radius):
     with refused("it is a whole number of bits from 0 to 64$"):
-        linear.MultiIndexHashing(make(spread, 40), radius=radius)
+        multi_index.MultiIndexHashing(make(spread, 40), radius=radius)
 
 
 def test_an_index_of_256_bits_may_be_made_for_any_radius_up_to_256():
-    assert len(linear.MultiIndexHashing(make(spread, 40, 4), radius=256)) == 40
+    assert len(multi_index.MultiIndexHashing(make(spread, 40, 4), radius=256)) == 40
     with refused("radius 257: it is a whole number of bits from 0 to 256$"):
-        linear.MultiIndexHashing(make(spread, 40, 4), radius=257)
+        multi_index.MultiIndexHashing(make(spread, 40, 4), radius=257)
 
 
 # Compiled

@@ -22,7 +22,7 @@ import pytest
 
 from helpers import Problem, datasets, shelf
 from helpers.files.atomic import write_text
-from helpers.images.opening import find_images
+from helpers.images.folders import find_images
 from helpers.truth import near_duplicates
 
 # A server that has imported everything once makes a new process in a few hundredths of a second.

@@ -29,8 +29,8 @@ from PIL import Image
 
 from helpers import Problem
 from helpers.__main__ import main
-from helpers.fingerprints import catalogue
-from helpers.gate import bank
+from helpers.fingerprints import flat, hashes
+from helpers.gate import bank, log
 from helpers.gate.bank import Answer
 
 # A reader must see no "Exception ignored in ..." either.
@@ -171,7 +171,7 @@ def test_more_entries_than_are_scanned_one_by_one(path):
     """The same with the sizes that are real: an index, a tail that was flagged since, and entries withdrawn from both."""
     rng = np.random.default_rng(7)
     values = rng.integers(0, 2**64, 50_000, dtype=np.uint64)
-    values = values[~bank.says_nothing(values)]
+    values = values[~flat.says_nothing(values)]
     with Bank(path) as opened:
         opened.flag_many(values[:40_000], "first")
         assert opened.ask(values[0])[:3] == ("block", 0, 1)
@@ -298,7 +298,7 @@ def test_an_answer_reads_only_what_is_new(opened):
 
 def test_a_picture_is_a_file_an_image_or_a_fingerprint(opened, photographs, photograph):
     file = photographs / "cats" / "image_0001.jpg"
-    value = catalogue.of_file(file)
+    value = hashes.of_file(file)
     entry = opened.flag(file, "banned", "a letter")
     assert opened.fingerprint(file) == value == opened.entries()["fingerprint"][0]
     for picture in (file, str(file), Image.open(file), value, int(value)):
@@ -408,7 +408,7 @@ def test_a_picture_that_says_nothing_is_flagged_only_if_one_insists(name, opened
     for plain, sentence in (
         (picture, "the picture: its fingerprint .* says nothing"),
         (tmp_path / "plain.png", r"plain\.png: its fingerprint .* says nothing"),
-        (catalogue.of_image(picture), "says nothing"),
+        (hashes.of_image(picture), "says nothing"),
     ):
         with pytest.raises(Problem, match=sentence):
             opened.flag(plain, "banned")
@@ -419,9 +419,9 @@ def test_a_picture_that_says_nothing_is_flagged_only_if_one_insists(name, opened
 
 def test_the_bits_at_which_a_fingerprint_begins_to_say_something():
     few = np.array([(1 << bits) - 1 for bits in range(65)], dtype=np.uint64)
-    says = (~bank.says_nothing(few)).nonzero()[0]
-    assert says.tolist() == list(range(bank.NOTHING + 1, 64 - bank.NOTHING))
-    assert bank.says_nothing(np.uint64(0)), "one is enough"
+    says = (~flat.says_nothing(few)).nonzero()[0]
+    assert says.tolist() == list(range(flat.NOTHING + 1, 64 - flat.NOTHING))
+    assert flat.says_nothing(np.uint64(0)), "one is enough"
 
 
 def test_no_plain_picture_is_held_back_because_of_what_may_be_flagged(opened):
@@ -436,8 +436,8 @@ def test_no_plain_picture_is_held_back_because_of_what_may_be_flagged(opened):
 
 
 def test_pictures_say_something(opened, photograph):
-    values = np.array([catalogue.of_image(photograph(seed)) for seed in range(200)])
-    assert bank.says_nothing(values).mean() < 0.02
+    values = np.array([hashes.of_image(photograph(seed)) for seed in range(200)])
+    assert flat.says_nothing(values).mean() < 0.02
 
 
 def test_many_are_refused_if_one_says_nothing(opened):
@@ -858,7 +858,7 @@ def test_a_journal_that_was_left_behind_takes_back_what_was_half_written(path, t
         raw.execute("PRAGMA cache_size = 1")
         raw.execute("BEGIN IMMEDIATE")
         rows = ((n, "t", "flag", n, f"{n:016x}", "half", "") for n in range(5_001, 15_001))
-        raw.executemany(bank._INSERT, rows)
+        raw.executemany(log.INSERT, rows)
         for name in (path.name, f"{path.name}-journal"):
             shutil.copy(path.with_name(name), later / name)
         raw.execute("ROLLBACK")
@@ -898,7 +898,7 @@ def test_banks_may_be_made_by_many_at_once(path):
 
 
 def test_a_bank_that_others_keep_busy_is_one_sentence(path, monkeypatch):
-    monkeypatch.setattr(bank, "_PATIENCE", 0.05)
+    monkeypatch.setattr(log, "PATIENCE", 0.05)
     with Bank(path) as opened, closing(sqlite3.connect(path, isolation_level=None)) as raw:
         raw.execute("BEGIN EXCLUSIVE")
         for use in (
@@ -1033,7 +1033,7 @@ def test_pictures_are_read_as_the_bank_was_made(path, photograph, tmp_path):
         assert opened.ask(tmp_path / "turned.jpg").verdict == "block"
         assert opened.ask_many([tmp_path / "turned.jpg"])[0].verdict == "block"
         assert opened.ask(photograph(9)).verdict == "block", "as it is stored"
-        assert opened.ask(catalogue.of_file(tmp_path / "turned.jpg")).verdict == "allow"
+        assert opened.ask(hashes.of_file(tmp_path / "turned.jpg")).verdict == "allow"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="open files cannot be replaced there")
@@ -1618,9 +1618,7 @@ def test_flag_unflag_list_export_import(banned, photographs, photograph, tmp_pat
     assert run("list", "--bank", banned) == 0
     lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert [line[0] for line in lines] == ["1", "4", "5"]
-    assert lines[0][1] == catalogue.to_hex(
-        catalogue.of_file(photographs / "cats" / "image_0001.jpg")
-    )
+    assert lines[0][1] == hashes.to_hex(hashes.of_file(photographs / "cats" / "image_0001.jpg"))
     assert lines[0][3:] == ["stolen", str(photographs / "cats" / "image_0001.jpg")]
     assert lines[1][3:] == ["two\\nlines", "me"]
     assert run("list", "--bank", banned, "--withdrawn") == 0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from helpers import Problem
-from helpers.fingerprints import catalogue, steps
+from helpers.fingerprints import hashes, steps
 from helpers.images import opening
 
 
@@ -13,7 +13,7 @@ def test_the_table_of_bits_is_what_dhash_compares(photograph, sample):
         opening.open_image(sample.root / path) for path in sample.images[::10]
     ]:
         seen = steps.Steps(image)
-        assert np.array_equal(steps.bits(catalogue.of_image(image)), seen.bits)
+        assert np.array_equal(steps.bits(hashes.of_image(image)), seen.bits)
         assert seen.pixels.shape == (8, 9)
 
 

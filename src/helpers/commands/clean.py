@@ -1,0 +1,184 @@
+"""Find the copies in a photo library, and move them into quarantine or back."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from helpers import Problem
+from helpers.commands.terminal import one_line, print_some, until_nobody_reads
+from helpers.files.places import is_same_file, real_path
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def clean(arguments: argparse.Namespace) -> int:
+    """Find the copies in a photo library, and propose which of them may go, and why.
+
+    Nothing is touched, unless --apply moves them into a quarantine folder, or --undo puts them back. Ends with 0, or with 1 if
+    --apply or --undo left a file alone.
+    """
+    from helpers.library import sheet  # these take a second to import
+    from helpers.quarantine import moving, plans
+
+    if arguments.workers is not None and arguments.workers < 1:
+        raise Problem(f"--workers {arguments.workers}: is no number of processes; it starts at 1")
+    folder = Path(arguments.folder)
+    place = Path(arguments.quarantine or moving.default_quarantine(folder))
+    if arguments.undo:
+        return _undo(folder, place, arguments)
+    carry_out = arguments.apply and arguments.plan
+    for written in filter(None, (arguments.sheet, None if carry_out else arguments.plan)):
+        _check_outside(written, folder)
+        _check_outside(written, place)
+    moving.check_place(folder, place)
+    if arguments.sheet:
+        sheet.check_sheet(arguments.sheet)
+    plan = _read_plan(arguments) if carry_out else _make_plan(folder, arguments)
+    with until_nobody_reads():  # who has read enough still wants what was asked for
+        print(plans.summary(plan))
+        if not arguments.apply:
+            _print_groups(plan, arguments)
+    if arguments.sheet:
+        sheet.contact_sheet(folder, plan, arguments.sheet, workers=arguments.workers)
+        with until_nobody_reads():
+            print(f"The pictures are in {arguments.sheet}.")
+    return _apply(folder, plan, place, arguments) if arguments.apply else 0
+
+
+def _undo(folder: Path, place: Path, arguments: argparse.Namespace) -> int:
+    from helpers.quarantine import moving
+
+    for option in ("plan", "sheet", "radius", "keep"):
+        if getattr(arguments, option) is not None:
+            raise Problem(f"--{option}: has no meaning beside --undo; leave it out")
+    done = moving.undo(place, folder)
+    print(f"Put back: {(done['outcome'] == 'put back').sum()} files")
+    return _print_left_alone(done, arguments)
+
+
+def _apply(folder: Path, plan: pd.DataFrame, place: Path, arguments: argparse.Namespace) -> int:
+    from helpers.quarantine import moving
+
+    done = moving.apply(folder, plan, place)
+    moved = (done["outcome"] == "moved").sum()
+    print(f"Moved to {place}: {moved} files; --undo puts them back" if moved else "Moved: 0 files")
+    return _print_left_alone(done, arguments)
+
+
+def _read_plan(arguments: argparse.Namespace) -> pd.DataFrame:
+    """The plan that is to be carried out. Its radius and the folders to be kept are its own."""
+    from helpers.quarantine import plans
+
+    for option in ("radius", "keep"):
+        if getattr(arguments, option) is not None and os.path.lexists(arguments.plan):
+            raise Problem(
+                f"{arguments.plan}: is there already, with its own {option}; leave out --{option}, or name another plan"
+            )
+    return plans.read_plan(arguments.plan)
+
+
+def _make_plan(folder: Path, arguments: argparse.Namespace) -> pd.DataFrame:
+    """Scan the library and propose; the plan is written if that is asked for."""
+    from helpers.hamming import check_radius
+    from helpers.library import inventory, proposal
+    from helpers.quarantine import plans
+
+    if arguments.plan and os.path.lexists(arguments.plan):
+        raise Problem(
+            f"{arguments.plan}: is there already; add --apply to carry it out, or name another file"
+        )
+    radius = check_radius(proposal.RADIUS if arguments.radius is None else arguments.radius)
+    keep = _inside(folder, arguments.keep or [])
+    table = inventory.scan(folder, workers=arguments.workers)
+    with until_nobody_reads():
+        print_some("No picture", table[table["problem"] != ""], "problem", arguments)
+        if others := inventory.not_looked_at(folder):
+            kinds = ", ".join(f"{number:,} {kind}" for kind, number in others.most_common(5))
+            more = " ..." * (len(others) > 5)
+            print(f"Not looked at: {others.total():,} other files ({kinds}{more})")
+    plan = proposal.propose(table, folder, radius, keep=keep, workers=arguments.workers)
+    if arguments.plan:
+        if os.path.lexists(arguments.plan):
+            raise Problem(f"{arguments.plan}: has come meanwhile; name another file")
+        plans.write_plan(arguments.plan, plan)
+        with until_nobody_reads():
+            print(f"The plan is in {arguments.plan}.")
+    return plan
+
+
+def _print_left_alone(done: pd.DataFrame, arguments: argparse.Namespace) -> int:
+    """Print what was left alone; 1 if anything was."""
+    left = done[done["outcome"] == "left alone"]
+    with until_nobody_reads():
+        print_some("Left alone", left, "reason", arguments)
+    return int(len(left) > 0)
+
+
+def _inside(folder: Path, places: list[str]) -> list[str]:
+    """Folders of the library, relative to it. They are named from here or from there."""
+    root, inside = real_path(folder), []
+    for place in places:
+        found = real_path(place if os.path.isdir(place) else folder / place)
+        if not found.is_relative_to(root) or not os.path.isdir(found):
+            raise Problem(f"--keep {place}: is no folder inside {folder}; check the spelling")
+        inside.append(found.relative_to(root).as_posix())
+    return inside
+
+
+def _check_outside(file: str, folder: Path) -> None:
+    """Nothing is written into a photo library or a quarantine, by whatever path."""
+    for around in real_path(file).parents:
+        inside = around == real_path(folder)  # which may not be there yet
+        if inside or is_same_file(around, folder):
+            raise Problem(
+                f"{file}: lies inside {folder}, where nothing is written; name another place"
+            )
+
+
+def _print_groups(plan: pd.DataFrame, arguments: argparse.Namespace) -> None:
+    """The first groups of a plan, with the reasons, and how many more there are; with --all, every one."""
+    groups, lines = (len(plan), len(plan)) if arguments.all else (5, 4)
+    for number, group in plan[plan["group"] <= groups].groupby("group"):
+        print(f"Group {number}")
+        for row in group.head(lines).itertuples():
+            print(f"  {row.action}  {one_line(row.path)}: {one_line(row.reason)}")
+        if len(group) > lines:
+            print(f"  {len(group) - lines} more files")
+    more = plan["group"].nunique() - groups
+    if more > 0:
+        print(f"{more} more groups; --all or --plan lists them, --sheet shows the pictures")
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Add the command to the command line."""
+    command = commands.add_parser("clean", help="clean a photo library", description=clean.__doc__)
+    command.set_defaults(run=clean)
+    command.add_argument("folder", metavar="FOLDER", help="the photo library")
+    command.add_argument(
+        "--radius",
+        type=int,
+        metavar="N",
+        help="bits by which copies may differ, before their pixels are compared (8)",
+    )
+    command.add_argument(
+        "--plan", metavar="FILE", help="write the plan as CSV; with --apply, carry this one out"
+    )
+    command.add_argument("--sheet", metavar="FILE", help="write a page of small pictures, as HTML")
+    command.add_argument(
+        "--quarantine", metavar="DIR", help="where the copies go, with the plan (FOLDER-quarantine)"
+    )
+    command.add_argument(
+        "--keep",
+        action="append",
+        metavar="DIR",
+        help="a folder of the library from which nothing moves; may be given again",
+    )
+    command.add_argument("--all", action="store_true", help="print all, not the first few")
+    command.add_argument("--workers", type=int, metavar="N", help="processes (all processors)")
+    whether = command.add_mutually_exclusive_group()
+    whether.add_argument("--apply", action="store_true", help="move the copies")
+    whether.add_argument("--undo", action="store_true", help="put back what was moved")

@@ -1,0 +1,77 @@
+"""Hide resized copies in a dataset, and write down the truth."""
+
+import argparse
+
+from helpers import Problem
+
+
+def gather(arguments: argparse.Namespace) -> None:
+    """Copy a dataset and hide resized copies of some of its images in it."""
+    from helpers.images.folders import find_images
+    from helpers.truth import near_duplicates
+
+    images = find_images(arguments.input)
+    if arguments.article:
+        try:
+            needles = near_duplicates.article_needles(images, others=False)
+        except Problem as problem:
+            raise Problem(f"{arguments.input}: {problem}") from problem
+    else:
+        needles = near_duplicates.random_needles(images, arguments.needles, seed=arguments.seed)
+    truth = near_duplicates.gather(
+        arguments.input,
+        arguments.output,
+        needles,
+        seed=arguments.seed,
+        factors=tuple(arguments.factors),
+        format=arguments.format,
+        quality=arguments.quality,
+        replace=arguments.replace,
+        images=images,
+    )
+    near_duplicates.write_truth(arguments.csv, truth)
+    copied = len(find_images(arguments.output)) - len(truth)
+    needles = truth["needle"].nunique()
+    print(f"{arguments.output} holds {copied} images and {len(truth)} copies of {needles} of them.")
+    print(f"The truth is in {arguments.csv}.")
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Add the command to the command line."""
+    command = commands.add_parser("gather", help=gather.__doc__, description=gather.__doc__)
+    command.set_defaults(run=gather)
+    command.add_argument(
+        "-i", "--input", required=True, metavar="DIR", help="the dataset; nothing in it is changed"
+    )
+    command.add_argument(
+        "-o", "--output", required=True, metavar="DIR", help="the haystack, a new folder"
+    )
+    command.add_argument(
+        "-c", "--csv", required=True, metavar="FILE", help="where the truth about the copies goes"
+    )
+    command.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="same seed, same copies (0)"
+    )
+    command.add_argument(
+        "--article", action="store_true", help="the article's 17 needles with its numbers of copies"
+    )
+    command.add_argument(
+        "--needles", type=int, default=17, metavar="N", help="how many images to copy (17)"
+    )
+    command.add_argument(
+        "--factors",
+        type=float,
+        nargs=2,
+        default=(0.95, 1.05),
+        metavar=("LOW", "HIGH"),
+        help="resize by (0.95 1.05)",
+    )
+    command.add_argument(
+        "--format", default="jpeg", metavar="jpeg|png", help="of the copies (jpeg)"
+    )
+    command.add_argument(
+        "--quality", type=int, default=75, metavar="Q", help="JPEG quality of the copies (75)"
+    )
+    command.add_argument(
+        "--replace", action="store_true", help="start anew, whatever haystack is there"
+    )

@@ -1,0 +1,42 @@
+"""Fingerprint a folder onto a shelf."""
+
+import argparse
+
+from helpers.commands.terminal import add_reading, reading_of
+
+
+def index(arguments: argparse.Namespace) -> None:
+    """Fingerprint a folder of images and keep the fingerprints on a shelf."""
+    from helpers import shelf
+
+    table = shelf.build(
+        arguments.shelve, arguments.dataset, replace=arguments.replace, **reading_of(arguments)
+    )
+    problems = table[table["problem"] != ""]
+    for row in problems.itertuples():
+        print(f"Left out: {row.path}: {row.problem}")
+    made = shelf.read(arguments.shelve)
+    listed = sum(len(names) for names in made.values())
+    print(
+        f"Read {len(table) - len(problems)} images; {arguments.shelve} lists {listed} under {len(made)} fingerprints."
+    )
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Add the command to the command line."""
+    command = commands.add_parser("index", help=index.__doc__, description=index.__doc__)
+    command.set_defaults(run=index)
+    command.add_argument(
+        "-d", "--dataset", required=True, metavar="DIR", help="the folder of images"
+    )
+    command.add_argument(
+        "-s",
+        "--shelve",
+        required=True,
+        metavar="FILE",
+        help="the shelf, made or brought up to date",
+    )
+    command.add_argument(
+        "--replace", action="store_true", help="start anew, whatever shelf is there"
+    )
+    add_reading(command)

@@ -1,0 +1,61 @@
+"""Find the pictures of a shelf that are near a query."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from helpers import Problem
+from helpers.commands.terminal import add_reading, reading_of
+from helpers.files.atomic import write_problem
+
+
+def search(arguments: argparse.Namespace) -> None:
+    """Find the images that have the query's fingerprint, or one within a radius."""
+    from helpers import shelf
+
+    if not os.path.isdir(arguments.dataset):
+        raise Problem(f"{arguments.dataset}: no such folder; name the one that was indexed")
+    found = shelf.read(arguments.shelve).find(
+        Path(arguments.query), arguments.radius, **reading_of(arguments)
+    )
+    print(f"Found {len(found)} images")
+    for match in found.itertuples():
+        print(f"{match.distance:2}  {match.path}")
+    absent = [path for path in found["path"] if not os.path.exists(Path(arguments.dataset, path))]
+    if absent:
+        print(
+            f"{len(absent)} of them, as {absent[0]}, are not in {arguments.dataset}: they have gone, or it is not "
+            "the folder that was indexed",
+            file=sys.stderr,
+        )
+    if arguments.save_grid:
+        from helpers.classroom import (
+            plots,  # matplotlib is slow to import, and only the grid needs it
+        )
+
+        figure = plots.query_grid(arguments.dataset, Path(arguments.query).resolve(), found)
+        try:
+            plots.save(figure, arguments.save_grid, dpi=120)
+        except OSError as error:
+            raise write_problem(arguments.save_grid, error) from error
+        except ValueError as error:
+            raise Problem(f"{arguments.save_grid}: {error}; end the name in .png") from error
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Add the command to the command line."""
+    command = commands.add_parser("search", help=search.__doc__, description=search.__doc__)
+    command.set_defaults(run=search)
+    command.add_argument(
+        "-d", "--dataset", required=True, metavar="DIR", help="the folder that was indexed"
+    )
+    command.add_argument("-s", "--shelve", required=True, metavar="FILE", help="the shelf")
+    command.add_argument(
+        "-q", "--query", required=True, metavar="IMAGE", help="the picture to look for"
+    )
+    command.add_argument(
+        "-r", "--radius", type=int, default=0, metavar="R", help="bits that may differ (0)"
+    )
+    command.add_argument("--save-grid", metavar="PNG", help="draw the query and its matches")
+    add_reading(command)

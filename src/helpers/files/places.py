@@ -1,0 +1,102 @@
+"""Where files are: their content by SHA-256, their real place, and where the kit keeps its own."""
+
+import hashlib
+import os
+from contextlib import suppress
+from pathlib import Path
+
+# src/helpers/files/places.py lies three folders below the clone.
+_CLONE = Path(__file__).resolve().parents[3]
+
+
+def data_folder() -> Path:
+    """Where datasets and everything made from them are kept.
+
+    Returns
+    -------
+    Path
+        The environment variable ``FINGERPRINTS_DATA`` if it is set; else the clone's ``data/``; for a package installed
+        without its clone, the user's cache folder.
+
+    Examples
+    --------
+    >>> data_folder()  # doctest: +SKIP
+    PosixPath('image-fingerprints/data')
+    """
+    if chosen := os.environ.get("FINGERPRINTS_DATA"):
+        return Path(chosen).expanduser()
+    if (_CLONE / "pyproject.toml").is_file() and (_CLONE / "data").is_dir():
+        return _CLONE / "data"
+    import pooch  # late: workers start without it
+
+    return pooch.os_cache("image-fingerprints")
+
+
+def sha256_of(file: str | Path) -> str:
+    """The SHA-256 of a file's content.
+
+    Parameters
+    ----------
+    file : str or Path
+        Read piece by piece, so its size does not matter.
+
+    Returns
+    -------
+    str
+        64 hex digits.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+
+    Examples
+    --------
+    >>> sha256_of("photos/cat.jpg")  # doctest: +SKIP
+    'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
+    """
+    with Path(file).open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def real_path(path: str | Path) -> Path:
+    """The path without links.
+
+    Parameters
+    ----------
+    path : str or Path
+        It need not exist.
+
+    Returns
+    -------
+    Path
+        Absolute. (`Path.resolve` would raise for links in a circle, before Python 3.13.)
+
+    Examples
+    --------
+    >>> real_path(".") == Path.cwd()
+    True
+    """
+    return Path(os.path.realpath(path))
+
+
+def is_same_file(one: str | Path, other: str | Path) -> bool:
+    """Whether two names are one file, by whatever link or spelling.
+
+    Parameters
+    ----------
+    one, other : str or Path
+
+    Returns
+    -------
+    bool
+        False if one of them is not there.
+
+    Examples
+    --------
+    >>> is_same_file("no such file", "no such file")
+    False
+    """
+    with suppress(OSError, ValueError):  # one is not there, or its name is not valid
+        return Path(one).samefile(other)
+    return False

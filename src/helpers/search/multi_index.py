@@ -1,0 +1,120 @@
+"""Multi-index hashing: pigeonholes for bits."""
+
+from functools import cache
+from itertools import combinations
+from math import comb
+
+import numpy as np
+
+from helpers import Problem
+from helpers.hamming import BITS, check_radius
+from helpers.search.linear import Cost, Search, ranges, scan_words
+
+# What multi-index hashing weighs, as measured (only the ratios matter): comparing one candidate, somewhere in memory, takes as
+# long as scanning 16 fingerprints in a row; looking into a bucket as long as 3 candidates, turning to a table as long as 500.
+_CANDIDATE, _LOOK_UP, _TABLE = 16, 3, 500
+
+
+class MultiIndexHashing(Search):
+    """Pigeonholes: fingerprints that differ in few bits are equal, or nearly so, in some band of bits.
+
+    Cut the bits into m bands. If two fingerprints differ in at most r = m q + a bits (a < m), then they differ in at most q bits in
+    one of the first a + 1 bands, or in at most q - 1 bits in one of the others: else they would differ in
+    (a + 1)(q + 1) + (m - a - 1) q = r + 1 bits or more. So each band gets a table from its value to the rows that have it; the
+    query's value, with up to q bits flipped, is looked up there, and only the rows found are compared in full.
+
+    Parameters
+    ----------
+    fingerprints : array-like of uint64, shape (n,) or (n, words)
+    radius : int
+        The radius to be quick at; the bands are chosen for it and for n. Any other radius gets the same answers. One for which
+        looking up would take longer than comparing with all is answered by a scan.
+
+    Notes
+    -----
+    M. Norouzi, A. Punjani and D. J. Fleet, "Fast search in Hamming space with multi-index hashing", CVPR (2012).
+
+    Examples
+    --------
+    >>> index = MultiIndexHashing(np.array([7, 0, 1], dtype=np.uint64))
+    >>> rows, distances = index.within(0, radius=1)
+    >>> rows.tolist(), distances.tolist()
+    ([1, 2], [0, 1])
+    """
+
+    def __init__(self, fingerprints: object, radius: int = 10) -> None:
+        super().__init__(fingerprints)
+        n, radius = len(self), check_radius(radius, self.bits)
+        if n >= 2**32:
+            raise Problem(f"{n} fingerprints: a row number has 32 bits here; search them in parts")
+        # bands of up to 4 n values; one of 8 bits is always allowed
+        plans = [
+            per_word for per_word in range(2, 9) if 2 ** -(-BITS // per_word) <= max(4 * n, 256)
+        ]
+        widths = {m: [len(part) for part in np.array_split(np.arange(BITS), m)] for m in plans}
+        self.widths = min(
+            (widths[m] * len(self.words) for m in plans), key=lambda w: _work(w, n, radius)
+        )
+        self._tables = []
+        rows, shift = np.arange(n, dtype=np.uint64), 0
+        for width in self.widths:
+            word, low = divmod(shift, BITS)
+            values = self._band(self.words[word], low, width)
+            by_value = np.sort(values << np.uint64(32) | rows).astype(np.uint32)  # keeps the rows
+            starts = np.zeros(2**width + 1, dtype=np.uint32)
+            np.cumsum(np.bincount(values.astype(np.int64), minlength=2**width), out=starts[1:])
+            self._tables.append((word, low, starts, by_value))
+            shift += width
+
+    @staticmethod
+    def _band(word: np.ndarray, low: int, width: int) -> np.ndarray:
+        return word >> np.uint64(low) & np.uint64(2**width - 1)
+
+    def _look(self, query: np.ndarray, radius: int) -> tuple[np.ndarray, np.ndarray, Cost]:
+        if _work(self.widths, 0, radius) * _CANDIDATE > len(self):
+            return scan_words(self.words, query, radius)
+        buckets, candidates, look_ups = [], 0, 0
+        reaches = _reaches(self.widths, radius)
+        for reach, width, (word, low, starts, rows) in zip(
+            reaches, self.widths, self._tables, strict=False
+        ):
+            values = self._band(query[word], low, width) ^ _flips(width, reach)
+            first, last = starts[values].astype(np.int64), starts[values + 1].astype(np.int64)
+            buckets.append((rows, first, last))
+            candidates += int((last - first).sum())
+            look_ups += len(values)
+        if candidates * _CANDIDATE > len(
+            self
+        ):  # many have the query's values, as many like it would
+            return scan_words(self.words, query, radius)
+        rows = np.concatenate([rows[ranges(first, last)] for rows, first, last in buckets])
+        rows, _ = self._compare(query, radius, rows)
+        rows = np.unique(rows)  # one row may be found in several bands
+        return *self._compare(query, radius, rows), Cost(candidates, look_ups)
+
+
+def _reaches(widths: list[int], radius: int) -> list[int]:
+    """How many bits may differ in each band that has to be looked up."""
+    every, rest = divmod(radius, len(widths))
+    reaches = [every if band <= rest else every - 1 for band in range(len(widths))]
+    return [reach for reach in reaches if reach >= 0]
+
+
+def _work(widths: list[int], n: int, radius: int) -> float:
+    """The work for a query, counted in candidates, if all values of a band were equally frequent."""
+    work = 0
+    for reach, width in zip(_reaches(widths, radius), widths, strict=False):
+        look_ups = sum(comb(width, bits) for bits in range(reach + 1))
+        work += _TABLE + look_ups * (_LOOK_UP + n / 2**width)
+    return work
+
+
+@cache
+def _flips(width: int, reach: int) -> np.ndarray:
+    """All numbers of `width` bits with at most `reach` ones."""
+    flips = [
+        sum(1 << bit for bit in ones)
+        for count in range(reach + 1)
+        for ones in combinations(range(width), count)
+    ]
+    return np.array(flips, dtype=np.uint64)
