@@ -25,6 +25,7 @@ from PIL import Image
 from helpers import Problem, datasets
 from helpers.classroom import checks, plots
 from helpers.explore import album, drawing, finder, lens
+from helpers.explore import page as pages
 from helpers.fingerprints import hashes, steps
 from helpers.images import opening
 
@@ -574,7 +575,7 @@ def test_the_microscope_takes_a_picture_of_ones_own_and_keeps_the_change(photogr
 def shown(monkeypatch):
     """What is displayed: widgets and figures."""
     found = SimpleNamespace(widgets=[], figures=[])
-    monkeypatch.setattr(page, "display", lambda data, raw: found.widgets.append(data))
+    monkeypatch.setattr(pages, "display", lambda data, raw: found.widgets.append(data))
     monkeypatch.setattr(plots, "show", lambda figure, alt: found.figures.append(alt))
     return found
 
@@ -589,12 +590,12 @@ def shown(monkeypatch):
 )
 def test_a_program_that_runs_notebooks_is_told_from_a_person(monkeypatch, request_, someone):
     shell = SimpleNamespace(kernel=SimpleNamespace(get_parent=lambda channel: request_))
-    monkeypatch.setattr(page, "get_ipython", lambda: shell)
-    assert page._someone_is_there() is someone
+    monkeypatch.setattr(pages, "get_ipython", lambda: shell)
+    assert pages._someone_is_there() is someone
 
 
 def test_outside_of_jupyter_nobody_is_there():
-    assert page._someone_is_there() is False
+    assert pages._someone_is_there() is False
 
 
 def test_a_program_gets_a_figure_and_a_sentence(searched, shown, capsys):
@@ -607,7 +608,7 @@ def test_a_program_gets_a_figure_and_a_sentence(searched, shown, capsys):
 
 
 def test_a_person_gets_controls_and_their_copy_of_the_notebook_a_figure(page, shown, monkeypatch):
-    monkeypatch.setattr(page, "_someone_is_there", lambda: True)
+    monkeypatch.setattr(pages, "_someone_is_there", lambda: True)
     page._ipython_display_()
     [data] = shown.widgets
     view = data["application/vnd.jupyter.widget-view+json"]
@@ -619,7 +620,7 @@ def test_a_person_gets_controls_and_their_copy_of_the_notebook_a_figure(page, sh
 
 def test_without_ipywidgets_a_sentence_says_how_to_get_it(searched, shown, monkeypatch, capsys):
     page = finder.search_page(searched)
-    monkeypatch.setattr(page, "_someone_is_there", lambda: True)
+    monkeypatch.setattr(pages, "_someone_is_there", lambda: True)
     monkeypatch.setitem(sys.modules, "ipywidgets", None)
     with pytest.raises(Problem, match="python -m pip install"):
         page.make_controls()
@@ -698,8 +699,8 @@ NOTEBOOK = {
         }
         for number, source in enumerate(
             [
-                "from helpers import explore\nexplore.search_page('sample', query='motorcycle_left/whole.jpg', radius=4)",
-                "from helpers import datasets\nexplore.microscope(datasets.sample().root / 'cat/whole.jpg')",
+                "from helpers.explore import finder\nfinder.search_page('sample', query='motorcycle_left/whole.jpg', radius=4)",
+                "from helpers import datasets\nfrom helpers.explore import lens\nlens.microscope(datasets.sample().root / 'cat/whole.jpg')",
             ]
         )
     ],
@@ -727,7 +728,7 @@ def jupyter_lab(home, folder):
     places |= {"HOME": str(home), "USERPROFILE": str(home), "IPYTHONDIR": str(home / "ipython")}
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", str(folder)]
     command += [f"--ServerApp.port={port}", f"--IdentityProvider.token={token}"]
-    most = page.LAB_UPLOAD_MEGABYTES * 2**20  # as `make lab` has it
+    most = pages.LAB_UPLOAD_MEGABYTES * 2**20  # as `make lab` has it
     command += [f"--ServerApp.tornado_settings={{'websocket_max_message_size': {most}}}"]
     with (home / "log.txt").open("w") as log:
         server = subprocess.Popen(command, env={**os.environ, **places}, stdout=log, stderr=log)
