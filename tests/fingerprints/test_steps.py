@@ -46,7 +46,7 @@ def test_no_change_is_none(photograph):
         (steps.Change(brightness=150), lambda before, after: mean(after) > 1.2 * mean(before)),
         (steps.Change(quality=1), lambda before, after: 2 < abs_difference(before, after) < 60),
     ],
-    ids=str,
+    ids=["crop", "turn", "darker", "brighter", "quality"],
 )
 def test_a_change_does_what_its_name_says(photograph, change, check):
     image = photograph(2)
