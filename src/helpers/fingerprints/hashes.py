@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import imagehash
@@ -10,6 +11,60 @@ from PIL import Image
 
 from helpers import Problem
 from helpers.images.opening import open_image
+
+#: The hash of the article, and of everything that names no other.
+DHASH = "dhash"
+
+
+@dataclass(frozen=True)
+class Hash:
+    """A hash and what belongs to it.
+
+    Attributes
+    ----------
+    name : str
+        What options and files call it.
+    bits : int
+        How many bits a fingerprint has.
+    packages : tuple of str
+        The packages that its bits depend on, beside imagehash and Pillow.
+    """
+
+    name: str
+    bits: int
+    packages: tuple[str, ...] = ()
+
+
+#: All hashes by their names.
+HASHES = {DHASH: Hash(DHASH, 64)}
+
+
+def hash_of(name: str) -> Hash:
+    """The hash of a name.
+
+    Parameters
+    ----------
+    name : str
+        One of the names in `HASHES`.
+
+    Returns
+    -------
+    Hash
+        With everything that belongs to it.
+
+    Raises
+    ------
+    Problem
+        If there is no hash of this name.
+
+    Examples
+    --------
+    >>> hash_of("dhash").bits
+    64
+    """
+    if name not in HASHES:
+        raise Problem(f"{name!r}: no such hash; there are {', '.join(HASHES)}")
+    return HASHES[name]
 
 
 def to_hex(fingerprint: np.uint64) -> str:

@@ -12,6 +12,7 @@ import errno
 import os
 import stat
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
@@ -51,7 +52,12 @@ _HEIC = (
 
 
 def open_image(
-    path: str | Path, *, rotate: bool = True, background: str | None = "white", fast: bool = False
+    path: str | Path,
+    *,
+    rotate: bool = True,
+    background: str | None = "white",
+    fast: bool = False,
+    rules: dict[str, int] | None = None,
 ) -> Image.Image:
     """A picture as people see it, loaded into memory.
 
@@ -60,37 +66,64 @@ def open_image(
     path : str, Path or binary file
         The file. Of several frames or pages the first is taken.
     rotate : bool
-        Turn the picture as its EXIF tag says. ``imagehash`` does not. (A TIFF is always turned: Pillow does that.)
+        Turn the picture as its EXIF tag says. ``imagehash`` does not. (Pillow itself always
+        turns a TIFF.)
     background : str or None
-        The colour that shows through transparency (any Pillow colour name); None keeps the hidden colours, as
-        ``imagehash`` does.
+        The colour that shows through transparency: any colour name of Pillow. With None the
+        hidden colours count, as they do for ``imagehash``.
     fast : bool
-        Let the JPEG decoder shrink the picture while decoding (Pillow's draft mode), in grey. Measured with
-        ``benchmarks/fingerprint_speed.py``: on 12-megapixel photographs 4.9 times as fast on one core, 0.08 of 64 bits
-        differ on average and 1 at most; on CALTECH-101 1.4 times as fast, 0.16 bits on average and 5 at most.
+        Let the JPEG decoder shrink the picture while it decodes (Pillow's draft mode), in grey.
+    rules : dict, optional
+        The rule of reading for each subject of `RULES`. Without it today's rules hold; in a
+        dictionary that is given, a missing subject stands for rule 1, the rule of version 0.1.
 
     Returns
     -------
     PIL.Image.Image
-        8 bits a channel; smaller than the file's picture where `fast` shrank it.
+        8 bits a channel; smaller than the picture of the file where `fast` shrank it.
 
     Raises
     ------
     Problem
         With the reason in words, if the file cannot be read.
 
+    Notes
+    -----
+    What `fast` changes was measured with ``benchmarks/fingerprint_speed.py``. Photographs of 12
+    megapixels are read 4.9 times as fast on one core; 0.08 of 64 bits differ on average and 1 at
+    most. CALTECH-101 is read 1.4 times as fast; 0.16 bits differ on average and 5 at most.
+
     Examples
     --------
     >>> open_image("holiday.heic")  # doctest: +SKIP
-    Problem: holiday.heic: is a HEIC picture; convert it to JPEG, or install pillow-heif (pip install pillow-heif) and start Python anew
+    Problem: holiday.heic: is a HEIC picture; convert it to JPEG, or install pillow-heif (...)
     """
-    return open_with_size(path, rotate=rotate, background=background, fast=fast)[0]
+    return open_with_size(path, rotate=rotate, background=background, fast=fast, rules=rules)[0]
 
 
 def open_with_size(
-    path: str | Path, *, rotate: bool = True, background: str | None = "white", fast: bool = False
+    path: str | Path,
+    *,
+    rotate: bool = True,
+    background: str | None = "white",
+    fast: bool = False,
+    rules: dict[str, int] | None = None,
 ) -> tuple[Image.Image, tuple[int, int]]:
-    """`open_image`, and the picture's full width and height in pixels (the image of `fast` is smaller)."""
+    """A picture as `open_image` gives it, and how large the picture in the file is.
+
+    Parameters
+    ----------
+    path, rotate, background, fast, rules
+        See `open_image`.
+
+    Returns
+    -------
+    image : PIL.Image.Image
+        What `open_image` returns.
+    size : tuple of int
+        Width and height in pixels, as shown. The image that `fast` gives is smaller.
+    """
+    orientation, profile, transparency, bits = _functions(RULES if rules is None else rules)
     try:
         if isinstance(path, (str, Path)) and stat.S_ISFIFO(Path(path).stat().st_mode):
             raise Problem(f"{path}: is a pipe, not a file; delete it or name it otherwise")
@@ -99,8 +132,7 @@ def open_with_size(
             Image.open(path, formats=_formats()) as image,
         ):
             size = image.size
-            by_pillow = image.format == "TIFF"  # which it turns by itself, size and all
-            turned = image.getexif().get(_ORIENTATION, 1) if rotate and not by_pillow else 1
+            turned = orientation(image) if rotate else 1
             if fast and image.format in ("JPEG", "MPO"):
                 image.draft("L", FAST_SIZE)
             image.load()
@@ -108,17 +140,68 @@ def open_with_size(
                 raise Problem(
                     f"{path}: is in Lab colours, which cannot be compared; save it as RGB"
                 )
+            image = profile(image)
             if turned in _TURNS:
                 image = image.transpose(_TURNS[turned])
             if background is not None:
-                image = _lay_on(image, background)
-            if image.mode[0] in "IF":
-                image = _scale_to_8_bits(image)
+                image = transparency(image, background)
+            image = bits(image)
             return image, size[::-1] if turned in (5, 6, 7, 8) else size
     except Problem:
         raise
     except Exception as error:  # a decoder may raise anything; each file gets its own sentence
         raise Problem(f"{path}: {_reason(path, error)}") from error
+
+
+def complete_rules(rules: dict[str, int]) -> dict[str, int]:
+    """The rule of reading for every subject.
+
+    Parameters
+    ----------
+    rules : dict
+        Subject and number of a rule, as a file records them. A missing subject stands for rule
+        1, the rule of version 0.1, since files of 0.1 name no rules.
+
+    Returns
+    -------
+    dict
+        Has the subjects of `RULES`.
+
+    Raises
+    ------
+    Problem
+        If there is no such subject or rule here.
+
+    Examples
+    --------
+    >>> complete_rules({"16 bits": 1}) == complete_rules({})
+    True
+    >>> complete_rules({"16 bits": 99})
+    Traceback (most recent call last):
+    ...
+    helpers.Problem: was read by rule 99 for 16 bits, which only newer helpers know; install those
+    """
+    for subject, number in rules.items():
+        if number not in WAYS.get(subject, {}):
+            raise Problem(
+                f"was read by rule {number} for {subject}, which only newer helpers know; "
+                "install those"
+            )
+    return {subject: rules.get(subject, 1) for subject in WAYS}
+
+
+def _functions(rules: dict[str, int]) -> list[Callable]:
+    rules = complete_rules(rules)
+    return [WAYS[subject][number] for subject, number in rules.items()]
+
+
+def _orientation_by_exif(image: Image.Image) -> int:
+    """What the EXIF tag says, but for TIFF, which Pillow turns by itself, size and all."""
+    return 1 if image.format == "TIFF" else image.getexif().get(_ORIENTATION, 1)
+
+
+def _colours_as_stored(image: Image.Image) -> Image.Image:
+    return image
 
 
 def _lay_on(image: Image.Image, background: str) -> Image.Image:
@@ -127,15 +210,16 @@ def _lay_on(image: Image.Image, background: str) -> Image.Image:
     layered = image.convert("RGBA")
     if layered.getextrema()[3][0] == 255:  # fully opaque: nothing to correct
         return image
-    return Image.alpha_composite(Image.new("RGBA", layered.size, background), layered).convert(
-        "RGB"
-    )
+    layers = Image.alpha_composite(Image.new("RGBA", layered.size, background), layered)
+    return layers.convert("RGB")
 
 
 def _scale_to_8_bits(image: Image.Image) -> Image.Image:
+    """Deep greys as 8 bits: over the range of 16 bits, or the picture's own if it has no such."""
+    if image.mode[0] not in "IF":
+        return image
     values = np.asarray(image)
     low, high = 0.0, 65535.0
-    # no fixed range: use the picture's own
     if image.mode == "F" or values.min() < low or values.max() > high:
         values = np.nan_to_num(values)
         low, high = float(values.min()), float(values.max())
@@ -145,6 +229,20 @@ def _scale_to_8_bits(image: Image.Image) -> Image.Image:
     for row, exact in zip(scaled, values, strict=True):
         row[:] = np.rint((exact.astype(np.float64) - low) * step)
     return Image.fromarray(scaled)
+
+
+#: The rules of reading: for each subject a number and the function that follows the rule. Rule 1
+#: is that of version 0.1. A new rule gets the next number; the old ones stay, since fingerprints
+#: made by them are still compared with queries, which are then read by the same rule.
+WAYS: dict[str, dict[int, Callable]] = {
+    "orientation": {1: _orientation_by_exif},
+    "colour profile": {1: _colours_as_stored},
+    "transparency": {1: _lay_on},
+    "16 bits": {1: _scale_to_8_bits},
+}
+
+#: By which rules files are read unless other ones are asked for: the newest for each subject.
+RULES = {subject: max(ways) for subject, ways in WAYS.items()}
 
 
 @cache
