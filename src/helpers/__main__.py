@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         # `clean --apply` may have stopped between a file's new name and its old one
         undo = ", or with --undo to go back" if getattr(parsed, "apply", False) else ""
-        left = "nothing is lost" if parsed.run is clean else "nothing half-finished was left"
+        left = getattr(parsed, "if_stopped", "nothing half-finished was left")
         print(f"Stopped; {left}. Run it again to go on{undo}.", file=sys.stderr)
         return 130
     except OSError as error:  # what nobody has thought of, as a full disk behind `> file`

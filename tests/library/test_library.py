@@ -8,7 +8,9 @@ import shutil
 import sys
 import zlib
 from html.parser import HTMLParser
+from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -19,7 +21,7 @@ from helpers import Problem
 from helpers.__main__ import main
 from helpers.fingerprints import catalogue, flat
 from helpers.images import opening, pixels
-from helpers.library import inventory, proposal, second_look, sheet
+from helpers.library import inventory, proposal, remembered, second_look, sheet
 from helpers.quarantine import journal, moving, plans
 from helpers.truth import mess
 
@@ -214,7 +216,7 @@ def test_a_cache_that_cannot_be_read_or_written_stops_nothing(scan, tmp_path, ca
 def test_what_other_versions_found_is_not_trusted(scan, reads, monkeypatch, capsys):
     table = scan()
     reads()
-    monkeypatch.setattr(inventory, "version", lambda package: "9.9")
+    monkeypatch.setattr(remembered, "version", lambda package: "9.9")
     assert scan().equals(table)
     assert reads() == sorted(table["path"])
     assert capsys.readouterr().out == ""
@@ -464,9 +466,9 @@ def test_a_folder_that_is_none_is_one_sentence(tmp_path):
 @pytest.mark.parametrize("size", [(50, 40), (400, 300)])
 @pytest.mark.parametrize("colour", ["black", "white", "teal", "#808080"])
 def test_one_colour_is_flat_also_with_noise_or_a_frame(colour, size):
-    flat = Image.new("RGB", size, colour)
-    assert flat.is_flat(flat)
-    noise = np.random.default_rng(0).integers(-3, 4, (*size[::-1], 3)) + np.asarray(flat)
+    plain = Image.new("RGB", size, colour)
+    assert flat.is_flat(plain)
+    noise = np.random.default_rng(0).integers(-3, 4, (*size[::-1], 3)) + np.asarray(plain)
     assert flat.is_flat(Image.fromarray(np.clip(noise, 0, 255).astype(np.uint8)))
 
 
@@ -1216,7 +1218,7 @@ def test_what_was_seen_in_a_changed_file_is_neither_used_nor_remembered(
     table = scan()
     right = propose(table, photos, cache=photos.parent / "another cache")
     assert by_path(right)["action"].tolist() == ["look"]
-    content, thumbnail = (photos / "b.png").read_bytes(), inventory.thumbnail
+    content, thumbnail = (photos / "b.png").read_bytes(), second_look.thumbnail
 
     def overwrite():
         copy(photos / "a.png", photos / "b.png", modified=3000)
@@ -1235,13 +1237,13 @@ def test_what_was_seen_in_a_changed_file_is_neither_used_nor_remembered(
 
     if when != "meanwhile":
         overwrite()
-    monkeypatch.setattr(inventory, "thumbnail", opened)
+    monkeypatch.setattr(second_look, "thumbnail", opened)
     capsys.readouterr()
     assert len(propose(table, photos)) == 0
     assert capsys.readouterr().out == (
         "Groups in which a file changed, or could not be opened: 1; scan again.\n"
     )
-    monkeypatch.setattr(inventory, "thumbnail", thumbnail)
+    monkeypatch.setattr(second_look, "thumbnail", thumbnail)
     bring_back()
     pd.testing.assert_frame_equal(propose(table, photos), right)
 
@@ -1258,7 +1260,7 @@ def test_a_picture_that_goes_away_during_the_second_look_stops_nothing(
     save(picture, photos / "d.jpg", modified=1000, quality=90)
     table = scan()
     whole = propose(table, photos, cache=photos.parent / "another cache")
-    content, thumbnail = (photos / "d.jpg").read_bytes(), inventory.thumbnail
+    content, thumbnail = (photos / "d.jpg").read_bytes(), second_look.thumbnail
 
     def goes_away(file, size):
         picture = thumbnail(file, size)
@@ -1267,10 +1269,10 @@ def test_a_picture_that_goes_away_during_the_second_look_stops_nothing(
         return picture
 
     monkeypatch.setattr(second_look, "_PICTURES_IN_MEMORY", in_memory)
-    monkeypatch.setattr(inventory, "thumbnail", goes_away)
+    monkeypatch.setattr(second_look, "thumbnail", goes_away)
     plan = propose(table, photos)
     assert set(plan["path"]) == {"a.jpg", "small a.jpg", "b.jpg", "small b.jpg"}
-    monkeypatch.setattr(inventory, "thumbnail", thumbnail)
+    monkeypatch.setattr(second_look, "thumbnail", thumbnail)
     (photos / "d.jpg").write_bytes(content)
     os.utime(photos / "d.jpg", (1000, 1000))
     again = propose(table, photos)
@@ -1293,29 +1295,41 @@ def test_damaged_looks_are_thrown_away_with_a_sentence(two_groups, scan, photos,
 def test_other_versions_look_again(two_groups, scan, photos, reads, monkeypatch):
     table = scan()
     propose(table, photos)
-    monkeypatch.setattr(inventory, "__version__", "99")
+    monkeypatch.setattr(remembered, "__version__", "99")
     reads()
     propose(table, photos)
     assert len(reads()) == 4
 
 
-@pytest.mark.parametrize("module", ["library", "pixels", "images", "fingerprints"])
-def test_other_code_looks_again(module, two_groups, scan, photos, reads, monkeypatch, tmp_path):
+@pytest.fixture
+def source(monkeypatch, tmp_path):
+    """A copy of the code that decides what is found, for a test to change: a file for each of `FINDERS`."""
+    folder = tmp_path / "source"
+    folder.mkdir()
+    for name in remembered.FINDERS:
+        shutil.copy(find_spec(f"helpers.{name}").origin, folder / name)
+
+    def found(name):
+        return SimpleNamespace(origin=str(folder / name.removeprefix("helpers.")))
+
+    monkeypatch.setattr(remembered, "find_spec", found)
+    return folder
+
+
+@pytest.mark.parametrize("module", remembered.FINDERS)
+def test_other_code_looks_again(module, two_groups, scan, photos, reads, source):
     """The version number does not change with every change."""
-    source = tmp_path / "source"
-    shutil.copytree(Path(inventory.__file__).parent, source)
-    monkeypatch.setattr(inventory.resources, "files", lambda package: source)
     propose(scan(), photos)
     reads()
     propose(scan(), photos)
     assert reads() == []
-    with (source / f"{module}.py").open("a") as file:
+    with (source / module).open("a") as file:
         file.write("#")
     table = scan()
     assert len(reads()) == len(table) == 12
     propose(table, photos)
     assert len(reads()) == 4
-    (source / f"{module}.py").unlink()
+    (source / module).unlink()
     assert scan().equals(table), "as where only what was compiled of it is installed"
 
 

@@ -593,8 +593,8 @@ def at_the_moment(moment, source, target, act):
     names, wrap = (
         (["_move"], before) if moment == "before the move" else (["_synchronise", "_rename"], after)
     )
-    patch = {name: wrap(getattr(moving, name)) for name in names}
-    with mock.patch.multiple(moving, **patch):
+    patch = {name: wrap(getattr(journal, name)) for name in names}
+    with mock.patch.multiple(journal, **patch):
         yield
     assert acted, "the moment came"
 
@@ -1054,16 +1054,15 @@ def test_a_journal_that_is_lost_is_told_and_nothing_is_moved(library, place, pla
 
 
 def test_each_move_is_announced_before_and_confirmed_after(library, place, plan):
-    journal = place / JOURNAL
     move, seen = journal._move, []
 
     def look(*arguments):
-        seen.append([json.loads(line) for line in journal.read_bytes().splitlines()])
+        seen.append([json.loads(line) for line in (place / JOURNAL).read_bytes().splitlines()])
         move(*arguments)
 
     with mock.patch.object(journal, "_move", look):
         apply(library, plan)
-    lines = [json.loads(line) for line in journal.read_bytes().splitlines()]
+    lines = [json.loads(line) for line in (place / JOURNAL).read_bytes().splitlines()]
     assert lines[0] == ["folder", str(library)]
     for number, before in enumerate(seen):
         assert before == lines[: 2 + 2 * number]

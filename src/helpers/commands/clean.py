@@ -156,7 +156,7 @@ def _print_groups(plan: pd.DataFrame, arguments: argparse.Namespace) -> None:
 def add(commands: argparse._SubParsersAction) -> None:
     """Add the command to the command line."""
     command = commands.add_parser("clean", help="clean a photo library", description=clean.__doc__)
-    command.set_defaults(run=clean)
+    command.set_defaults(run=clean, if_stopped="nothing is lost")
     command.add_argument("folder", metavar="FOLDER", help="the photo library")
     command.add_argument(
         "--radius",
