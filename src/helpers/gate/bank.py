@@ -22,7 +22,6 @@ back (the gate fails closed) or let it pass (it fails open), but decide. Of an a
 the first frame is looked at; what a later one shows is not seen.
 """
 
-import csv
 import json
 import os
 import sqlite3
@@ -33,7 +32,6 @@ from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
-from io import StringIO
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -45,7 +43,7 @@ from helpers import Problem
 from helpers.files.atomic import exclusive, write_problem, write_text
 from helpers.files.parallel import share_out
 from helpers.files.places import is_same_file
-from helpers.files.tables import marked
+from helpers.files.tables import as_csv
 from helpers.fingerprints import hashes
 from helpers.fingerprints.flat import check_says_something, says_nothing
 from helpers.gate.exchange import COLUMNS, check_not_another, check_text, read_rows
@@ -538,14 +536,10 @@ class Bank:
         if is_same_file(self._place, path):
             raise Problem(f"{path}: is the bank itself; choose another name for the CSV file")
         check_not_another(path)
-        rows, text = self._flagged(withdrawn=False), StringIO()
-        writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
-        writer.writerow(COLUMNS)
-        for _, digits, reason, source, time, _ in rows:
-            writer.writerow([digits, marked(reason), marked(source), time, self._made_with])
+        rows = [[*row[1:5], self._made_with] for row in self._flagged(withdrawn=False)]
         try:
             with exclusive(path):
-                write_text(path, text.getvalue())
+                write_text(path, as_csv(COLUMNS, rows, quote_all=True))
         except OSError as error:
             raise write_problem(path, error) from error
         except ValueError as error:  # "." or "" has no name that a file could have

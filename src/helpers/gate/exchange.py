@@ -1,14 +1,12 @@
 """A bank's entries as a CSV file."""
 
-import csv
 import stat
 from contextlib import suppress
 from datetime import datetime
-from io import StringIO
 from pathlib import Path
 
 from helpers import Problem
-from helpers.files.tables import unmarked
+from helpers.files.tables import read_csv
 from helpers.fingerprints import hashes
 from helpers.fingerprints.flat import check_says_something
 from helpers.gate.log import iso
@@ -50,38 +48,19 @@ def check_not_another(path: str | Path) -> None:
 
 def read_rows(path: str | Path, made_with: str, anyway: bool) -> list[tuple]:
     """The rows of a CSV file as the log has them."""
-    try:
-        content = Path(path).read_bytes()
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise Problem(f"{path}: line {line}: is not UTF-8 text; save it as CSV in UTF-8") from error
-    except (OSError, ValueError) as error:  # ValueError for what is no name of a file
-        why = getattr(error, "strerror", None) or error
-        raise Problem(f"{path}: cannot be read ({why}); check the spelling") from error
-    first, _, _ = text.partition("\n")
-    separator = (
-        ";" if ";" in first and "," not in first else ","
-    )  # as spreadsheets of many countries write
-    reader = csv.reader(StringIO(text, newline=""), strict=True, delimiter=separator)
+    columns, lines = read_csv(path)
     rows, line = [], 1
     try:
-        for row in reader:
-            if line == 1:
-                columns = row
-                if columns not in (COLUMNS, COLUMNS[:-1]):  # a list made by hand lacks the last one
-                    raise Problem(f"its columns are not {','.join(COLUMNS)}; export it from a bank")
-            elif row:
-                if len(row) != len(columns):
-                    raise Problem(
-                        f"has {len(row)} values, not {len(columns)}; put texts with commas in quotes"
-                    )
-                rows.append(_row(*row, made_with=made_with, anyway=anyway))
-            line = reader.line_num + 1
-    except (Problem, csv.Error) as problem:
+        if columns not in (COLUMNS, COLUMNS[:-1]):  # a list made by hand lacks the last one
+            raise Problem(f"its columns are not {','.join(COLUMNS)}; export it from a bank")
+        for line, cells in lines:
+            if len(cells) != len(columns):
+                raise Problem(
+                    f"has {len(cells)} values, not {len(columns)}; put texts with commas in quotes"
+                )
+            rows.append(_row(*cells, made_with=made_with, anyway=anyway))
+    except Problem as problem:
         raise Problem(f"{path}: line {line}: {problem}") from problem
-    if line == 1:
-        raise Problem(f"{path}: is empty; export it from a bank")
     return rows
 
 
@@ -103,7 +82,6 @@ def _row(
     value = hashes.from_hex(digits)
     if not anyway:
         check_says_something(value, "the picture")
-    reason, source = unmarked(reason), unmarked(source)
     check_text("reason", reason)
     check_text("source", source)
     try:
