@@ -2,14 +2,11 @@
 
 import hashlib
 import io
-import multiprocessing
 import os
 import random
 import shelve
 import shutil
-import sys
 import tarfile
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,22 +16,12 @@ from types import FunctionType
 from unittest import mock
 
 import pytest
+from kills import DIED, count_moments, exit_code, kill_at, work_until
 
 from helpers import Problem, datasets, shelf
 from helpers.files.atomic import write_text
 from helpers.images.folders import find_images
 from helpers.truth import near_duplicates
-
-# A server that has imported everything once makes a new process in a few hundredths of a second.
-context = multiprocessing.get_context(
-    "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-)
-if context.get_start_method() == "forkserver":
-    context.set_forkserver_preload(
-        ["helpers.datasets", "helpers.truth.near_duplicates", "helpers.shelf", "pytest"]
-    )
-
-DIED = 99
 
 
 @dataclass
@@ -158,45 +145,11 @@ JOBS = {
     "gathering": Job(prepare_photographs, gather, files("haystack")),
     "gathering again": Job(prepare_haystack, gather, files("haystack")),
 }
-#: Sizes at which each job takes a few tenths of a second.
-SIZES = {"unpacking": 500, "indexing": 100, "indexing again": 120, "gathering": 200}
+#: Sizes at which each job is at work on many files, one after the other.
+SIZES = {"unpacking": 120, "indexing": 30, "indexing again": 40, "gathering": 60}
 
 
-# The processes that are killed
-
-
-def start(function, *arguments):
-    """A process that has begun to work when this returns."""
-    here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_announce, args=(there, function, arguments))
-    process.start()
-    there.close()
-    here.recv()
-    return process
-
-
-def _announce(there, function, arguments):
-    there.send("ready")
-    function(*arguments)
-
-
-def work_until(operation, work, place):
-    """Work, and die just before file operation number `operation`, as if by a power cut: nothing is cleaned up."""
-    seen = count(1)
-
-    def hook(event, details):
-        writes = (
-            event == "open"
-            and isinstance(details[2], int)
-            and details[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
-        )
-        if (writes or event in ("os.rename", "os.remove", "os.mkdir", "os.rmdir")) and next(
-            seen
-        ) == operation:
-            os._exit(DIED)
-
-    sys.addaudithook(hook)
-    work(place)
+# What is killed
 
 
 def leftovers(place):
@@ -204,35 +157,26 @@ def leftovers(place):
 
 
 def prepared(job, size, tmp_path, photograph):
-    """A folder to copy for every trial, and the states before and after the work is done undisturbed."""
+    """A folder to copy for every trial, and the states before and after the work is done, and its moments."""
     template, done = tmp_path / "template", tmp_path / "done"
     template.mkdir()
     job.prepare(template, size, photograph)
     shutil.copytree(template, done)
-    process = start(job.work, done)
-    begin = time.monotonic()
-    process.join()
-    duration = time.monotonic() - begin
-    assert process.exitcode == 0
+    moments = count_moments(job.work, done)
     assert job.state(done) is not None
     assert not leftovers(done)
-    return template, job.state(template), job.state(done), duration
+    return template, job.state(template), job.state(done), moments
 
 
 @pytest.mark.parametrize("name", SIZES)
 def test_killed_at_twenty_random_moments(name, tmp_path, photograph):
     job = JOBS[name]
-    template, old, new, duration = prepared(job, SIZES[name], tmp_path, photograph)
+    template, old, new, moments = prepared(job, SIZES[name], tmp_path, photograph)
     rng, killed = random.Random(name), 0
     for trial in range(100):
         place = tmp_path / str(trial)
         shutil.copytree(template, place)
-        process = start(job.work, place)
-        time.sleep(rng.uniform(0, duration))
-        process.kill()
-        process.join()
-        killed += process.exitcode != 0
-        duration *= 1 if process.exitcode else 0.8  # the machine was busier when it was measured
+        killed += kill_at(rng.randint(1, moments), job.work, place) != 0
         assert job.state(place) in (old, new)
         job.work(place)
         assert job.state(place) == new
@@ -250,11 +194,10 @@ def test_dying_before_every_single_file_operation(name, tmp_path, photograph):
     for operation in count(1):
         place = tmp_path / str(operation)
         shutil.copytree(template, place)
-        process = start(work_until, operation, job.work, place)
-        process.join()
-        if process.exitcode == 0:
+        code = exit_code(work_until, operation, job.work, place)
+        if code == 0:
             break
-        assert process.exitcode == DIED
+        assert code == DIED
         between_two_renamings = [None] if name == "gathering again" else []
         assert job.state(place) in [old, new, *between_two_renamings], operation
         job.work(place)
@@ -289,12 +232,11 @@ def test_a_plain_shelve_too_sees_the_old_shelf_or_the_new_or_none(work, tmp_path
     for operation in count(1):
         place = tmp_path / str(operation)
         shutil.copytree(template, place)
-        process = start(work_until, operation, work, place)
-        process.join()
+        code = exit_code(work_until, operation, work, place)
         seen.append(plain(place / "db.shelve"))
         assert seen[-1] in (old, new, None), operation
         assert entries(place) in (old, new), operation
-        if process.exitcode == 0:
+        if code == 0:
             break
     assert old in seen
     assert seen[-1] == new
