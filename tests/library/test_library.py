@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw, ImageFont, features
 
 from helpers import Problem
 from helpers.__main__ import main
-from helpers.fingerprints import catalogue, flat
+from helpers.fingerprints import catalogue, flat, recipe
 from helpers.images import opening, pixels
 from helpers.library import inventory, proposal, remembered, second_look, sheet
 from helpers.quarantine import journal, moving, plans
@@ -132,7 +132,10 @@ def test_scan_changes_nothing(scan, photos):
 def test_each_file_is_opened_once_and_never_again(scan, reads):
     table = scan()
     assert reads() == sorted(table["path"])
-    assert scan().equals(table)
+    assert table.attrs["opened"] == 8
+    again = scan()
+    assert again.equals(table)
+    assert again.attrs["opened"] == 0
     assert reads() == []
 
 
@@ -213,10 +216,12 @@ def test_a_cache_that_cannot_be_read_or_written_stops_nothing(scan, tmp_path, ca
     assert "What was found is not remembered" in capsys.readouterr().out
 
 
-def test_what_other_versions_found_is_not_trusted(scan, reads, monkeypatch, capsys):
+@pytest.mark.parametrize("module", [remembered, recipe])
+def test_what_other_versions_found_is_not_trusted(module, scan, reads, monkeypatch, capsys):
+    """One asks for the version of pillow-heif, the other for those of Pillow and imagehash."""
     table = scan()
     reads()
-    monkeypatch.setattr(remembered, "version", lambda package: "9.9")
+    monkeypatch.setattr(module, "version", lambda package: "9.9")
     assert scan().equals(table)
     assert reads() == sorted(table["path"])
     assert capsys.readouterr().out == ""
@@ -1175,13 +1180,18 @@ def test_a_second_plan_opens_only_what_has_changed(two_groups, scan, photos, rea
     reads()
     plan = propose(table, photos)
     assert reads() == ["a.jpg", "b.jpg", "small a.jpg", "small b.jpg"]
-    pd.testing.assert_frame_equal(propose(table, photos), plan)
+    assert plan.attrs["opened"] == 4
+    again = propose(table, photos)
+    pd.testing.assert_frame_equal(again, plan)
+    assert again.attrs["opened"] == 0
     assert reads() == []
     save(photograph(61, size=(210, 140)), photos / "small a.jpg")
     table = scan()
     reads()
+    assert table.attrs["opened"] == 1
     plan = propose(table, photos)
     assert reads() == ["a.jpg", "small a.jpg"]
+    assert plan.attrs["opened"] == 2
     pd.testing.assert_frame_equal(
         propose(table, photos, cache=photos.parent / "another cache"), plan
     )

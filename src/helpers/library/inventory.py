@@ -1,7 +1,10 @@
-"""Clean a photo library: find the copies in it, and propose what may go.
+"""What there is to know about every file of a photo library.
 
-Three steps, each of which can be looked at before the next one is taken: `scan` tells about every file, `propose` makes a plan
-from that, and `helpers.quarantine.moving` moves what the plan names, and moves it back.
+A photo library is cleaned in three steps, and each can be looked at before the next one is taken:
+
+- `scan` makes a table of all files;
+- `helpers.library.proposal.propose` makes a plan from the table: which files may go, and why;
+- `helpers.quarantine.moving` moves the files that the plan names, and moves them back.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import os
 import stat
 import warnings
 from collections import Counter
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from functools import partial
 from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
@@ -20,15 +23,14 @@ import numpy as np
 from PIL import Image
 
 from helpers import Problem
-from helpers.files.atomic import exclusive
 from helpers.files.parallel import share_out
 from helpers.fingerprints import hashes
 from helpers.fingerprints.flat import is_flat
 from helpers.images.folders import SUFFIXES, find_images
 from helpers.images.opening import open_with_size
-from helpers.library.remembered import cache_file_of, made_by, read_cache, write_cache
+from helpers.library.remembered import Memory, open_memory
 
-# What only the main process needs is imported where it is used: workers start in a quarter of the time.
+# What only the main process needs is imported where it is used, so that workers start sooner.
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -51,47 +53,64 @@ TABLE = {
     "exposed": "str",
     "problem": "str",
 }
-_FILES_AT_A_TIME = 4096  # after so many the cache is written
-#: Folders that are one thing to macOS, and to the program they belong to: Photos, iPhoto, Aperture, and Lightroom's previews.
+_FILES_AT_A_TIME = 4096  # after so many, what was found is remembered
+# Folders that are one thing to the program they belong to: Photos, iPhoto, Aperture, Lightroom.
 _PACKAGES = (".photoslibrary", ".photolibrary", ".aplibrary", ".migratedphotolibrary", ".lrdata")
-
-
-# Every file
 
 
 def scan(
     folder: str | Path, cache: str | Path | None = None, workers: int | None = None
 ) -> pd.DataFrame:
-    """What there is to know about every image file below a folder. Nothing in the folder is changed.
+    """What there is to know about every image file below a folder. Nothing in it is changed.
 
     Parameters
     ----------
     folder : str or Path
-        The photo library. Hidden files are passed over; links to files are listed, but not followed.
+        The photo library. Hidden files are passed over. Links are listed, but not followed.
     cache : str or Path, optional
-        A folder, outside the library, where what was found is remembered, so that the next scan reads only new and changed
-        files (of another size or time); ``libraries`` in `helpers.files.places.data_folder` if left out.
+        A folder, outside the library, where what was found is remembered; if left out,
+        ``libraries`` in `helpers.files.places.data_folder`. So the next scan opens only files that
+        are new, or that have another size or time.
     workers : int, optional
-        Processes; see `helpers.files.parallel.share_out`. The table does not depend on it.
+        How many processes; see `helpers.files.parallel.share_out`. The table does not depend on
+        it.
 
     Returns
     -------
     DataFrame
-        A row a file, sorted by path: ``path`` (relative, with ``/``), ``bytes``, ``modified`` (nanoseconds since 1970),
-        ``sha256``, ``width`` and ``height`` (pixels, as shown), ``fingerprint`` (UInt64), ``flat`` (see `is_flat`), ``frames``
-        (more than 1: an animation, pages, or the two views of a stereo camera), ``format`` (Pillow's name), ``lossless`` (a format that
-        keeps each pixel, and more than 256 colours), ``transparent`` (in a pixel at least), ``deep`` (more than 8 bits a channel),
-        ``quantisation`` (mean step of a JPEG's first quantisation table, the larger the more compressed; missing for other formats),
-        ``exposed`` (when, by the camera's clock: EXIF's time of exposure, with its fraction of a second; or empty) and ``problem``:
-        empty, or why the picture could not be read. A file that cannot be decoded has a ``sha256`` all the same; one that cannot be
-        opened, or is a link, has none. A folder inside that is a quarantine of `helpers.quarantine.moving` is one row and is left out: what
-        lies in it belongs to files elsewhere. So is one that belongs to another program (``.photoslibrary`` and the like).
+        A row a file, sorted by path, in the columns and types of `TABLE`. ``attrs["opened"]`` is
+        how many files had to be opened.
 
     Raises
     ------
     Problem
-        If there is no such folder, no image in it, it is or lies in a quarantine or the library of another program, or `cache`
-        lies inside it. A bad file raises nothing.
+        If there is no such folder, or no image in it; if it is or lies in a quarantine or the
+        library of another program; or if `cache` lies inside it. A bad file raises nothing.
+
+    Notes
+    -----
+    The columns, if their names do not say it all:
+
+    - ``path``: relative to the folder, with ``/``.
+    - ``modified``: when the file was last written, in nanoseconds since 1970.
+    - ``width``, ``height``: in pixels, of the picture as it is shown.
+    - ``fingerprint``: dHash, 64 bits.
+    - ``flat``: whether the fingerprint says nothing; see `helpers.fingerprints.flat.is_flat`.
+    - ``frames``: more than 1 for an animation, for pages, and for the two views of a stereo camera.
+    - ``format``: Pillow's name for it.
+    - ``lossless``: whether the format keeps each pixel, with more than 256 colours.
+    - ``transparent``: whether at least one pixel is.
+    - ``deep``: whether it has more than 8 bits a channel.
+    - ``quantisation``: the mean step of a JPEG's first quantisation table. The larger it is, the
+      more was lost. It is missing for other formats.
+    - ``exposed``: when the picture was taken, by the camera's clock (EXIF, with the fraction of a
+      second); or empty.
+    - ``problem``: why the picture could not be read; or empty.
+
+    A file that cannot be decoded has a ``sha256`` all the same. A link, and a file that cannot be
+    opened, has none. A quarantine inside the library is one row, and what lies in it is left out,
+    since it belongs to files elsewhere. So is the library of another program, such as a
+    ``.photoslibrary``.
 
     Examples
     --------
@@ -99,11 +118,10 @@ def scan(
     """
     folder = Path(folder)
     paths = _without_shut(folder, find_images(folder))
-    cache_file = cache_file_of(folder, cache, "files")
-    if cache_file is None:
-        print("What is found is not remembered, since its place lies inside the photo library.")
-    with exclusive(cache_file) if cache_file else nullcontext():
-        return _scan(folder, paths, cache_file, workers)
+    with open_memory(folder, cache, "files", list(TABLE)) as memory:
+        if memory.file is None:
+            print("What is found is not remembered, since its place lies inside the photo library.")
+        return _scan(folder, paths, memory, workers)
 
 
 def not_looked_at(folder: str | Path) -> Counter:
@@ -112,11 +130,13 @@ def not_looked_at(folder: str | Path) -> Counter:
     Parameters
     ----------
     folder : str or Path
+        The photo library.
 
     Returns
     -------
     Counter
-        Suffix -> number of files. Not counted are hidden ones, and those in what `scan` leaves out.
+        Suffix -> number of files, without hidden files and without those in folders that `scan`
+        leaves out.
 
     Examples
     --------
@@ -132,20 +152,16 @@ def not_looked_at(folder: str | Path) -> Counter:
             for name in names
             if not name.startswith(".") and not name.lower().endswith(SUFFIXES)
         )
-    return Counter(dict(sorted(found.items())))  # of equally many the first by name
+    return Counter(dict(sorted(found.items())))  # equally many are sorted by name
 
 
-def _scan(
-    folder: Path, paths: list[str], cache_file: Path | None, workers: int | None
-) -> pd.DataFrame:
+def _scan(folder: Path, paths: list[str], memory: Memory, workers: int | None) -> pd.DataFrame:
     import pandas as pd
 
-    lines = read_cache(cache_file, made_by(list(TABLE)))
-    known = {row[0]: dict(zip(TABLE, row, strict=True)) for row in lines}
     rows, to_read = {}, []
     for path in paths:
         row = _before_reading(folder, path)
-        old = known.get(path)
+        old = dict(zip(TABLE, memory.found.get(path, ()), strict=False))
         if row["problem"]:
             rows[path] = row
         elif old and all(old[name] == row[name] for name in ("bytes", "modified")):
@@ -156,24 +172,26 @@ def _scan(
         some = to_read[start : start + _FILES_AT_A_TIME]
         read = share_out(partial(_rows, folder), some, workers=workers, title="scanning")
         rows |= {row["path"]: row for row in read}
-        # what could not be opened may be opened tomorrow, without a new size or time
-        whole = [[row[name] for name in TABLE] for row in rows.values() if row["sha256"]]
-        write_cache(cache_file, made_by(list(TABLE)), whole)
+        # A file that could not be opened may be opened tomorrow, without a new size or time.
+        memory.keep({path: list(row.values()) for path, row in rows.items() if row["sha256"]})
     ordered = [rows[path] for path in paths]
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {name: pd.array([row[name] for row in ordered], dtype=kind) for name, kind in TABLE.items()}
     )
+    table.attrs["opened"] = len(to_read)
+    return table
 
 
 def _without_shut(folder: Path, paths: list[str]) -> list[str]:
-    """The paths, with each quarantine, and each library of another program, in place of what lies in it."""
+    """The paths, with each quarantine and each package in place of the paths inside it."""
     place = folder.resolve()
     for outer in (place, *place.parents):
         if _is_quarantine(outer):
             raise Problem(f"{folder}: is or lies in a quarantine, {outer}; name a photo library")
         if _is_package(outer):
             raise Problem(
-                f"{folder}: is or lies in a library of another program, {outer}; name a folder of photos"
+                f"{folder}: is or lies in a library of another program, {outer}; "
+                "name a folder of photos"
             )
     inside = {parent for path in paths for parent in PurePosixPath(path).parents}
     shut = sorted(  # outer ones first
@@ -194,13 +212,13 @@ def _is_package(folder: PurePath) -> bool:
 def _is_quarantine(folder: Path) -> bool:
     from helpers.quarantine.journal import JOURNAL
 
-    with suppress(OSError):  # where it may not be looked at
+    with suppress(OSError):  # it may not be looked at
         return (folder / JOURNAL).is_file()
     return False
 
 
 def _before_reading(folder: Path, path: str) -> dict:
-    """What is known of a file before it is opened: its size and time, or why it is not to be opened."""
+    """A file's row before it is opened: its size and time, or why it is not to be opened."""
     row = _empty_row(path)
     try:
         path.encode()
@@ -257,7 +275,7 @@ def _about_picture(file: Path, content: BinaryIO) -> dict:
     try:
         content.seek(0)
         picture, (width, height) = open_with_size(content)
-    except Exception:  # whatever it was: opened by its name, it gets its sentence
+    except Exception:  # opened by its name it raises its sentence
         picture, (width, height) = open_with_size(file)
     about = {
         "width": width,
@@ -270,7 +288,7 @@ def _about_picture(file: Path, content: BinaryIO) -> dict:
 
 
 def _about_header(content: BinaryIO, picture: Image.Image) -> dict:
-    """What a file tells beside its pixels. Broken metadata may raise anything; then what it was to tell is not known."""
+    """What a file tells beside its pixels; only the first part of it if its metadata are broken."""
     about = {}
     with (
         suppress(Exception),
@@ -280,19 +298,20 @@ def _about_header(content: BinaryIO, picture: Image.Image) -> dict:
         about["format"] = "JPEG" if header.format == "MPO" else header.format
         about["lossless"] = _is_lossless(header, content)
         about["deep"] = _is_deep(header, content)
-        # `open_image` lays on white what is transparent, and leaves what only might be as it is
+        # `open_image` has laid the picture on white if a pixel is transparent.
         might_be = header.has_transparency_data
         about["transparent"] = might_be and not picture.has_transparency_data
         tables = getattr(header, "quantization", None)
         about["quantisation"] = float(np.mean(tables[min(tables)])) if tables else None
         with suppress(Exception):
             about["exposed"] = _exposed(header)
-        about["frames"] = _frames(header)  # at last: it may look for a later frame, which is broken
+        # Frames come last: Pillow has to look for later ones, which may be broken.
+        about["frames"] = _count_frames(header)
     return about
 
 
 def _is_lossless(header: Image.Image, content: BinaryIO) -> bool:
-    if header.mode == "P":  # 256 colours, of a picture that may have had more
+    if header.mode == "P":  # 256 colours; the picture may have had more
         return False
     if header.format == "TIFF":
         return "jpeg" not in str(header.info.get("compression"))
@@ -306,7 +325,7 @@ def _is_lossless(header: Image.Image, content: BinaryIO) -> bool:
 
 
 def _is_deep(header: Image.Image, content: BinaryIO) -> bool:
-    """Whether there are more than 8 bits a channel. Of colour pictures Pillow gives 8, so the file itself has to be asked."""
+    """Whether there are more than 8 bits a channel. Pillow gives 8, so the file has to be asked."""
     if header.format == "PNG":
         content.seek(24)  # in the header chunk, which comes first
         return content.read(1)[0] > 8
@@ -315,24 +334,23 @@ def _is_deep(header: Image.Image, content: BinaryIO) -> bool:
     if header.format == "AVIF":
         content.seek(0)
         _, found, configuration = content.read(4096).partition(b"av1C")
-        return not found or bool(
-            configuration[2] & 0b0100_0000
-        )  # `high_bitdepth`, of AV1 in ISO-BMFF
+        # `high_bitdepth`, of AV1 in ISO-BMFF
+        return not found or bool(configuration[2] & 0b0100_0000)
     return header.info.get("bit_depth", 8) > 8  # as pillow-heif has it
 
 
 def _exposed(header: Image.Image) -> str:
     if header.format == "PNG" and "exif" not in header.info:
-        return ""  # to look behind the pixels Pillow would decode them all
+        return ""  # to look for EXIF behind the pixels, Pillow would have to decode them all
     exposure = header.getexif().get_ifd(0x8769)
     time, fraction = (str(exposure.get(tag, "")).strip(" \0") for tag in (0x9003, 0x9291))
     known = any(digit in time for digit in "123456789")  # cameras without a clock write zeros
     return f"{time}.{fraction}".rstrip(".") if known else ""
 
 
-def _frames(header: Image.Image) -> int:
-    """The further pictures in an MPO are previews, depth maps and the like, but for those of stereo cameras and panoramas."""
-    if header.format == "MPO":
+def _count_frames(header: Image.Image) -> int:
+    """How many frames a file has. In an MPO only views of stereo cameras and panoramas count."""
+    if header.format == "MPO":  # its other pictures are previews, depth maps and the like
         kinds = [entry["Attribute"]["MPType"] for entry in header.mpinfo[0xB002][1:]]
         if not any(kind.startswith("Multi-Frame") for kind in kinds):
             return 1

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path, PurePath, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from helpers import Problem
 from helpers.images.folders import check_folder
@@ -15,50 +16,75 @@ from helpers.library.inventory import TABLE
 from helpers.library.second_look import COPY, LOOK_ALIKE, Job, Verdict, decided_by, verdicts_on
 from helpers.quarantine.plans import PLAN
 
-# What only the main process needs is imported where it is used: workers start in a quarter of the time.
+# What only the main process needs is imported where it is used, so that workers start sooner.
 if TYPE_CHECKING:
     import pandas as pd
 
 #: Bits by which the fingerprints of copies may differ, unless another radius is asked for.
 RADIUS = 8
+# Files that belong to the picture of their name: raw files, films, sidecars.
+_PARTNERS = (
+    *(".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2"),
+    *(".srw", ".mov", ".mp4", ".aae", ".dop", ".pp3", ".xmp"),
+)
+
+
+# Which file stays
+
+
+class Reason(NamedTuple):
+    """Why one file stays rather than another.
+
+    Attributes
+    ----------
+    words : str
+        What the file is that stays.
+    key : callable
+        Takes a file's row, and returns what files are sorted by; the smallest stays.
+    is_compared : bool
+        Whether the words go on with "than".
+    is_of_exact : bool
+        Whether copies of the same bytes, whatever they hold, may differ in it.
+    """
+
+    words: str
+    key: Callable[[tuple], object]
+    is_compared: bool = False
+    is_of_exact: bool = False
+
+
+def _compression(row: tuple) -> float:
+    """How coarsely a picture was compressed. It can be compared within one format only."""
+    if row.lossless:
+        return 0.0
+    if row.format == "JPEG" and row.quantisation is not None:
+        return float(row.quantisation)
+    return -row.bytes / (row.width * row.height)
+
+
 #: Why one file stays rather than another: the first of these in which they differ.
-_REASONS = (
-    "larger",
-    "with a raw file, a film or a sidecar",
-    "dated by the camera",
-    "less compressed",
-    "of the format of the oldest",
-    "less compressed",
-    "of more bytes",
-    "in a folder to be kept",
-    "older",
-    "of a shorter path",
-    "first by name",
+REASONS = (
+    Reason("larger", lambda row: -row.width * row.height, is_compared=True),
+    Reason(
+        "with a raw file, a film or a sidecar", lambda row: not row.has_partner, is_of_exact=True
+    ),
+    Reason("dated by the camera", lambda row: not row.exposed),
+    Reason("less compressed", lambda row: not row.lossless, is_compared=True),
+    Reason("of the format of the oldest", lambda row: row.age_of_format),
+    Reason("less compressed", _compression, is_compared=True),
+    Reason("of more bytes", lambda row: -row.bytes),  # more metadata, or a film behind the picture
+    Reason("in a folder to be kept", lambda row: not row.is_kept, is_of_exact=True),
+    Reason("older", lambda row: row.modified, is_compared=True, is_of_exact=True),
+    Reason("of a shorter path", lambda row: len(row.path), is_of_exact=True),
+    Reason("first by name", lambda row: row.path, is_of_exact=True),
 )
-_COMPARED = ("larger", "less compressed", "older")
-#: In which of these copies of the same bytes may differ.
-_OF_EXACT = [
-    place
-    for place, reason in enumerate(_REASONS)
-    if reason.startswith("with a raw file") or place >= _REASONS.index("in a folder to be kept")
-]
-_EXACT_ORDER = ("alone", "movable", "modified", "length", "path")
-#: Files that belong to the picture of their name: raw, films, sidecars.
-_RAW = (
-    ".arw",
-    ".cr2",
-    ".cr3",
-    ".dng",
-    ".nef",
-    ".nrw",
-    ".orf",
-    ".pef",
-    ".raf",
-    ".raw",
-    ".rw2",
-    ".srw",
-)
-_PARTNERS = (*_RAW, ".mov", ".mp4", ".aae", ".dop", ".pp3", ".xmp")
+_PLACES = range(len(REASONS))
+_OF_EXACT = [place for place in _PLACES if REASONS[place].is_of_exact]
+
+
+def _rank(row: tuple, places: Iterable[int] = _PLACES) -> tuple:
+    """What a file is sorted by, a value for each reason; the best file comes first."""
+    return tuple(REASONS[place].key(row) for place in places)
 
 
 # The plan
@@ -77,72 +103,96 @@ def propose(
 ) -> pd.DataFrame:
     """A plan: which files are copies, which one of them stays, and why. Nothing is moved.
 
-    First come exact copies: files with the same bytes, whatever they hold, but for empty files. Then pictures with near
-    fingerprints are compared once more, pixel by pixel, the best of them first: whoever passes is its copy, and stays no more. Who
-    passes twice is a copy of the one it differs least from. So every member of a group is a copy of the one that stays, not only of another
-    member. What correlates, but does not pass, is a look-alike: a person may look at it, and nothing is proposed. Flat pictures (`is_flat`),
-    transparent ones and files with several frames are compared by their bytes only; so are those near to a file that has changed since
-    the scan.
+    What counts as a copy:
 
-    To pass, two pictures have to agree at 512 pixels, and then once more at the full size of the smaller one, where a digit on a page
-    can be seen. What is too small to be seen even there, or makes less than `copy` of a difference, passes. Those do not pass whose mean
-    brightness or colours are more than `SHIFT` apart, or those of one of 6 x 6 parts more than `SHIFT_OF_PART`, or whose shapes by more than 2 %, or whose cameras tell of two moments, nor does
-    one with more than 8 bits a channel, since only 8 are compared.
+    - Files with the same bytes are exact copies, whatever they hold. Empty files are not.
+    - Pictures with near fingerprints are compared once more, pixel by pixel, the best one first.
+      A picture that passes is a near copy. `helpers.library.second_look` tells what passes.
+    - Every member of a group is a copy of the one that stays, not only of another member.
+    - A picture that passes beside two others is a copy of the one it differs least from.
+    - A picture that correlates, but does not pass, is a look-alike: a person may look at it, and
+      nothing is proposed for it.
+    - Flat pictures, transparent ones and files with several frames are compared by their bytes
+      only. So are pictures near to a file that has changed since the scan.
 
-    The best picture is the largest; then one beside which a raw file, a film or a sidecar of its name lies; then one that tells EXIF's time of exposure, as cameras write it; then a lossless one; then one of the format that the
-    oldest is of; of JPEGs the least compressed by the quantisation tables, of other lossy formats by bytes per pixel; then the
-    one of most bytes, which has more metadata, or a film behind the picture; then one in a folder that is to be kept; then the oldest; then that of the shortest path, and the first by
-    name. So the plan is the same on every machine. It goes by what a file is, not by where it comes from: a picture that somebody enlarged,
-    or saved anew without loss, wins though nothing was gained.
+    Which file stays is decided by the first of `REASONS` in which two files differ. So the plan
+    is the same on every machine. It goes by what a file is, not by where it comes from: a picture
+    that somebody enlarged, or saved anew without loss, stays though nothing was gained.
 
     Parameters
     ----------
     table : DataFrame
-        From `scan`.
+        From `helpers.library.inventory.scan`.
     folder : str or Path
         The same folder. Pictures with near fingerprints are opened once more.
     radius : int
         Bits by which the fingerprints of copies may differ.
     keep : iterable of str
-        Folders inside it (relative, with ``/``) from which nothing is to move, an album or the pictures of a web shop.
+        Folders inside the library (relative, with ``/``) from which nothing is to move, such as
+        an album or the pictures of a web shop.
     copy : float
-        The most that copies may differ in one place: see `helpers.images.pixels.difference`.
+        The most that copies may differ in one place; see `helpers.images.pixels.difference`.
     look_alike : float
-        The least that look-alikes, and copies, correlate: see `helpers.images.pixels.correlation`.
+        The least that look-alikes and copies correlate; see `helpers.images.pixels.correlation`.
     cache : str or Path, optional
-        As for `scan`. What the second look found is remembered for each group of near pictures, so that pictures are opened
-        only where a group, or a file in it, has changed. The plan does not depend on it.
+        As for `helpers.library.inventory.scan`. What the second look found is remembered for each
+        group of near pictures, so a group in which nothing has changed is not opened again. The
+        plan does not depend on it.
     workers : int, optional
-        Processes; see `helpers.files.parallel.share_out`. The plan does not depend on it.
+        How many processes; see `helpers.files.parallel.share_out`. The plan does not depend on it.
 
     Returns
     -------
     DataFrame
-        The rows of a group together, the one that stays first: ``group`` (1, 2, ...; look-alikes last), ``action`` (``keep``,
-        ``move`` or ``look``), ``kind`` (``best``, ``exact copy``, ``near copy``, ``look-alike``), ``path``, ``kept`` (the path of the one
-        that stays), ``distance`` (bits), ``difference`` (see `helpers.images.pixels.difference`) and ``correlation``, all three from the one that stays,
-        ``width``, ``height``, ``bytes``, ``modified``, ``sha256`` and ``reason`` in words. Nobody who moves is in two rows. One who stays
-        may be: once for its copies, once for its look-alikes.
+        In the columns and types of `helpers.quarantine.plans.PLAN`. The rows of a group stand
+        together, and the file that stays comes first. ``attrs["opened"]`` is how many files had
+        to be opened.
 
     Raises
     ------
     Problem
-        For a table that is not from `scan`, a folder that is not there, or a radius that is none.
+        For a bad radius, if the folder is not there, if the table lacks a column, or if a folder
+        of `keep` is not inside the library.
 
     Notes
     -----
-    Measured on messes of 5,034 files (`helpers.truth.mess`), with seeds not used while the thresholds were chosen; the mess's own generator was
-    known. A copy is found if it and its original end in the same file. CALTECH-101, seed 9001: 2,295 of 2,295 proposals right, 2,293 of
-    2,334 copies found (0.982); seed 9003: 2,281 of 2,281, and 2,277 of 2,334 (0.976); the sample, seed 9002: 3,893 of 3,893, and 3,882
-    of 4,033 (0.963). Of backups and renamed files all are found; of turned ones 1.000 (0.993 on the sample), of resized 0.968 to 0.975 (0.938), of
-    recompressed 0.952 to 0.958 (0.812), of resized and recompressed 0.917 to 0.953 (0.833). In the mess of chapter 7, seed 2014, one of 2,298 proposals
-    is wrong: at 108 x 193 pixels nobody sees which of two screenshots a small version was made of.
+    The columns, if their names do not say it all:
 
-    What the look at full size costs: of 56 pictures of CALTECH-101 with 700 pixels or more, saved anew at quality 25 to 85, 44 pass
-    instead of 54. It takes half a second for two of 12 megapixels, and two for 50, beside opening them. 200 frames of a time-lapse, 640 x
-    480, all of them near each other, take 8 seconds on one core.
+    - ``group``: 1, 2, ...; groups of look-alikes come last.
+    - ``action``: ``keep``, ``move`` or ``look``.
+    - ``kind``: ``best``, ``exact copy``, ``near copy`` or ``look-alike``.
+    - ``kept``: the path of the file that stays.
+    - ``distance`` (in bits), ``difference`` and ``correlation``: all from the file that stays.
+    - ``reason``: in words.
 
-    In CALTECH-101 itself 16 near copies are found, all of them the same picture twice (looked at one by one), and 160 look-alikes.
+    A file that moves is in one row only. A file that stays may be in two: once for its copies and
+    once for its look-alikes.
+
+    Measured on messes of 5,034 files (`helpers.truth.mess`), with seeds that were not used while
+    the thresholds were chosen; the generator of the mess was known. A copy is found if it and its
+    original end in the same file.
+
+    ============== ==== =============== ===================== =======
+    pictures       seed proposals right copies found          recall
+    ============== ==== =============== ===================== =======
+    CALTECH-101    9001 2,295 of 2,295  2,293 of 2,334        0.982
+    CALTECH-101    9003 2,281 of 2,281  2,277 of 2,334        0.976
+    the sample     9002 3,893 of 3,893  3,882 of 4,033        0.963
+    ============== ==== =============== ===================== =======
+
+    By kind, on CALTECH-101 (and on the sample): backups and renamed files are all found, turned
+    ones 1.000 (0.993), resized ones 0.968 to 0.975 (0.938), recompressed ones 0.952 to 0.958
+    (0.812), resized and recompressed ones 0.917 to 0.953 (0.833). In the mess of chapter 7, seed
+    2014, one of 2,298 proposals is wrong: a small version was made of one of two screenshots, and
+    at 108 x 193 pixels nobody sees of which one.
+
+    What the look at full size costs: of 56 pictures of CALTECH-101 with 700 pixels or more, saved
+    anew at quality 25 to 85, 44 pass instead of 54. It takes half a second for two pictures of 12
+    megapixels, and two seconds for 50, beside opening them. 200 frames of a time-lapse, 640 x 480,
+    all of them near each other, take 8 seconds on one core.
+
+    In CALTECH-101 itself 16 near copies are found, each of them the same picture twice (looked at
+    one by one), and 160 look-alikes.
 
     Examples
     --------
@@ -157,10 +207,11 @@ def propose(
         raise Problem(f"the table has no column {missing[0]!r}; scan makes one that has")
     files = table[(table["sha256"] != "") & (table["bytes"] > 0)]
     files = files.assign(
-        alone=~files["path"].isin(_with_partners(folder, files["path"].tolist())),
-        movable=[not inside for inside in _inside(files["path"], folder, keep)],
-        length=files["path"].str.len(),
-    ).sort_values(list(_EXACT_ORDER))
+        has_partner=files["path"].isin(_with_partners(folder, files["path"].tolist())),
+        is_kept=_inside(files["path"], folder, keep),
+    )
+    files["rank"] = [_rank(row, _OF_EXACT) for row in files.itertuples()]
+    files = files.sort_values("rank")
     contents = files.drop_duplicates("sha256")  # the first stands for all that have the same bytes
     comparable = contents[
         contents["fingerprint"].notna()
@@ -171,13 +222,15 @@ def propose(
     near = pairs.all_pairs(comparable["fingerprint"], radius)
     paths = comparable["path"].to_numpy()
     near = near.assign(first=paths[near["first"]], second=paths[near["second"]])
-    jobs = _groups_to_judge(near, comparable.set_index("path"))
-    verdicts = verdicts_on(folder, jobs, copy, look_alike, cache, workers)
-    return _plan(files, verdicts)
+    jobs = _groups_to_judge(near, comparable)
+    verdicts, opened = verdicts_on(folder, jobs, copy, look_alike, cache, workers)
+    plan = _plan(files, verdicts)
+    plan.attrs["opened"] = opened
+    return plan
 
 
 def _with_partners(folder: Path, paths: list[str]) -> set[str]:
-    """The pictures beside which a raw file, a film or a sidecar of their name lies: ``IMG_1.MOV``, ``IMG_1.JPG.xmp``."""
+    """The pictures that have a partner of their name beside them: IMG_1.MOV, IMG_1.JPG.xmp."""
     found, inside = set(), {}
     for path in paths:
         place, _, name = path.rpartition("/")
@@ -194,7 +247,7 @@ def _with_partners(folder: Path, paths: list[str]) -> set[str]:
 
 
 def _inside(paths: Iterable[str], folder: Path, places: Iterable[str]) -> list[bool]:
-    """Whether paths lie in one of some folders inside the library, by whatever name these are called."""
+    """Whether each path lies in one of some folders inside the library, which links may name."""
     kept = set()
     for place in map(PurePosixPath, places):
         if place.is_absolute() or ".." in place.parts or not os.path.isdir(folder / place):
@@ -217,14 +270,14 @@ def _identity(folder: Path) -> tuple[int, int] | None:
     return None
 
 
-def _groups_to_judge(near: pd.DataFrame, about: pd.DataFrame) -> list[Job]:
+def _groups_to_judge(near: pd.DataFrame, files: pd.DataFrame) -> list[Job]:
     from helpers.search import pairs
 
     neighbours: dict[str, list[str]] = {}
     for first, second in zip(near["first"], near["second"], strict=True):
         neighbours.setdefault(first, []).append(second)
         neighbours.setdefault(second, []).append(first)
-    jobs = []
+    about, jobs = files.set_index("path", drop=False), []
     for members in pairs.groups(near):
         rows = about.loc[members].astype(object)
         ranks = _ranks(rows)
@@ -244,41 +297,18 @@ def _groups_to_judge(near: pd.DataFrame, about: pd.DataFrame) -> list[Job]:
 
 
 def _ranks(rows: pd.DataFrame) -> dict[str, tuple]:
-    """Path -> what it is sorted by, a number or name for each of `_REASONS`; the best first."""
-    import pandas as pd
-
+    """The rank of each picture of a group by its path, the best one first."""
     formats = rows.sort_values("modified", kind="stable")["format"].drop_duplicates().tolist()
-    ranks = []
-    for path, row in rows.iterrows():
-        if row["lossless"]:
-            compression = 0.0
-        elif row["format"] == "JPEG" and not pd.isna(row["quantisation"]):
-            compression = float(row["quantisation"])
-        else:
-            compression = -row["bytes"] / (row["width"] * row["height"])
-        ranks.append(
-            (
-                -row["width"] * row["height"],
-                bool(row["alone"]),
-                not row["exposed"],
-                not row["lossless"],
-                formats.index(row["format"]),
-                compression,
-                -row["bytes"],
-                bool(row["movable"]),
-                row["modified"],
-                len(path),
-                path,
-            )
-        )
-    return {rank[-1]: rank for rank in sorted(ranks)}
+    rows = rows.where(rows.notna(), None).assign(age_of_format=rows["format"].map(formats.index))
+    ranks = sorted(map(_rank, rows.itertuples()))
+    return {rank[-1]: rank for rank in ranks}
 
 
 def _plan(files: pd.DataFrame, verdicts: list[Verdict]) -> pd.DataFrame:
     import pandas as pd
 
     about = files.set_index("path", drop=False)
-    order = {row[-1]: row for row in about[list(_EXACT_ORDER)].itertuples(index=False, name=None)}
+    order = about["rank"].to_dict()
     twins = {paths[0]: paths[1:] for paths in files.groupby("sha256", sort=False)["path"].agg(list)}
     copies: dict[str, list[Verdict]] = {}  # by the one that stays
     look: dict[str, list[Verdict]] = {}
@@ -302,20 +332,20 @@ def _plan(files: pd.DataFrame, verdicts: list[Verdict]) -> pd.DataFrame:
             why = _why_it_stays(members) if action == "move" else "stays"
             rows.append((group, "keep", "best", kept, kept, 0, 0.0, 1.0, why))
             for member in sorted(members):
-                better = f"the one that stays is {_REASONS[member.decided]}"
+                better = f"the one that stays is {REASONS[member.decided].words}"
                 why = f"{member.why}; {better if action == 'move' else 'look at both'}"
                 evidence = member.distance, member.difference, member.correlation
                 rows.append((group, action, member.kind, member.path, kept, *evidence, why))
     facts = ["width", "height", "bytes", "modified", "sha256"]
     plan = pd.DataFrame(rows, columns=[name for name in PLAN if name not in facts])
-    plan = _without_moves_from(plan, set(about.index[~about["movable"].to_numpy(dtype=bool)]))
+    plan = _without_moves_from(plan, set(about.index[about["is_kept"]]))
     for fact in facts:
         plan[fact] = about[fact].reindex(plan["path"]).array
     return plan[list(PLAN)].astype(PLAN)
 
 
 def _without_moves_from(plan: pd.DataFrame, kept: set[str]) -> pd.DataFrame:
-    """The plan without moves from the folders that are to be kept, and without the groups in which nothing is left to do."""
+    """The plan without moves of files that are to be kept, and without groups that need nothing."""
     stays = plan["action"].eq("move") & plan["path"].isin(kept)
     plan = plan.assign(
         action=plan["action"].mask(stays, "keep"),
@@ -327,9 +357,10 @@ def _without_moves_from(plan: pd.DataFrame, kept: set[str]) -> pd.DataFrame:
 
 
 def _why_it_stays(members: list[Verdict]) -> str:
-    decided = [_REASONS[member.decided] for member in members]
+    decided = Counter(REASONS[member.decided].words for member in members)
+    is_compared = {reason.words: reason.is_compared for reason in REASONS}  # in their order
     return "stays: " + ", ".join(
-        f"{reason} than {decided.count(reason)} of them" if reason in _COMPARED else reason
-        for reason in dict.fromkeys(_REASONS)
-        if reason in decided
+        f"{words} than {decided[words]} of them" if compared else words
+        for words, compared in is_compared.items()
+        if words in decided
     )

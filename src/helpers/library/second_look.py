@@ -1,10 +1,23 @@
-"""The second look: near pictures, compared pixel by pixel."""
+"""The second look: pictures with near fingerprints are compared once more, pixel by pixel.
+
+Near fingerprints only make two pictures candidates. Two pictures are copies of each other if
+
+- they correlate by at least `LOOK_ALIKE`;
+- they differ by at most `COPY` in every place, at 512 pixels on the longer side, and then once
+  more at the full size of the smaller one, where a digit on a page can be seen;
+- their mean levels differ by at most `SHIFT`, and in no part by more than `SHIFT_OF_PART`;
+- their shapes (width by height) differ by at most 2 %;
+- both have 8 bits a channel, since only 8 are compared;
+- their cameras do not tell of two moments.
+
+Two pictures that correlate, but are not copies, are look-alikes: a person may look at them.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from functools import lru_cache, partial
 from operator import attrgetter
 from pathlib import Path
@@ -14,35 +27,73 @@ import numpy as np
 from PIL import Image
 
 from helpers import Problem
-from helpers.files.atomic import exclusive
 from helpers.files.parallel import share_out
 from helpers.images.opening import open_image, thumbnail
-from helpers.library.remembered import cache_file_of, made_by, read_cache, write_cache
+from helpers.library.remembered import open_memory
 
-#: The most that copies may differ in one place: see `helpers.images.pixels.difference`.
+#: The most that copies may differ in one place; see `helpers.images.pixels.difference`.
 COPY = 20.0
-#: The most that the mean levels of copies may differ, over the whole picture, and over each of `PARTS` x `PARTS` of it: see
-#: `helpers.images.pixels.mean_levels`, and there what compressing and filters do.
-SHIFT, SHIFT_OF_PART, PARTS = 3.0, 5.0, 6
-#: Near pictures that correlate less, as `helpers.images.pixels.correlation` has it, are near by chance.
+#: The most that the mean levels of copies may differ; see `helpers.images.pixels.mean_levels`.
+SHIFT = 3.0
+#: The same for each of `PARTS` x `PARTS` parts of the pictures.
+SHIFT_OF_PART, PARTS = 5.0, 6
+#: The least that copies and look-alikes correlate; see `helpers.images.pixels.correlation`.
 LOOK_ALIKE = 0.9
 _PICTURES_IN_MEMORY = 200  # of one group, at the size at which they are compared
 
 
 class Job(NamedTuple):
-    """A group of near pictures, by path, the best first."""
+    """A group of pictures with near fingerprints; each dictionary has a value for each path.
+
+    Attributes
+    ----------
+    ranks : dict
+        What the pictures are sorted by, the best first; see `helpers.library.proposal`.
+    near : dict
+        The paths whose fingerprints are near.
+    fingerprints : dict
+        The fingerprint as an integer of 64 bits.
+    exposed : dict
+        When the picture was taken, as the camera tells; or empty.
+    deep : dict
+        Whether the file has more than 8 bits a channel.
+    sizes : dict
+        Width and height in pixels.
+    files : dict
+        Bytes, time and SHA-256 of the file.
+    """
 
     ranks: dict[str, tuple]
-    near: dict[str, list[str]]  # whose fingerprints are near
+    near: dict[str, list[str]]
     fingerprints: dict[str, int]
     exposed: dict[str, str]
     deep: dict[str, bool]
-    sizes: dict[str, tuple[int, int]]  # width and height
-    files: dict[str, tuple]  # bytes, time and SHA-256
+    sizes: dict[str, tuple[int, int]]
+    files: dict[str, tuple]
 
 
 class Verdict(NamedTuple):
-    """What was found about a file, beside the one that stays."""
+    """What was found about a file, beside the one that stays.
+
+    Attributes
+    ----------
+    kind : str
+        ``near copy`` or ``look-alike``; ``exact copy`` where nobody had to look.
+    kept : str
+        The path of the file that stays.
+    path : str
+        The path of the file itself.
+    distance : int
+        Bits by which the two fingerprints differ.
+    difference : float
+        The difference in the worst place; see `helpers.images.pixels.difference`.
+    correlation : float
+        See `helpers.images.pixels.correlation`.
+    decided : int
+        The place, in the ranks, of what made the other one stay.
+    why : str
+        What was found, in words.
+    """
 
     kind: str
     kept: str
@@ -50,7 +101,7 @@ class Verdict(NamedTuple):
     distance: int
     difference: float
     correlation: float
-    decided: int  # the place in `_REASONS` of what made the other one stay
+    decided: int
     why: str
 
 
@@ -61,15 +112,42 @@ def verdicts_on(
     look_alike: float,
     cache: str | Path | None,
     workers: int | None,
-) -> list[Verdict]:
-    """What was found about each group: remembered where nothing has changed, else by a second look."""
-    maker = made_by([*Verdict._fields, copy, look_alike])
+) -> tuple[list[Verdict], int]:
+    """What was found about each group: remembered if nothing has changed, else by a second look.
+
+    Parameters
+    ----------
+    folder : Path
+        The photo library.
+    jobs : list of Job
+        The groups.
+    copy : float
+        The most that copies may differ in one place.
+    look_alike : float
+        The least that copies and look-alikes correlate.
+    cache : str, Path or None
+        Where it is remembered; see `helpers.library.remembered.open_memory`.
+    workers : int or None
+        How many processes; see `helpers.files.parallel.share_out`.
+
+    Returns
+    -------
+    verdicts : list of Verdict
+        Those of each group together. A group in which a file is not the one that was scanned has
+        none, and a sentence says so.
+    opened : int
+        How many files the groups have that were not remembered, and so had to be opened.
+
+    Examples
+    --------
+    >>> verdicts_on(Path("photos"), [], COPY, LOOK_ALIKE, "cache", 1)
+    ([], 0)
+    """
     keys = [hashlib.sha256(json.dumps(job).encode()).hexdigest() for job in jobs]
-    cache_file = cache_file_of(folder, cache, "looks")
-    with exclusive(cache_file) if cache_file else nullcontext():
-        known = dict(read_cache(cache_file, maker))
+    depends_on = [*Verdict._fields, copy, look_alike]
+    with open_memory(folder, cache, "looks", depends_on) as memory:
         old = [
-            known[key] if key in known and _is_there(folder, job) else None
+            memory.found[key] if key in memory.found and _is_there(folder, job) else None
             for key, job in zip(keys, jobs, strict=True)
         ]
         new = [job for job, found in zip(jobs, old, strict=True) if found is None]
@@ -78,10 +156,12 @@ def verdicts_on(
         found = [next(judged) if found is None else (True, found) for found in old]
         if changed := sum(not whole for whole, _ in found):
             print(f"Groups in which a file changed, or could not be opened: {changed}; scan again.")
-        if new or len(known) > len(jobs):
-            lines = [[key, group] for key, (whole, group) in zip(keys, found, strict=True) if whole]
-            write_cache(cache_file, maker, lines)
-    return [Verdict(*verdict) for _, group in found for verdict in group]
+        if new or len(memory.found) > len(jobs):
+            memory.keep(
+                {key: group for key, (whole, group) in zip(keys, found, strict=True) if whole}
+            )
+    verdicts = [Verdict(*verdict) for _, group in found for verdict in group]
+    return verdicts, sum(len(job.files) for job in new)
 
 
 def _is_there(folder: Path, job: Job) -> bool:
@@ -104,87 +184,107 @@ def _judge(
 def _judge_group(
     folder: Path, copy: float, look_alike: float, job: Job
 ) -> tuple[bool, list[Verdict]]:
-    """Whether all its pictures could be opened, and what was found, which is nothing if a file is not the one that was scanned."""
+    """Whether all pictures could be opened, and what was found; nothing if a file has changed."""
     if _is_there(folder, job):
-        with suppress(Problem):  # of one that is gone, or broken, in the middle of it
-            found = _look_at_group(folder, copy, look_alike, job)
+        with suppress(Problem):  # of a file that goes away, or breaks, in the middle of it
+            look = _Look(folder, copy, look_alike, job)
+            found = look.verdicts()
             if _is_there(folder, job):
-                return found
+                return look.saw_all, found
     return False, []
 
 
-def _look_at_group(
-    folder: Path, copy: float, look_alike: float, job: Job
-) -> tuple[bool, list[Verdict]]:
-    """Whether all its pictures could be opened, and the copies and look-alikes: the best is compared first, pixel by pixel."""
-    pictures = _Pictures(folder, list(job.ranks))
-    by_difference = attrgetter("difference")
+class _Look:
+    """A second look at one group. The best picture is compared first."""
 
-    def verdict(best: str, other: str, alike: float) -> Verdict:
-        differs = pictures.difference(best, other, copy)
-        shift = pictures.shift(best, other)
-        if differs > copy:
-            but = f"a difference of {differs:.1f} in one place (up to {copy:g} passes)"
-        elif shift > SHIFT:
-            but = f"brighter, darker or of other colours as a whole, by {shift:.1f} (up to {SHIFT:g} passes)"
-        elif (part := pictures.shift_of_part(best, other)) > SHIFT_OF_PART:
-            but = f"brighter, darker or of other colours over an area, by {part:.1f} (up to {SHIFT_OF_PART:g} passes)"
-        elif _is_stretched(job.sizes[best], job.sizes[other]):
-            but = "of another shape: one of them was stretched"
-        elif job.deep[best] or job.deep[other]:
-            but = "with more than 8 bits a channel, of which 8 are compared"
-        elif _taken_apart(job.exposed[best], job.exposed[other]):
-            but = "taken at two moments, as their EXIF has it"
+    def __init__(self, folder: Path, copy: float, look_alike: float, job: Job) -> None:
+        self.copy, self.look_alike, self.job = copy, look_alike, job
+        self.pictures = _Pictures(folder, list(job.ranks))
+        self.saw_all = len(self.pictures.greys) == len(job.ranks)
+        self.copies: dict[str, Verdict] = {}
+        # path -> the pictures it may look like: least difference, number, path, correlation
+        self.looks: dict[str, list[tuple[float, int, str, float]]] = {}
+
+    def verdicts(self) -> list[Verdict]:
+        """The copies and look-alikes. Of a copy nothing more is said than whose copy it is."""
+        for best in self.pictures.greys:
+            if best not in self.copies:
+                self._compare_with(best)
+        looks = self.looks.keys() - self.copies.keys()
+        return [*self.copies.values(), *sorted(self._most_alike(path) for path in looks)]
+
+    def _compare_with(self, best: str) -> None:
+        """Find the copies of one picture, and note which pictures may only look like it.
+
+        Pictures near one of its copies are compared too, but with the best one itself. So every
+        copy is a copy of the one that stays, not only of another copy.
+        """
+        by_difference = attrgetter("difference")
+        reached, seen = [best], {best}
+        for member in reached:  # which grows
+            others = [
+                other
+                for other in self.job.near[member]
+                if other in self.pictures.greys
+                and other not in seen
+                and self.job.ranks[other] > self.job.ranks[best]
+            ]
+            seen.update(others)
+            for other, alike in self.pictures.alike(best, others, self.look_alike):
+                least = self.pictures.at_least(best, other)
+                found = self._verdict(best, other, alike) if least <= self.copy else None
+                if found and found.kind == "near copy":
+                    reached.append(other)
+                    so_far = self.copies.get(other, found)
+                    self.copies[other] = min(so_far, found, key=by_difference)
+                else:
+                    looks = self.looks.setdefault(other, [])
+                    looks.append((least, len(looks), best, alike))
+
+    def _verdict(self, best: str, other: str, alike: float) -> Verdict:
+        job, differs = self.job, self.pictures.difference(best, other, self.copy)
+        if but := self._objection(best, other, differs):
+            kind, why = "look-alike", f"alike, but {but}"
         else:
-            but = ""
-        kind = "look-alike" if but else "near copy"
-        same = f"the same picture, a difference of {differs:.1f} at most (up to {copy:g} passes)"
-        why = f"alike, but {but}" if but else same
+            most = f"a difference of {differs:.1f} at most (up to {self.copy:g} passes)"
+            kind, why = "near copy", f"the same picture, {most}"
         distance = (job.fingerprints[best] ^ job.fingerprints[other]).bit_count()
         decided = decided_by(job.ranks[best], job.ranks[other])
         return Verdict(kind, best, other, distance, differs, round(alike, 4), decided, why)
 
-    copies: dict[str, Verdict] = {}
-    looks: dict[
-        str, list[tuple]
-    ] = {}  # path -> difference at least, number, better one, correlation
-    for best in pictures.greys:
-        if best in copies:
-            continue
-        reached, seen = [best], {best}
-        for member in reached:  # it grows: who is near a copy is compared too, but with the best
-            others = [
-                other
-                for other in job.near[member]
-                if other in pictures.greys
-                and other not in seen
-                and job.ranks[other] > job.ranks[best]
-            ]
-            seen.update(others)
-            for other, alike in pictures.alike(best, others, look_alike):
-                least = pictures.at_least(best, other)
-                found = verdict(best, other, alike) if least <= copy else None
-                if found and found.kind == "near copy":
-                    reached.append(other)
-                    copies[other] = min(copies.get(other, found), found, key=by_difference)
-                else:
-                    so_far = looks.setdefault(other, [])
-                    so_far.append((least, len(so_far), best, alike))
-    # of copies nothing more is said than whose they are, of a look-alike only what it is most like
-    nearest = []
-    for path in looks.keys() - copies.keys():
+    def _objection(self, best: str, other: str, differs: float) -> str:
+        """Why two pictures that correlate are not copies of each other; empty if they are."""
+        job, changed = self.job, "brighter, darker or of other colours"
+        if differs > self.copy:
+            return f"a difference of {differs:.1f} in one place (up to {self.copy:g} passes)"
+        if (shift := self.pictures.shift(best, other)) > SHIFT:
+            return f"{changed} as a whole, by {shift:.1f} (up to {SHIFT:g} passes)"
+        if (part := self.pictures.shift_of_part(best, other)) > SHIFT_OF_PART:
+            return f"{changed} over an area, by {part:.1f} (up to {SHIFT_OF_PART:g} passes)"
+        if _is_stretched(job.sizes[best], job.sizes[other]):
+            return "of another shape: one of them was stretched"
+        if job.deep[best] or job.deep[other]:
+            return "with more than 8 bits a channel, of which 8 are compared"
+        if _is_taken_apart(job.exposed[best], job.exposed[other]):
+            return "taken at two moments, as their EXIF has it"
+        return ""
+
+    def _most_alike(self, path: str) -> Verdict:
+        """The verdict beside the picture that a look-alike differs least from."""
         exact: list[tuple[float, int, Verdict]] = []
-        for least, number, best, alike in sorted(looks[path]):
+        for least, number, best, alike in sorted(self.looks[path]):
             if exact and least > min(exact)[0]:
                 break
-            found = verdict(best, path, alike)
+            found = self._verdict(best, path, alike)
             exact.append((found.difference, number, found))
-        nearest.append(min(exact)[2])
-    return len(pictures.greys) == len(job.ranks), [*copies.values(), *sorted(nearest)]
+        return min(exact)[2]
 
 
 class _Pictures:
-    """The pictures of a group, at the size at which they are compared. A little of each stays in memory, of a few all."""
+    """The pictures of a group, at the size at which they are compared.
+
+    A little of each picture stays in memory; all of it only for the latest ones.
+    """
 
     def __init__(self, folder: Path, paths: list[str]) -> None:
         from helpers.images import pixels
@@ -208,7 +308,7 @@ class _Pictures:
                 self.greys[path] = pixels.greys(picture)
 
     def alike(self, best: str, others: list[str], least: float) -> list[tuple[str, float]]:
-        """Those that correlate with the best, and how much."""
+        """The pictures that correlate with the best one by so much at least, and by how much."""
         if not others:
             return []
         many = np.stack([self.greys[other] for other in others])
@@ -218,7 +318,7 @@ class _Pictures:
         ]
 
     def at_least(self, best: str, other: str) -> float:
-        """What two pictures differ by at least, which is enough to know of most that are no copies."""
+        """What two pictures differ by at least: for most this shows that they are no copies."""
         size = self._pixels.common_size(self._sizes[best], self._sizes[other])
         return round(self._pixels.at_least(self._blocks(best, size), self._blocks(other, size)), 1)
 
@@ -227,14 +327,15 @@ class _Pictures:
         return round(float(np.abs(self._means[best] - self._means[other]).max()), 1)
 
     def shift_of_part(self, best: str, other: str) -> float:
-        """The same, of the part where it differs most. At one size: else an edge may fall into another part."""
+        """The same, of the part where it differs most."""
+        # At two sizes an edge might fall into two parts.
         size = self._pixels.common_size(self._sizes[best], self._sizes[other])
         both = [self._small(path).resize(size, Image.Resampling.LANCZOS) for path in (best, other)]
         one, two = (self._pixels.mean_levels(picture, PARTS) for picture in both)
         return round(float(np.abs(one - two).max()), 1)
 
     def difference(self, best: str, other: str, copy: float) -> float:
-        """What two pictures differ by; if that is little, and both are larger, at the full size of the smaller one."""
+        """What two pictures differ by; if it is little, also at the smaller one's full size."""
         differs = self._pixels.difference(self._small(best), self._small(other))
         both = min(max(self._sizes[best]), max(self._sizes[other]))
         if both == self._pixels.COMPARED_SIZE and round(differs, 1) <= copy:
@@ -244,19 +345,37 @@ class _Pictures:
 
 
 def decided_by(best: tuple, other: tuple) -> int:
-    """The place of the first of `_REASONS` in which two ranks differ."""
+    """The first place at which two ranks differ.
+
+    Parameters
+    ----------
+    best : tuple
+        The rank of the picture that stays.
+    other : tuple
+        The rank of another picture, of the same length.
+
+    Returns
+    -------
+    int
+        Counted from 0.
+
+    Examples
+    --------
+    >>> decided_by((-100, False, "a.jpg"), (-100, True, "b.jpg"))
+    1
+    """
     return next(
         place for place, pair in enumerate(zip(best, other, strict=True)) if pair[0] != pair[1]
     )
 
 
 def _is_stretched(first: tuple[int, int], second: tuple[int, int]) -> bool:
-    """Whether width by height differ by more than 2 %, beside what is rounded to whole pixels."""
+    """Whether shapes differ by more than 2 %, beside what comes of rounding to whole pixels."""
     shapes = first[0] * second[1], first[1] * second[0]
     return max(shapes) / min(shapes) - 1 > 0.02 + 1 / min(*first, *second)
 
 
-def _taken_apart(first: str, second: str) -> bool:
-    """Whether two cameras' clocks say that these are two shots: EXIF's time of exposure and its fraction of a second."""
+def _is_taken_apart(first: str, second: str) -> bool:
+    """Whether the cameras' clocks, or their fractions of a second, say that these are two shots."""
     times = zip(first.partition(".")[::2], second.partition(".")[::2], strict=True)
     return any(one and other and one != other for one, other in times)

@@ -20,7 +20,7 @@ from helpers.quarantine.plans import summary
 if TYPE_CHECKING:  # workers do without it and start sooner
     import pandas as pd
 
-_THUMBNAIL = 160  # pixels on the longer side, on the contact sheet
+_THUMBNAIL_SIZE = 160  # pixels on the longer side, on the contact sheet
 
 
 _PAGE = """\
@@ -67,28 +67,28 @@ def contact_sheet(
     most: int = 300,
     workers: int | None = None,
 ) -> None:
-    """A page with a row of small pictures for each group of a plan: which one stays, which ones move, and why.
+    """Write a plan as a page: a row of small pictures for each group, what happens to each, and why.
 
-    It is one file and needs no network. Exact copies, which need no eyes, come last. The tab key goes from group to group; what stays is told by words and borders, not by
-    colours.
+    The page is one file and needs no network. Exact copies, which need no eyes, come last. The tab
+    key goes from group to group. Words and borders, not colours, tell which file stays.
 
     Parameters
     ----------
     folder : str or Path
         The photo library.
     plan : DataFrame
-        From `helpers.library.proposal.propose` or `read_plan`.
+        From `helpers.library.proposal.propose` or `helpers.quarantine.plans.read_plan`.
     target : str or Path
         The HTML file; an older contact sheet is replaced in one step.
     most : int
-        Groups on the page; a sentence says how many are left out.
+        The most groups on the page; a sentence says how many are left out.
     workers : int, optional
-        Processes; see `helpers.files.parallel.share_out`.
+        How many processes; see `helpers.files.parallel.share_out`.
 
     Raises
     ------
     Problem
-        Where it cannot be written, or another file is there.
+        If it cannot be written, or if another file or a folder is there.
 
     Examples
     --------
@@ -96,9 +96,7 @@ def contact_sheet(
     """
     check_sheet(target)
     groups = [rows for _, rows in plan.groupby("group")]
-    groups.sort(
-        key=lambda rows: set(rows["kind"]) <= {"best", "exact copy"}
-    )  # at last those that need no eyes
+    groups.sort(key=lambda rows: set(rows["kind"]) <= {"best", "exact copy"})
     paths = sorted({path for rows in groups[:most] for path in rows["path"]})
     images = share_out(partial(_embedded, Path(folder)), paths, workers=workers, title="thumbnails")
     image_of = dict(zip(paths, images, strict=True))
@@ -113,17 +111,17 @@ def contact_sheet(
 
 
 def check_sheet(target: str | Path) -> None:
-    """Make sure that a contact sheet would not take the place of another file.
+    """Make sure that a contact sheet does not take the place of another file.
 
     Parameters
     ----------
     target : str or Path
-        Where it is to be written.
+        Where the sheet is to be written.
 
     Raises
     ------
     Problem
-        If a file is there that `contact_sheet` did not write, or a folder.
+        If a folder is there, or a file that `contact_sheet` did not write.
 
     Examples
     --------
@@ -141,10 +139,10 @@ def check_sheet(target: str | Path) -> None:
 
 
 def _embedded(folder: Path, paths: list[str]) -> list[str]:
-    """The address of each small picture, which is the picture itself; empty for what cannot be shown."""
+    """Each small picture as an address that holds it; empty if it cannot be shown."""
     addresses = []
     for path in paths:
-        picture, file = thumbnail(folder / path, _THUMBNAIL), io.BytesIO()
+        picture, file = thumbnail(folder / path, _THUMBNAIL_SIZE), io.BytesIO()
         if picture:
             picture.save(file, format="jpeg", quality=70)
         data = b64encode(file.getvalue()).decode()
