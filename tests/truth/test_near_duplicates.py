@@ -120,9 +120,9 @@ def test_the_haystack_holds_the_dataset_the_copies_and_the_truth(photographs, ou
 def test_the_csv_tells_the_same_truth_as_the_files(photographs, output):
     truth = gather(photographs, output, PLAN)
     pd.testing.assert_frame_equal(read_truth(output / "truth.csv"), truth)
-    header, *lines = (output / "truth.csv").read_bytes().decode().split("\n")[:-1]
-    assert header == "needle,copy,factor,width,height"
-    assert len(lines) == 6
+    text = (output / "truth.csv").read_bytes().decode()
+    assert text.startswith("needle,copy,factor,width,height\n")
+    assert text == truth.to_csv(index=False, lineterminator="\n")  # as version 0.1 wrote it
     for row in truth.itertuples():
         assert Image.open(output / row.copy).size == (row.width, row.height)
 
@@ -288,13 +288,57 @@ def test_a_copy_never_takes_the_name_of_another_image(tmp_path, photograph, outp
         assert needle - copy <= 6
 
 
-def test_names_with_commas_quotes_and_other_scripts_survive_the_csv(tmp_path, photograph, output):
+def test_names_with_commas_quotes_formulas_and_other_scripts_survive_the_csv(
+    tmp_path, photograph, output
+):
     (tmp_path / "pictures").mkdir()
-    name = 'NA, "猫" é.jpg'
-    photograph().save(tmp_path / "pictures" / name)
-    truth = gather(tmp_path / "pictures", output, plan(name, copies=1))
+    names = ['NA, "猫" é.jpg', "=1+1.jpg", "-1.jpg", "'quoted'.jpg"]
+    for name in names:
+        photograph().save(tmp_path / "pictures" / name)
+    truth = gather(tmp_path / "pictures", output, plan(*names, copies=1))
     pd.testing.assert_frame_equal(read_truth(output / "truth.csv"), truth)
-    assert (output / truth["copy"][0]).is_file()
+    assert all((output / name).is_file() for name in truth["copy"])
+    assert "\n=" not in (output / "truth.csv").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: "\ufeff" + text,
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: text.replace(",", ";"),
+        lambda text: text.replace(",", "\t"),
+        lambda text: text + "\n\n",
+    ],
+    ids=["byte order mark", "line ends of Windows", "semicolons", "tabs", "empty lines"],
+)
+def test_a_truth_that_a_spreadsheet_saved_is_read(photographs, output, change):
+    truth = gather(photographs, output, PLAN)
+    text = (output / "truth.csv").read_text(encoding="utf-8")
+    (output / "truth.csv").write_text(change(text), encoding="utf-8", newline="")
+    pd.testing.assert_frame_equal(read_truth(output / "truth.csv"), truth)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("needle,copy\na,b\n", "line 1: has no column 'factor'; gather again"),
+        (
+            "needle,copy,factor,width,height\na,b,0.97,one,2\n",
+            "line 2: 'one' is not a valid width; gather again",
+        ),
+        (
+            "needle,copy,factor,width,height\na,b,1,1,1\na,c,1\n",
+            "line 3: '' is not a valid width; gather again",
+        ),
+        (None, "truth.csv: cannot be read .*; "),
+    ],
+)
+def test_a_truth_that_is_damaged_is_one_sentence(tmp_path, text, sentence):
+    if text is not None:
+        (tmp_path / "truth.csv").write_text(text)
+    with pytest.raises(Problem, match=sentence):
+        read_truth(tmp_path / "truth.csv")
 
 
 def test_the_truth_has_the_same_bytes_on_every_platform(tmp_path):

@@ -1,13 +1,15 @@
 """A realistic mess of photographs, with the truth about every file.
 
-What collects in a folder over the years: a backup that was never finished, files renamed by a browser, small versions that
-were sent, saved again or turned by a phone; and what only looks like copies: bursts, screenshots of one window, flat
-pictures; and a few broken files.
+It holds what collects in a folder over the years:
+
+- copies: a backup that was never finished, files renamed by a browser, small versions that were
+  sent, files saved again, photographs turned by a phone;
+- what only looks like copies: bursts, screenshots of one window, flat pictures;
+- a few broken files.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 from functools import partial
@@ -20,12 +22,14 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from helpers import Problem
 from helpers.files.atomic import exclusive, new_folder, write_problem
 from helpers.files.parallel import share_out
+from helpers.files.places import real_path, sha256_of
+from helpers.images.changes import resized
 from helpers.images.opening import open_image
 
 if TYPE_CHECKING:  # imported in `make`: workers do without it and start in half the time
     import pandas as pd
 
-#: Kind -> its share of the files, roughly. The first five are no copies of anything.
+#: Kind -> its share of the files, roughly. Files of the first five kinds are not copies.
 SHARES = {
     "original": 0.36,
     "burst": 0.08,
@@ -42,19 +46,22 @@ SHARES = {
 #: The kinds that are copies of their original.
 COPIES = tuple(SHARES)[5:]
 
-_FRAMES = 3  # of a burst
-_ALIKE = 4  # screenshots of one layout
-_MARK = ".mess"  # an empty file, by which `make` knows its own
-_FIRST, _YEAR = 1_420_000_000, 365 * 24 * 3600  # seconds: since 1970, to the end of 2014; of a year
+_FRAMES_OF_A_BURST = 3
+_SCREENSHOTS_OF_A_LAYOUT = 4
+_MARK = ".mess"  # an empty file, by which `make` knows a folder that it made
+_END_OF_2014 = 1_420_000_000  # seconds since 1970
+_YEAR = 365 * 24 * 3600  # seconds
+_SMALLEST = 96  # pixels of the longer side of a resized copy
 _TURNED = (  # EXIF's orientation, and how the pixels are stored
     (6, Image.Transpose.ROTATE_90),
     (3, Image.Transpose.ROTATE_180),
     (8, Image.Transpose.ROTATE_270),
 )
 _TEXT = (
-    "about after again answer back before bring came copy day each first found good great hand have help house keep large "
-    "letter light line little made morning never next night number old page people photo place read right said still tell "
-    "that the three today under week work 7 12 30 2019 2024 10:45"
+    "about after again answer back before bring came copy day each first found good great hand "
+    "have help house keep large letter light line little made morning never next night number "
+    "old page people photo place read right said still tell that the three today under week work "
+    "7 12 30 2019 2024 10:45"
 )
 _WORDS = _TEXT.split()
 
@@ -74,42 +81,61 @@ def make(
     Parameters
     ----------
     dataset_root : str or Path
-        Where the photographs come from. Nothing in it is changed.
+        The folder that the photographs come from. Nothing in it is changed.
     images : list of str
-        Paths relative to it. As many as are wanted are drawn; if there are too few, each is copied more often.
+        Paths relative to it. As many as are needed are drawn; if there are too few, each is
+        copied more often.
     folder : str or Path
         The library to make.
     files : int
-        How many files it is to have at least, 30 or more.
+        How many files it has at least, 30 or more.
     seed : int
-        0 or more. Same seed, same bytes and times (with one version of Pillow and of NumPy).
+        What everything is drawn from, 0 or more. Same seed, same bytes and times (with one
+        version of Pillow and of NumPy).
     replace : bool
-        Replace a mess that stands there already, and all that is in it.
+        Whether a mess that is there already is replaced, with all that is in it.
     workers : int, optional
         Processes; see `helpers.files.parallel.share_out`. The mess does not depend on it.
 
     Returns
     -------
     DataFrame
-        The truth, a row a file, sorted by path: ``path``, ``original`` (the path of the file it is a copy of; its own for what
-        is no copy), ``kind`` (one of `SHARES`), ``scene`` (the same for the frames of a burst and the photograph they
-        were made from, and for screenshots of one layout; else empty) and ``exact`` (whether a copy has the same bytes).
+        The truth, a row a file, sorted by path:
+
+        - ``path``: of the file, in the library;
+        - ``original``: the path of the file it is a copy of; its own, if it is not a copy;
+        - ``kind``: one of `SHARES`;
+        - ``scene``: the same for the frames of a burst and the photograph they were made from,
+          and for screenshots of one layout; else empty;
+        - ``exact``: whether it is a copy with the same bytes.
 
     Raises
     ------
     Problem
-        If `folder` holds something or lies inside the dataset, if no photograph can be read, or for fewer than 30 files.
+        If `folder` holds something or lies inside the dataset, if no photograph can be read, or
+        if fewer than 30 files are wanted.
 
     Notes
     -----
-    Backups and renamed files are copies byte for byte. Resized: both sides times 0.2 to 0.9, one time in six 1.1 to 1.5, but 96
-    pixels at least; saved with JPEG quality 92. Recompressed: JPEG quality 25 to 85. Rotated: the pixels stored turned, with the EXIF tag
-    that turns them back, at quality 95. Copies are made of photographs, frames of bursts and screenshots alike.
+    Copies are made of photographs, frames of bursts and screenshots alike:
 
-    A frame of a burst is another shot: a window of 94 to 99 % of the scene, shifted by 0.4 to 3 % of its width, with noise of 2 to 6
-    levels of 255, brightness times 0.93 to 1.07, and a part of the scene that has moved. Screenshots come in fours of one layout: the first
-    two differ in all text, the third from the first in a line, the fourth in a word. Flat pictures have one colour each.
-    Of the broken files one half end too early and the others are no pictures; one in three has a copy byte for byte.
+    - Backups and renamed files are copies byte for byte.
+    - Resized: both sides times 0.2 to 0.9, one time in six 1.1 to 1.5, but the longer side has 96
+      pixels at least; saved with JPEG quality 92.
+    - Recompressed: JPEG quality 25 to 85.
+    - Rotated: the pixels are stored turned, with the EXIF tag that turns them back, at quality 95.
+
+    What only looks like copies:
+
+    - A frame of a burst is another shot: a window of 94 to 99 % of the scene, shifted by 0.4 to
+      3 % of its width, with noise of 2 to 6 levels of 255, brightness times 0.93 to 1.07, and a
+      part of the scene that has moved.
+    - Screenshots come in fours of one layout: the first two differ in all text, the third from
+      the first in a line, the fourth in a word.
+    - Flat pictures have one colour each.
+
+    Of the broken files one half end too early and the others are not pictures; one in three has a
+    copy byte for byte.
 
     Examples
     --------
@@ -118,12 +144,13 @@ def make(
     import pandas as pd
 
     root, folder = Path(dataset_root), Path(folder)
-    whole = all(isinstance(number, (int, np.integer)) for number in (files, seed))
-    if not whole or files < 30 or seed < 0:
+    are_whole = all(isinstance(number, (int, np.integer)) for number in (files, seed))
+    if not are_whole or files < 30 or seed < 0:
         raise Problem(
-            f"{files!r} files with seed {seed!r}: a mess takes 30 files or more, for some of each kind, and a seed of 0 or more"
+            f"{files!r} files with seed {seed!r}: a mess takes 30 files or more, for some of "
+            "each kind, and a seed of 0 or more"
         )
-    inside, outside = folder.resolve(), root.resolve()
+    inside, outside = real_path(folder), real_path(root)
     if inside.is_relative_to(outside) or outside.is_relative_to(inside):
         raise Problem(f"{folder}: lies inside the dataset or around it; choose a folder beside it")
     with exclusive(folder):
@@ -150,9 +177,9 @@ def _plan(root: Path, images: list[str], files: int, seed: int, workers: int | N
     sources = _draw(root, images, number["original"], rng, workers)
     number["original"] = len(sources)
     number["backup"] += max(0, files - sum(number.values()))  # too few photographs: more copies
-    jobs = _no_copies(sources, number, seed)
+    jobs = _originals(sources, number, seed)
     for job in jobs:
-        job["modified"] = _FIRST + int(rng.integers(5 * _YEAR))
+        job["modified"] = _END_OF_2014 + int(rng.integers(5 * _YEAR))
     taken = {job["path"].lower() for job in jobs}
     pictures = [job for job in jobs if job["kind"] in ("original", "burst", "screenshot")]
     broken = [job for job in jobs if job["kind"] == "broken"]
@@ -199,28 +226,29 @@ def _draw(
 
 
 def _digests(root: Path, paths: list[str]) -> list[str]:
-    """The SHA-256 of each photograph; empty for what is none, or is too small."""
+    """The SHA-256 of each photograph; empty if it cannot be read or is too small."""
     digests = []
     for path in paths:
         try:
             path.encode()
             large = min(open_image(root / path).size) >= 64
-            digests.append(hashlib.sha256((root / path).read_bytes()).hexdigest() if large else "")
+            digests.append(sha256_of(root / path) if large else "")
         except (Problem, OSError, UnicodeEncodeError):
             digests.append("")
     return digests
 
 
-def _no_copies(sources: list[str], number: dict[str, int], seed: int) -> list[dict]:
+def _originals(sources: list[str], number: dict[str, int], seed: int) -> list[dict]:
+    """All files that are not copies."""
     jobs = [_job("original", f"photos/{path}", source=path) for path in sources]
     for frame in range(number["burst"]):
-        scene = jobs[(frame // _FRAMES) % len(sources)]
+        scene = jobs[(frame // _FRAMES_OF_A_BURST) % len(sources)]
         scene["scene"] = scene["path"]
         path = f"{PurePosixPath(scene['path']).with_suffix('')}_burst{frame:04}.jpg"
         about = {"source": scene["source"], "scene": scene["path"], "seed": [seed, 1, frame]}
         jobs.append(_job("burst", path, **about))
     for shot in range(number["screenshot"]):
-        layout, variant = divmod(shot, _ALIKE)
+        layout, variant = divmod(shot, _SCREENSHOTS_OF_A_LAYOUT)
         date = f"{2019 + layout % 6}-{1 + shot % 12:02}-{1 + shot % 28:02}"
         about = {"scene": f"layout {layout}", "layout": [seed, 2, layout], "variant": variant}
         path = f"screenshots/Screenshot {date} ({shot}).png"
@@ -235,9 +263,9 @@ def _no_copies(sources: list[str], number: dict[str, int], seed: int) -> list[di
 
 
 def _job(kind: str, path: str, **about: object) -> dict:
-    """A file that is no copy. `content` stays what it is in the copies of it."""
-    no_copy = {"original": path, "kind": kind, "content": kind, "scene": "", "exact": False}
-    return {"path": path, **no_copy, **about}
+    """A file that is not a copy. Its copies have the same `content` as it has."""
+    original = {"original": path, "kind": kind, "content": kind, "scene": "", "exact": False}
+    return {"path": path, **original, **about}
 
 
 def _backed_up(pictures: list[dict], number: int, rng: np.random.Generator) -> list[dict]:
@@ -288,7 +316,7 @@ def _write(root: Path, place: Path, jobs: list[dict]) -> list[None]:
 
 
 def _content(root: Path, job: dict) -> bytes:
-    """The bytes of a file that is no copy, or of what a file is a copy of."""
+    """The bytes of a file that is not a copy, or of the file that a copy is made of."""
     if job["content"] == "original":
         return (root / job["source"]).read_bytes()
     rng = np.random.default_rng(job["seed"])
@@ -313,24 +341,22 @@ def _saved(picture: Image.Image, format: str = "jpeg", **options: object) -> byt
     return file.getvalue()
 
 
-def _copied(content: bytes, way: str, rng: np.random.Generator) -> bytes:
+def _copied(content: bytes, kind: str, rng: np.random.Generator) -> bytes:
     picture = open_image(io.BytesIO(content)).convert("RGB")
-    if way == "rotated":
+    if kind == "rotated":
         tag, turn = _TURNED[int(rng.integers(len(_TURNED)))]
         exif = Image.Exif()
         exif[0x0112] = tag
         return _saved(picture.transpose(turn), quality=95, exif=exif)
-    if "resized" in way:
+    if "resized" in kind:
         factor = rng.uniform(1.1, 1.5) if rng.random() < 1 / 6 else rng.uniform(0.2, 0.9)
-        factor = max(factor, 96 / max(picture.size))
-        size = tuple(max(1, round(side * factor)) for side in picture.size)
-        picture = picture.resize(size, Image.Resampling.LANCZOS)
-    quality = int(rng.integers(25, 86)) if "recompressed" in way else 92
+        picture = resized(picture, max(factor, _SMALLEST / max(picture.size)))
+    quality = int(rng.integers(25, 86)) if "recompressed" in kind else 92
     return _saved(picture, quality=quality)
 
 
 def _another_shot(scene: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """The same scene, a moment later: another window, other light, other noise, and something has moved."""
+    """The same scene a moment later: other window, light and noise, and something has moved."""
     width, height = scene.size
     zoom = rng.uniform(0.94, 0.99)
     shift = rng.uniform(0.004, 0.03) * width
@@ -357,7 +383,7 @@ def _another_shot(scene: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 
 def _screenshot(layout: list[int], variant: int, rng: np.random.Generator) -> Image.Image:
-    """Windows with text. Of one layout, variants 0 and 1 have other text, 2 and 3 differ from 0 in a line."""
+    """Windows with text: variant 1 has other text than 0; 2 and 3 differ from 0 in a line."""
     frame = np.random.default_rng(layout)
     common = np.random.default_rng([*layout, 0])  # the words of variant 0
     width, height = [(960, 600), (540, 960), (1024, 640)][int(frame.integers(3))]

@@ -1,8 +1,10 @@
 """Hide near-duplicates in a haystack, and write down the truth about them.
 
-The article's ``gather.py`` meant to do this, but saved the original file again in place of the resized picture: its copies
-were equal byte for byte. `gather` really saves what it resizes.
+The article's ``gather.py`` meant to do this, but saved the original file again in place of the
+resized picture: its copies were equal byte for byte. `gather` really saves what it resizes.
 """
+
+from __future__ import annotations
 
 import hashlib
 import json
@@ -11,19 +13,27 @@ import random
 from functools import partial
 from importlib.metadata import version
 from importlib.resources import files
-from io import StringIO
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
-import pandas as pd
 from PIL import Image
 
 from helpers import Problem, __version__
 from helpers.files.atomic import exclusive, new_folder, write_problem, write_text
 from helpers.files.parallel import share_out
+from helpers.files.places import real_path
+from helpers.files.tables import as_csv, read_csv
 from helpers.images.folders import find_images
 from helpers.images.opening import open_image, open_with_size
 
+if TYPE_CHECKING:  # imported where it is used: workers do without it and start in half the time
+    import pandas as pd
+
+#: The name of each format that copies may have -> the suffix of their files.
 FORMATS = {"jpeg": ".jpg", "png": ".png"}
+
+#: The columns of a truth, and what each holds.
+_COLUMNS = {"needle": str, "copy": str, "factor": float, "width": int, "height": int}
 
 
 def article_needles(images: list[str], *, seed: int = 0, others: bool = True) -> pd.DataFrame:
@@ -34,27 +44,32 @@ def article_needles(images: list[str], *, seed: int = 0, others: bool = True) ->
     images : list of str
         The dataset's paths.
     seed : int
-        For the choice of others.
+        What the choice of others starts from: same seed, same choice.
     others : bool
-        Where CALTECH-101's 17 are not all among the images, choose as many others at random.
+        Whether as many others are chosen at random if CALTECH-101's 17 are not all among the
+        images.
 
     Returns
     -------
     DataFrame
-        ``needle`` (path), ``copies`` and ``query``: 1, 2, 3 for the three that the article looks up, else missing.
+        ``needle`` (path), ``copies`` and ``query``: 1, 2, 3 for the three that the article looks
+        up, else missing.
 
     Raises
     ------
     Problem
-        If there are fewer than 17 images, or the article's are not among them and others are not wanted.
+        If there are fewer than 17 images, or if the article's are not among them and others are
+        not wanted.
 
     Examples
     --------
     >>> int(article_needles([f"{n}.jpg" for n in range(20)])["copies"].sum())
     69
     """
-    table = pd.read_csv(files("helpers") / "tables" / "article_needles.csv").astype(
-        {"query": "Int64"}
+    import pandas as pd
+
+    table = pd.read_csv(
+        files("helpers") / "tables" / "article_needles.csv", dtype={"query": "Int64"}
     )
     table = table[["needle", "copies", "query"]]
     if not set(table["needle"]) <= set(images):
@@ -62,7 +77,8 @@ def article_needles(images: list[str], *, seed: int = 0, others: bool = True) ->
             raise Problem("the article's 17 images are not in it; name CALTECH-101's folder")
         if len(images) < len(table):
             raise Problem(
-                f"the dataset has {len(images)} images; the article's plan takes at least {len(table)}"
+                f"the dataset has {len(images)} images; "
+                f"the article's plan takes at least {len(table)}"
             )
         table["needle"] = sorted(_shuffled(images, random.Random(seed))[: len(table)])
     return table
@@ -82,18 +98,25 @@ def random_needles(
     copies : (int, int)
         The fewest and the most copies of a needle. The article drew 1 to 8.
     seed : int
-        Same seed, same choice.
+        What the choice starts from: same seed, same choice.
 
     Returns
     -------
     DataFrame
         ``needle`` (path) and ``copies``, sorted by path.
 
+    Raises
+    ------
+    Problem
+        If a number is below 1, or the fewest copies are more than the most.
+
     Examples
     --------
     >>> random_needles(["a.jpg", "b.jpg", "c.jpg"], 2, copies=(4, 4), seed=1)["copies"].tolist()
     [4, 4]
     """
+    import pandas as pd
+
     if needles < 1 or not 1 <= copies[0] <= copies[1]:
         raise Problem(
             f"{needles} needles with {copies[0]} to {copies[1]} copies: both numbers start at 1"
@@ -125,38 +148,42 @@ def gather(
     folder : str or Path
         The dataset's root. Nothing in it is changed.
     output : str or Path
-        The haystack to make. If it stands already and was made in the same way, it is used as it is.
+        The haystack to make. If it is there already and was made in the same way, it is used as
+        it is.
     needles : DataFrame
         ``needle`` and ``copies``, from `article_needles` or `random_needles`.
     images : list of str, optional
         The images to copy; all below `folder` if left out.
     seed : int
-        Same seed, same copies, byte for byte (with one version of Pillow).
+        What the factors are drawn from. Same seed, same copies, byte for byte (with one version
+        of Pillow).
     factors : (float, float)
-        Each copy's width and height are the needle's times a factor drawn evenly between these two. A draw that would
-        leave width or height as it was is drawn again.
+        Each copy's width and height are the needle's times a factor drawn evenly between these
+        two. A draw that would leave width or height as it was is drawn again.
     format : {"jpeg", "png"}
-        How copies are saved.
+        How copies are saved: one of `FORMATS`.
     quality : int
         JPEG quality, 1 to 95; 75 is Pillow's default.
     resize : bool
-        False repeats the mistake of the article's script: each copy is the needle's file, byte for byte.
+        Whether copies are resized. False repeats the mistake of the article's script: each copy
+        is the needle's file, byte for byte.
     replace : bool
-        Replace a haystack that was made in another way.
+        Whether a haystack that was made in another way is replaced.
     workers : int, optional
         Processes; all processors if left out. The result does not depend on it.
 
     Returns
     -------
     DataFrame
-        The truth, a row a copy: ``needle``, ``copy`` (paths in the haystack), ``factor``, ``width``, ``height`` (pixels).
-        Also in ``truth.csv`` in the haystack. A needle that cannot be read gets no copies; one sentence in print names it.
+        The truth, a row a copy: ``needle``, ``copy`` (paths in the haystack), ``factor``,
+        ``width``, ``height`` (pixels). It is also in ``truth.csv`` in the haystack. A needle that
+        cannot be read gets no copies; one sentence in print names it.
 
     Raises
     ------
     Problem
-        If `output` holds something else, a needle is not in the dataset, a needle is too small to be resized, or an
-        argument is out of range.
+        If `output` holds something else, a needle is not in the dataset, a needle is too small to
+        be resized, or an argument is out of range.
 
     Examples
     --------
@@ -184,7 +211,8 @@ def gather(
         if made and made != settings and not replace:
             changed = ", ".join(key for key in settings if made.get(key) != settings[key])
             raise Problem(
-                f"{output}: holds a haystack made otherwise ({changed}); replace it or choose another folder"
+                f"{output}: holds a haystack made otherwise ({changed}); "
+                "replace it or choose another folder"
             )
         truth = _plan(folder, needles, set(images), seed, factors, format, resize)
         with new_folder(output) as place:
@@ -202,26 +230,31 @@ def gather(
 
 
 def write_truth(path: str | Path, truth: pd.DataFrame) -> None:
-    """Write the truth as CSV: UTF-8, ``\\n``, the same bytes everywhere.
+    """Write the truth as CSV, with the same bytes on every system.
 
     Parameters
     ----------
     path : str or Path
+        The file; one that is there already is replaced.
     truth : DataFrame
         From `gather`.
 
     Raises
     ------
     Problem
-        Where it cannot be written.
+        If the file cannot be written.
+
+    Notes
+    -----
+    A name that a spreadsheet would run as a formula gets a mark in front, which `read_truth` takes
+    back: see `helpers.files.tables`.
 
     Examples
     --------
     >>> write_truth("truth.csv", truth)  # doctest: +SKIP
     """
-    text = StringIO()
-    truth.to_csv(text, index=False, lineterminator="\n")
-    write_text(path, text.getvalue())
+    rows = truth.astype(object).itertuples(index=False)
+    write_text(path, as_csv(truth.columns, rows, quote_texts=False))
 
 
 def read_truth(path: str | Path) -> pd.DataFrame:
@@ -230,25 +263,40 @@ def read_truth(path: str | Path) -> pd.DataFrame:
     Parameters
     ----------
     path : str or Path
+        The file, which may have passed through a spreadsheet.
 
     Returns
     -------
     DataFrame
-        As `gather` returned it.
+        What `gather` returned.
 
     Raises
     ------
     Problem
-        If there is no such file.
+        If the file cannot be read or does not hold a truth.
 
     Examples
     --------
     >>> read_truth("haystack/truth.csv")  # doctest: +SKIP
     """
-    try:
-        return pd.read_csv(path, keep_default_na=False)
-    except OSError as error:
-        raise Problem(f"{path}: cannot be read ({error.strerror}); gather again") from error
+    import pandas as pd
+
+    columns, rows = read_csv(path)
+    absent = [column for column in _COLUMNS if column not in columns]
+    if absent:
+        raise Problem(f"{path}: line 1: has no column {absent[0]!r}; gather again")
+    cells = {column: [] for column in _COLUMNS}
+    for line, row in rows:
+        about = dict(zip(columns, row, strict=False))
+        try:
+            for column, kind in _COLUMNS.items():
+                cells[column].append(kind(about[column]))
+        except (KeyError, ValueError) as error:
+            found = about.get(column, "")
+            raise Problem(
+                f"{path}: line {line}: {found!r} is not a valid {column}; gather again"
+            ) from error
+    return pd.DataFrame({c: pd.Series(cells[c], dtype=kind) for c, kind in _COLUMNS.items()})
 
 
 def _check_arguments(
@@ -261,7 +309,8 @@ def _check_arguments(
     quality: int,
 ) -> None:
     if format not in FORMATS:
-        raise Problem(f"format {format!r}: copies are saved as 'jpeg' or 'png'")
+        names = " or ".join(map(repr, FORMATS))
+        raise Problem(f"format {format!r}: copies are saved as {names}")
     if not 1 <= quality <= 95:
         raise Problem(f"quality {quality}: JPEG quality runs from 1 to 95")
     if not 0 < factors[0] < factors[1] < math.inf:
@@ -273,7 +322,7 @@ def _check_arguments(
         raise Problem(
             f"{folder}: has no image {absent[0]} to copy; needles are paths relative to it"
         )
-    inside, outside = output.resolve(), folder.resolve()
+    inside, outside = real_path(output), real_path(folder)
     if inside.is_relative_to(outside) or outside.is_relative_to(inside):
         raise Problem(f"{output}: lies inside the dataset or around it; choose a folder beside it")
     if output.is_file() or (
@@ -287,7 +336,8 @@ def _listing_digest(folder: Path, images: list[str]) -> str:
         sizes = [(folder / path).lstat().st_size for path in images]
     except OSError as error:
         raise Problem(
-            f"{error.filename}: cannot be copied ({error.strerror}); list only images that are there"
+            f"{error.filename}: cannot be copied ({error.strerror}); "
+            "list only images that are there"
         ) from error
     return hashlib.sha256(json.dumps([images, sizes]).encode()).hexdigest()
 
@@ -312,6 +362,8 @@ def _plan(
     format: str,
     resize: bool,
 ) -> pd.DataFrame:
+    import pandas as pd
+
     rng = random.Random(seed)
     rows = []
     for needle, copies in needles[["needle", "copies"]].itertuples(index=False):
@@ -339,7 +391,7 @@ def _plan(
                 number += 1
             taken.add(name)
             rows.append((needle, name, factor, *size))
-    return pd.DataFrame(rows, columns=["needle", "copy", "factor", "width", "height"])
+    return pd.DataFrame(rows, columns=list(_COLUMNS))
 
 
 def _draw(
@@ -351,13 +403,13 @@ def _draw(
         if new[0] != size[0] and new[1] != size[1]:
             return factor, new
     raise Problem(
-        f"{path}: is only {size[0]} x {size[1]} pixels, so a factor of {factors[0]} to {factors[1]} does not change "
-        "both; choose another needle or a wider range"
+        f"{path}: is only {size[0]} x {size[1]} pixels, so a factor of {factors[0]} to "
+        f"{factors[1]} does not change both; choose another needle or a wider range"
     )
 
 
 def _save(folder: Path, place: Path, quality: int, jobs: list[tuple]) -> list[str]:
-    """Write some files of the haystack; a sentence for each that could not be read and stays out of it."""
+    """Write some files of the haystack; give a sentence for each that could not be read."""
     sentences = []
     for source, name, size in jobs:
         target = place / name
