@@ -11,17 +11,17 @@ import sys
 import tracemalloc
 from contextlib import contextmanager
 from dbm import dumb
-from importlib.metadata import version
 from pathlib import Path
 
 import imagehash
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from helpers import Problem, hamming, shelf
 from helpers.files.atomic import exclusive
-from helpers.fingerprints import hashes
+from helpers.fingerprints import hashes, recipe
+from helpers.images import opening
 from helpers.images.folders import find_images
 
 # A reader must see no "Exception ignored in ..." either.
@@ -226,7 +226,7 @@ def test_it_says_what_made_it(path, photographs):
 def test_a_query_or_a_build_made_otherwise_is_refused_with_the_reason(otherwise, path, photographs):
     shelf.build(path, photographs)
     name, value = next(iter(otherwise.items()))
-    reason = f"was made with {name}=.*, and {name}={value!r} is asked for"
+    reason = f"was made with {name}=.*, and here is {name}={value!r}; their fingerprints cannot"
     with pytest.raises(Problem, match=reason):
         shelf.read(path).find(photographs / "cats" / "image_0000.jpg", **otherwise)
     with pytest.raises(Problem, match=reason):
@@ -243,21 +243,92 @@ def test_a_query_is_read_as_the_shelf_was(path, photographs, photograph):
     assert shelf.read(path).find(hashes.of_file(turned, rotate=True)).empty
 
 
-@pytest.mark.parametrize("package", ["imagehash", "pillow"])
-def test_another_first_number_of_a_version_is_refused(package, path, photographs, monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr(shelf, "version", lambda name: "2.9" if name == package else version(name))
-        shelf.build(path, photographs)
-    with pytest.raises(Problem, match=rf"versions .*{package} 2.*; build the shelf anew"):
-        shelf.read(path).find(photographs / "cats" / "image_0000.jpg")
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"algorithm": "phash"}, "with phash of 64 bits, and here is dhash of 64 bits"),
+        ({"hash_size": 16}, "with dhash of 256 bits, and here is dhash of 64 bits"),
+        ({"versions": {"imagehash": "3.4", "pillow": "13.0"}}, "with imagehash 3, and here is"),
+        ({"versions": {"imagehash": "4.3", "pillow": "2.9"}}, "with pillow 2, and here is"),
+    ],
+)
+def test_fingerprints_of_another_recipe_are_refused(changed, reason):
+    about = {**recipe.here().as_dict(), "files": {}, **changed}
+    with pytest.raises(Problem, match=f"was made {reason}.*; .* build the shelf anew"):
+        shelf.Shelf({KEY: ["a.jpg"]}, about).find(np.uint64(0), hash="dhash")
 
 
-@pytest.mark.parametrize(("what", "other"), [("algorithm", "phash"), ("hash_size", 16)])
-def test_another_algorithm_is_refused(what, other, path, photographs):
-    shelf.build(path, photographs)
-    made = shelf.read(path)
-    with pytest.raises(Problem, match=f"was made with {what} {other}, and here is"):
-        shelf.Shelf(dict(made), {**made.about, what: other}).find(np.uint64(0))
+def test_a_hash_that_newer_helpers_have_is_refused_with_those_that_there_are():
+    about = {**recipe.here().as_dict(), "algorithm": "thash", "bits": 64, "files": {}}
+    with pytest.raises(Problem, match="'thash': no such hash; there are dhash, "):
+        shelf.Shelf({KEY: ["a.jpg"]}, about).find(np.uint64(0))
+
+
+def test_what_newer_helpers_say_beside_it_is_let_be(path, photographs):
+    about = {**recipe.here().as_dict(), "files": {}, "checksums": {KEY: "7"}}
+    # a shelf as a later version may write one
+    shelf._publish(path, {KEY: ["a.jpg"]}, about)
+    assert shelf.read(path).find(np.uint64(255))["path"].tolist() == ["a.jpg"]
+
+
+def test_a_rule_that_only_newer_helpers_know_is_one_sentence(path):
+    about = {**recipe.here().as_dict(), "files": {}, "rules": {"16 bits": 9}}
+    shelf._publish(path, {KEY: ["a.jpg"]}, about)  # as a later version may
+    with pytest.raises(Problem, match=r"db\.shelve: was read by rule 9 for 16 bits, which only"):
+        shelf.read(path)
+
+
+# Files of version 0.1
+
+
+OF_0_1 = Path(__file__).parent / "files_of_0_1"
+
+
+@pytest.fixture
+def of_0_1(tmp_path):
+    """A copy of the files that version 0.1 wrote."""
+    return shutil.copytree(OF_0_1, tmp_path / "of_0_1")
+
+
+@pytest.fixture
+def rule_2(monkeypatch):
+    """A second rule for deep greys, as a later version may bring one."""
+    monkeypatch.setitem(
+        opening.WAYS["16 bits"], 2, lambda image: ImageOps.mirror(image.convert("L"))
+    )
+    monkeypatch.setitem(opening.RULES, "16 bits", 2)
+
+
+@pytest.mark.parametrize("name", ["shelf", "shelf-as-stored"])
+@pytest.mark.parametrize("rules", [1, 2])
+def test_a_shelf_of_0_1_finds_its_pictures_whatever_rules_are_new(name, rules, of_0_1, request):
+    if rules == 2:
+        request.getfixturevalue("rule_2")
+    made = shelf.read(of_0_1 / name)
+    assert set(made.recipe.rules.values()) == {1}
+    for picture in find_images(of_0_1 / "pictures"):
+        found = made.find(of_0_1 / "pictures" / picture).set_index("path")["distance"]
+        assert found[picture] == 0
+
+
+def test_a_shelf_of_0_1_is_brought_up_to_date_by_its_own_rules(of_0_1, rule_2):
+    images = [of_0_1 / "pictures" / name for name in find_images(of_0_1 / "pictures")]
+    shutil.copy(images[3], of_0_1 / "pictures" / "deep again.png")
+    shelf.build(of_0_1 / "shelf", of_0_1 / "pictures")
+    made = shelf.read(of_0_1 / "shelf")
+    assert "rules" not in made.about
+    assert made.find(images[3])["path"].tolist() == ["deep again.png", "deep.png"]
+
+
+def test_a_new_shelf_records_the_newest_rules(of_0_1, rule_2):
+    old = shelf.read(of_0_1 / "shelf")
+    shelf.build(of_0_1 / "new", of_0_1 / "pictures")
+    made = shelf.read(of_0_1 / "new")
+    assert made.about["rules"]["16 bits"] == 2
+    deep = of_0_1 / "pictures" / "deep.png"
+    assert made.find(deep)["path"].tolist() == ["deep.png"]
+    assert old.find(deep)["path"].tolist() == ["deep.png"]
+    assert set(made) != set(old)
 
 
 def test_an_unknown_way_of_reading_is_a_programmers_mistake(path, photographs):

@@ -1,20 +1,30 @@
 """Hamming distances: the number of bits in which two fingerprints differ.
 
-A fingerprint is 64 bits, one ``uint64``. Wider ones are several: 256 bits (``imagehash`` with ``hash_size=16``) are a row of
-four, so that many of them are an array of shape (n, 4).
+A fingerprint of up to 64 bits is one ``uint64``, its last bit lowest. A wider one is several words,
+the first word first: 256 bits are a row of four, so that many of them are an array of shape
+(n, 4). Tables hold wider ones as hex text. Bits that only fill up a word are zero in all
+fingerprints of a hash, so that no distance counts them.
 """
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from helpers import Problem
 
-#: Bits in a fingerprint, unless it is a wider one.
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+#: Bits in a word, and in most fingerprints.
 BITS = 64
 
 
-def as_fingerprints(values: object) -> np.ndarray:
-    """An array of fingerprints, or one sentence that says why it is none.
+def as_fingerprints(values: ArrayLike) -> np.ndarray:
+    """An array of fingerprints of up to 64 bits, or of words of wider ones.
 
     Parameters
     ----------
@@ -24,12 +34,13 @@ def as_fingerprints(values: object) -> np.ndarray:
     Returns
     -------
     ndarray of uint64
-        Of the same shape.
+        The same values in the same shape.
 
     Raises
     ------
     Problem
-        For floats (which cannot hold 64 bits), for signed or smaller integers, and for a table's rows without a fingerprint.
+        If the values are floats (which cannot hold 64 bits), or signed or smaller integers, or
+        if rows of a table have no fingerprint.
 
     Examples
     --------
@@ -39,11 +50,7 @@ def as_fingerprints(values: object) -> np.ndarray:
     helpers.Problem: fingerprints must be uint64, not float64: a float holds only 53 of the 64 bits
     """
     if isinstance(values, (pd.Series, pd.api.extensions.ExtensionArray)):
-        missing = int(pd.isna(values).sum())
-        if missing:
-            raise Problem(
-                f"{missing} of {len(values)} rows have no fingerprint; keep only the rows whose problem is empty"
-            )
+        _check_none_missing(values)
         values = values.to_numpy("uint64") if str(values.dtype) == "UInt64" else values.to_numpy()
     values = np.asarray(values)
     if values.size == 0 and values.dtype == np.float64:  # np.asarray([])
@@ -51,93 +58,135 @@ def as_fingerprints(values: object) -> np.ndarray:
     if values.dtype.kind != "u" or values.itemsize != 8:
         why = {
             "f": ": a float holds only 53 of the 64 bits",
-            "i": ": a signed integer has no room for the 64th bit; fingerprints.of_image gives uint64",
-            "O": "; fingerprints.of_image and from_hex make them",
+            "i": ": a signed integer has no room for the 64th bit; hashes.of_image gives uint64",
+            "O": "; hashes.of_image and from_hex make them",
         }.get(values.dtype.kind, "")
         raise Problem(f"fingerprints must be uint64, not {values.dtype}{why}")
     return values.astype(np.uint64, copy=False)  # in this machine's order of bytes
 
 
-def as_words(fingerprints: object) -> np.ndarray:
+def as_words(fingerprints: ArrayLike) -> np.ndarray:
     """Fingerprints word by word: all first 64 bits, then all second ones, and so on.
 
     Parameters
     ----------
-    fingerprints : array-like of uint64, shape (n,) or (n, words)
+    fingerprints : array-like of uint64, shape (n,) or (n, words), or of hex text, shape (n,)
+        Arrays, lists or columns of a table. All hex texts have the same number of digits.
 
     Returns
     -------
     ndarray of uint64, shape (words, n)
+        Where the bits do not fill the words, the first word begins with zeros.
 
     Raises
     ------
     Problem
-        For what is no array of fingerprints.
+        If the values are no fingerprints, or fingerprints of different widths.
 
     Examples
     --------
     >>> as_words(np.array([[1, 2], [3, 4]], dtype=np.uint64)).tolist()
     [[1, 3], [2, 4]]
+    >>> as_words(["00000000000000010000000000000002"]).tolist()
+    [[1], [2]]
     """
-    values = as_fingerprints(fingerprints)
+    values = _from_text(fingerprints) if _is_text(fingerprints) else as_fingerprints(fingerprints)
     if values.ndim == 1:
         values = values[:, None]
     if values.ndim != 2 or not values.shape[1]:
         raise Problem(
-            f"fingerprints of shape {np.shape(fingerprints)}: it is (n,) for 64 bits, (n, words) for more"
+            f"fingerprints of shape {np.shape(fingerprints)}: it is (n,) for 64 bits, "
+            "(n, words) for more"
         )
     return np.ascontiguousarray(values.T)
 
 
-def as_query(query: object, words: int) -> np.ndarray:
+def _is_text(values: ArrayLike) -> bool:
+    """Whether these are hex texts; a missing one may stand among them."""
+    if isinstance(values, pd.Series):
+        return pd.api.types.is_string_dtype(values.dtype) and len(values) > 0
+    if isinstance(values, np.ndarray) and values.dtype.kind not in "OU":
+        return False
+    return any(isinstance(value, str) for value in values) if np.ndim(values) == 1 else False
+
+
+def _from_text(texts: ArrayLike) -> np.ndarray:
+    """The words behind hex texts, shape (n, words)."""
+    _check_none_missing(texts)
+    texts = list(texts)
+    lengths = {len(text) if isinstance(text, str) else 0 for text in texts}
+    if len(lengths) > 1:
+        raise Problem(
+            f"fingerprints of {min(lengths)} and {max(lengths)} hex digits; compare those of one hash"
+        )
+    words = -(-lengths.pop() // 16)
+    digits = "".join(text.zfill(16 * words) for text in texts)
+    if not re.fullmatch("[0-9a-fA-F]+", digits):
+        raise Problem(f"fingerprints like {texts[0]!r}: as text they are hex digits, all of them")
+    content = bytes.fromhex(digits)
+    return np.frombuffer(content, ">u8").astype(np.uint64).reshape(-1, words)
+
+
+def _check_none_missing(values: ArrayLike) -> None:
+    missing = int(pd.isna(values).sum())
+    if missing:
+        raise Problem(
+            f"{missing} of {len(values)} rows have no fingerprint; "
+            "keep only the rows whose problem is empty"
+        )
+
+
+def as_query(query: np.uint64 | np.ndarray | str, words: int | None = None) -> np.ndarray:
     """One fingerprint, to be compared with others of so many words.
 
     Parameters
     ----------
-    query : uint64, or ndarray of uint64, shape (words,)
-        A Python integer will do for 64 bits.
-    words : int
-        64-bit words in the fingerprints it is compared with.
+    query : uint64, or ndarray of uint64, shape (words,), or hex text
+        The fingerprint. A Python integer will do for one of up to 64 bits.
+    words : int, optional
+        How many words the fingerprints have that it is compared with; any number if left out.
 
     Returns
     -------
     ndarray of uint64, shape (words,)
+        The words of the fingerprint.
 
     Raises
     ------
     Problem
-        For what is no fingerprint, or one of another width.
+        If it is no fingerprint, or one of another width.
 
     Examples
     --------
     >>> as_query(3, words=1)
     array([3], dtype=uint64)
     """
-    if np.ndim(query):
+    if isinstance(query, str):
+        query = as_words([query])[:, 0]
+    elif np.ndim(query):
         query = as_fingerprints(query)
         if query.ndim > 1:
             raise Problem(
                 f"a query of shape {query.shape}: it is one fingerprint; within_many takes many"
             )
     else:
-        query = np.array([_one(query)], dtype=np.uint64)
-    if len(query) != words:
+        query = np.array([_whole_number(query)], dtype=np.uint64)
+    if words is not None and len(query) != words:
         raise Problem(
             f"a query of {BITS * len(query)} bits among fingerprints of {BITS * words} bits; "
-            "make it with the same hash_size"
+            "make it with the same hash"
         )
     return query
 
 
-def _one(value: object) -> int:
+def _whole_number(value: object) -> int:
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]
     whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     if whole and 0 <= int(value) < 2**BITS:
         return int(value)
-    why = (
-        ": a float holds only 53 of the 64 bits" if isinstance(value, (float, np.floating)) else ""
-    )
+    is_float = isinstance(value, (float, np.floating))
+    why = ": a float holds only 53 of the 64 bits" if is_float else ""
     raise Problem(f"a fingerprint must be a whole number of {BITS} bits, not {value!r}{why}")
 
 
@@ -147,10 +196,12 @@ def count_bits(words: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     words : ndarray of uint64, shape (words, n)
+        Fingerprints word by word, as `as_words` gives them.
 
     Returns
     -------
     ndarray of uint8 (one word) or uint16, shape (n,)
+        The number of ones in all words of each.
 
     Examples
     --------
@@ -162,24 +213,24 @@ def count_bits(words: np.ndarray) -> np.ndarray:
 
 
 def check_radius(radius: int, bits: int = BITS) -> int:
-    """The radius, if it is one.
+    """Make sure that a radius is a number of bits.
 
     Parameters
     ----------
     radius : int
-        Bits.
+        The largest distance that is to count, in bits.
     bits : int
-        In a fingerprint: the largest radius that there is.
+        How many bits a fingerprint has: the largest radius that there is.
 
     Returns
     -------
     int
-        0 to `bits`.
+        The radius, 0 to `bits`.
 
     Raises
     ------
     Problem
-        For anything else.
+        If it is anything else.
 
     Examples
     --------
@@ -192,49 +243,54 @@ def check_radius(radius: int, bits: int = BITS) -> int:
     return int(radius)
 
 
-def distance(a: np.uint64, b: np.uint64) -> int:
+def distance(a: np.uint64 | np.ndarray | str, b: np.uint64 | np.ndarray | str) -> int:
     """The number of bits in which two fingerprints differ.
 
     Parameters
     ----------
-    a, b : uint64
-        The fingerprints; Python integers will do.
+    a, b : uint64, or ndarray of uint64, shape (words,), or hex text
+        The fingerprints; Python integers will do for up to 64 bits.
 
     Returns
     -------
     int
-        0 to 64 bits.
+        0 to 64 bits, or to as many as wider fingerprints have.
 
     Raises
     ------
     Problem
-        For what is no whole number of 64 bits.
+        If one is no fingerprint, or if their widths differ.
 
     Examples
     --------
     >>> distance(0b1011, 0b0010)
     2
     """
-    return (_one(a) ^ _one(b)).bit_count()
+    if np.ndim(a) or np.ndim(b) or isinstance(a, str) or isinstance(b, str):
+        a = as_query(a)
+        return int(np.bitwise_count(a ^ as_query(b, len(a))).sum())
+    return (_whole_number(a) ^ _whole_number(b)).bit_count()
 
 
-def distances(query: np.uint64, fingerprints: object) -> np.ndarray:
+def distances(query: np.uint64 | np.ndarray | str, fingerprints: ArrayLike) -> np.ndarray:
     """From one fingerprint to each of many.
 
     Parameters
     ----------
-    query : uint64, or ndarray of uint64, shape (words,)
-    fingerprints : array-like of uint64, shape (n,) or (n, words)
+    query : uint64, or ndarray of uint64, shape (words,), or hex text
+        The one fingerprint.
+    fingerprints : array-like of uint64, shape (n,) or (n, words), or of hex text, shape (n,)
+        The many.
 
     Returns
     -------
-    ndarray of uint8 (64 bits) or uint16, shape (n,)
+    ndarray of uint8 (up to 64 bits) or uint16, shape (n,)
         Bits, in the order of `fingerprints`.
 
     Raises
     ------
     Problem
-        For what is no fingerprint.
+        If one is no fingerprint, or if their widths differ.
 
     Examples
     --------
@@ -245,23 +301,24 @@ def distances(query: np.uint64, fingerprints: object) -> np.ndarray:
     return count_bits(words ^ as_query(query, len(words))[:, None])
 
 
-def count_pairs(fingerprints: object) -> np.ndarray:
+def count_pairs(fingerprints: ArrayLike) -> np.ndarray:
     """How many pairs there are at each distance, among all pairs of `fingerprints`.
 
     Parameters
     ----------
-    fingerprints : array-like of uint64, shape (n,) or (n, words)
+    fingerprints : array-like of uint64, shape (n,) or (n, words), or of hex text, shape (n,)
+        The fingerprints.
 
     Returns
     -------
-    ndarray of int64, shape (65,), or (64 words + 1,)
-        Number of pairs at 0, 1, ..., 64 bits; they sum to ``n * (n - 1) / 2``. Time grows with the square of n:
-        half a second for 10,000.
+    ndarray of int64, shape (64 words + 1,)
+        Number of pairs at 0, 1, ..., 64 bits (or more); they sum to ``n * (n - 1) / 2``. Time
+        grows with the square of n: half a second for 10,000.
 
     Raises
     ------
     Problem
-        For what is no fingerprint.
+        If the values are no fingerprints.
 
     Examples
     --------

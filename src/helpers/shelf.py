@@ -1,10 +1,12 @@
-"""The article's index: a ``shelve`` file from hex fingerprint to the list of images that have it.
+"""The article's index: a ``shelve`` file from hex fingerprint to the images that have it.
 
-A shelf is a dictionary on disk whose values are pickles. Unpickling can run code, so never open a stranger's shelf with
-``shelve.open``. `read` takes nothing out of a shelf but lists, strings and numbers, and refuses any that holds more.
+A shelf is a dictionary on disk whose values are pickles. Unpickling can run code, so never open a
+stranger's shelf with ``shelve.open``. `read` takes nothing out of a shelf but lists, strings and
+numbers, and refuses any shelf that holds more.
 
-`build` writes the kind of file that every Python on every platform can open (``dbm.dumb``: ``NAME.dat`` and ``NAME.dir``,
-which is plain text), so a shelf can be carried from one machine to another. `read` opens any kind that this Python has.
+`build` writes the kind of file that every Python on every platform can open (``dbm.dumb``:
+``NAME.dat`` and ``NAME.dir``, which is plain text), so that a shelf can be carried from one machine
+to another. `read` opens any kind that this Python has.
 """
 
 import dbm
@@ -21,7 +23,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from dbm import dumb
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import ClassVar
 
@@ -31,12 +32,13 @@ import pandas as pd
 from helpers import Problem
 from helpers.files.atomic import clear, exclusive, new_folder, write_problem
 from helpers.fingerprints import catalogue, hashes
+from helpers.fingerprints.recipe import Recipe, from_dict, here, why_not
 from helpers.hamming import check_radius
 from helpers.images import opening
 from helpers.images.folders import find_images
 from helpers.search.linear import LinearScan
 
-#: The one key beside the fingerprints: a JSON text that says what made the shelf and from which files.
+#: The one key beside the fingerprints: a JSON text that says what made the shelf, from which files.
 ABOUT = "about"
 #: How the article's own ``index.py`` reads a file: as ``imagehash`` does.
 AS_STORED = {"rotate": False, "background": None, "fast": False}
@@ -49,8 +51,9 @@ class Shelf(Mapping):
     Attributes
     ----------
     about : dict
-        What made it: ``algorithm``, ``hash_size``, ``reading``, ``versions`` and ``files`` (of each its size, time and the
-        way from the shelf to its dataset); empty for a shelf that another program made, as the article's.
+        What made it, in the form of `helpers.fingerprints.recipe.Recipe.as_dict`, and ``files``
+        (of each its size, its time and the way from the shelf to its dataset). It is empty for a
+        shelf that another program made, as the article's. Other keys are let be.
 
     Examples
     --------
@@ -72,29 +75,43 @@ class Shelf(Mapping):
     def __len__(self) -> int:
         return len(self._index)
 
+    @cached_property
+    def recipe(self) -> Recipe:
+        """What made the fingerprints; of the article's shelf, what must have made them."""
+        return from_dict(self.about) if self.about else here(rules={}, **AS_STORED)
+
     @property
     def reading(self) -> dict:
-        """How the shelf's images were read: the arguments of `helpers.images.opening.open_image`."""
-        return self.about.get("reading", AS_STORED)
+        """How the images were read: the arguments of `helpers.images.opening.open_image`."""
+        return self.recipe.reading
 
     def find(
-        self, query: np.uint64 | str | Path, radius: int = 0, **reading: object
+        self,
+        query: np.uint64 | np.ndarray | str | Path,
+        radius: int = 0,
+        *,
+        hash: str | None = None,
+        **reading: object,
     ) -> pd.DataFrame:
         """The images within `radius` bits of a query.
 
         Parameters
         ----------
-        query : uint64, str or Path
-            A fingerprint, or an image file, which is then read as the shelf's images were.
+        query : uint64, or ndarray of uint64, shape (words,), or str or Path
+            A fingerprint; or an image file, which is read and hashed as the shelf's images were.
         radius : int
-            Largest distance in bits, 0 to 64. 0 asks for equality, as the article does.
+            Largest distance in bits, 0 to 64 (or as many as the hash has). 0 asks for equality,
+            as the article does.
+        hash : str, optional
+            By which hash the query was, or is to be, made. May be left out.
         **reading
             How the query was, or is to be, read. May be left out.
 
         Returns
         -------
         DataFrame
-            ``path`` and ``distance`` (bits), sorted by distance, then path; no rows if nothing is that near.
+            ``path`` and ``distance`` (bits), sorted by distance, then path; no rows if nothing is
+            that near.
 
         Raises
         ------
@@ -107,15 +124,16 @@ class Shelf(Mapping):
             path  distance
         0  a.jpg         1
         """
-        radius = check_radius(radius)
-        self.refuse_other(**reading)
+        radius = check_radius(radius, self.recipe.bits)
+        self.refuse_other(hash, **reading)
+        made = self.recipe
         if isinstance(query, (str, Path)):
-            query = hashes.of_file(query, **self.reading)
+            query = hashes.of_file(query, made.hash, rules=made.rules, **made.reading)
         if radius == 0:
-            found = {hashes.to_hex(query): 0}
+            found = {hashes.to_hex(query, made.bits): 0}
         else:
             keys = list(self)
-            rows, bits = self._search.within(query, radius)
+            rows, bits = self._search.within(query, radius) if keys else ([], [])
             found = {keys[row]: int(bit) for row, bit in zip(rows, bits, strict=True)}
         rows = [(path, bits) for key, bits in found.items() for path in self.get(key, [])]
         table = pd.DataFrame(rows, columns=["path", "distance"]).astype(
@@ -125,31 +143,31 @@ class Shelf(Mapping):
 
     @cached_property
     def _search(self) -> LinearScan:
-        return LinearScan(np.array([hashes.from_hex(key) for key in self], dtype=np.uint64))
+        return LinearScan(list(self))
 
-    def refuse_other(self, **reading: object) -> None:
-        """Raise `Problem` if fingerprints made here and now, read this way, cannot be compared with the shelf's.
+    def refuse_other(self, hash: str | None = None, **reading: object) -> None:
+        """Make sure that fingerprints made here and now can be compared with the shelf's.
 
-        Compared are how files are read and the first number of the versions of imagehash and Pillow (fingerprints have
-        changed with those: imagehash 3 and 4, Pillow 2.7).
+        Parameters
+        ----------
+        hash : str, optional
+            By which hash they are made; the shelf's own if left out.
+        **reading
+            How files are read; as for the shelf if left out.
+
+        Raises
+        ------
+        Problem
+            If they cannot: see `helpers.fingerprints.recipe.why_not`.
         """
         opening.complete_reading(reading)
-        for key, value in reading.items():
-            if value != self.reading[key]:
-                raise Problem(
-                    f"the shelf was made with {key}={self.reading[key]!r}, and {key}={value!r} is asked for; their "
-                    "fingerprints cannot be compared: ask in the same way, or build the shelf anew (replace)"
-                )
-        if not self.about:
-            return
-        for key, value in _made_here({}).items():
-            then = self.about[key]
-            if key == "versions":
-                value, then = _first_numbers(value), _first_numbers(then)
-            if key != "reading" and value != then:
-                raise Problem(
-                    f"the shelf was made with {key} {then}, and here is {value}; build the shelf anew (replace)"
-                )
+        made = self.recipe
+        asked = here(hash or made.hash, rules=made.rules, **{**made.reading, **reading})
+        if reason := why_not(made, asked):
+            raise Problem(
+                f"the shelf was made {reason}; their fingerprints cannot be compared: ask in the "
+                "same way, or build the shelf anew (replace)"
+            )
 
 
 def build(
@@ -157,14 +175,16 @@ def build(
     folder: str | Path,
     *,
     images: list[str] | None = None,
+    hash: str = hashes.DHASH,
     replace: bool = False,
     workers: int | None = None,
     **reading: object,
 ) -> pd.DataFrame:
     """Make a shelf of a folder's images, or bring one up to date.
 
-    Images that the shelf has are not read again unless their size or time has changed; nothing is listed twice; images that
-    have gone stay listed (`replace` starts anew). Killed at any moment, the old shelf stays, or none.
+    Images that the shelf has are not read again unless their size or time has changed. Nothing is
+    listed twice. Images that have gone stay listed (`replace` starts anew). If the process is
+    killed at any moment, the old shelf stays, or none.
 
     Parameters
     ----------
@@ -174,76 +194,103 @@ def build(
         The dataset's root; the shelf lists paths relative to it.
     images : list of str, optional
         Paths relative to `folder`; all images below it if left out.
+    hash : str
+        The name of the hash: one of `helpers.fingerprints.hashes.HASHES`.
     replace : bool
         Read all images anew; an old shelf, however it was made, gives way to the new one.
-    workers, **reading
-        See `helpers.fingerprints.catalogue.of_folder`.
+    workers : int, optional
+        How many processes share the work: see `helpers.fingerprints.catalogue.of_folder`.
+    **reading
+        ``rotate``, ``background``, ``fast``: see `helpers.images.opening.open_image`.
 
     Returns
     -------
     DataFrame
-        The table of the images that were read this time; those with a ``problem`` are not on the shelf.
+        The table of the images that were read this time; those with a ``problem`` are not on the
+        shelf.
 
     Raises
     ------
     Problem
-        If `path` is something else than a shelf, or one made otherwise; if the folder holds no images; if there is no room.
+        If `path` is something else than a shelf, or a shelf made otherwise; if the folder holds
+        no images; if there is no room.
+
+    Notes
+    -----
+    A shelf that is brought up to date keeps the rules by which its files were read; a new one is
+    made by the newest rules.
 
     Examples
     --------
     >>> build("db.shelve", "photos")  # doctest: +SKIP
     """
     path, folder = Path(path), Path(folder)
-    made = _made_here(reading)
+    made = here(hash, **reading)
     images = find_images(folder) if images is None else sorted(set(images))
     with exclusive(path):
         clear(_ready(path))
         _finish(path)
-        index, known = {}, {}
         if path.exists() and not dbm.whichdb(path):
             raise Problem(
                 f"{path}: is not a shelf; name one without its .dat or .dir, or choose a new name"
             )
+        index, known = {}, {}
         if _exists(path) and not replace:
-            old = read(path)
-            if not old.about:
-                raise Problem(
-                    f"{path}: was made by another program and does not say how; choose a new name, or replace it"
-                )
-            old.refuse_other(**made["reading"])
+            old = _to_go_on_with(path, made)
+            made = here(hash, rules=old.recipe.rules, **made.reading)
             index, known = dict(old), old.about["files"]
         now = {name: _size_and_time(folder / name) for name in images}
+        place = _place_from(path, folder)
         changed = [
             name for name in images if now[name] is None or known.get(name, [])[:2] != now[name]
         ]
-        place = _way(path, folder)
-        for name in changed:
-            if name in known and known[name][2] != place:
-                raise Problem(
-                    f"{path}: was built from another folder, which has another {name}; index a folder above both, "
-                    "choose a new name, or build it anew (replace)"
-                )
-        table = catalogue.of_folder(folder, changed, workers=workers, **made["reading"])
-        taken_anew = set(table["path"])
-        if taken_anew & set(known):  # changed since: off its old place
-            index = {
-                key: [name for name in names if name not in taken_anew]
-                for key, names in index.items()
-            }
-        for row in table[table["problem"] == ""].itertuples():
-            key = hashes.to_hex(row.fingerprint)
-            index[key] = [*index.get(key, []), row.path]
+        _check_same_folder(path, changed, known, place)
+        table = catalogue.of_folder(
+            folder, changed, hash=hash, workers=workers, rules=made.rules, **made.reading
+        )
+        index = _brought_up_to_date(index, known, table, made.bits)
         listed = {name for names in index.values() for name in names}
         files = {
             name: [*now[name], place] if now.get(name) else known[name] for name in sorted(listed)
         }
         if replace or files != known or not _exists(path):
-            _publish(
-                path,
-                {key: sorted(index[key]) for key in sorted(index) if index[key]},
-                {**made, "files": files},
-            )
+            _publish(path, index, {**made.as_dict(), "files": files})
     return table
+
+
+def _to_go_on_with(path: Path, made: Recipe) -> Shelf:
+    """The shelf that is there, if files read by `made` may join it."""
+    old = read(path)
+    if not old.about:
+        raise Problem(
+            f"{path}: was made by another program and does not say how; choose a new name, "
+            "or replace it"
+        )
+    old.refuse_other(made.hash, **made.reading)
+    return old
+
+
+def _check_same_folder(path: Path, changed: list[str], known: dict, place: str) -> None:
+    for name in changed:
+        if name in known and known[name][2] != place:
+            raise Problem(
+                f"{path}: was built from another folder, which has another {name}; index a folder "
+                "above both, choose a new name, or build it anew (replace)"
+            )
+
+
+def _brought_up_to_date(index: dict, known: dict, table: pd.DataFrame, bits: int) -> dict:
+    """The index with the images of `table` in their places; those read anew leave the old ones."""
+    taken_anew = set(table["path"]) & set(known)
+    if taken_anew:
+        index = {
+            key: [name for name in names if name not in taken_anew] for key, names in index.items()
+        }
+    for row in table[table["problem"] == ""].itertuples():
+        value = row.fingerprint
+        key = value if isinstance(value, str) else hashes.to_hex(value, bits)
+        index[key] = [*index.get(key, []), row.path]
+    return {key: sorted(index[key]) for key in sorted(index) if index[key]}
 
 
 def read(path: str | Path) -> Shelf:
@@ -257,12 +304,13 @@ def read(path: str | Path) -> Shelf:
     Returns
     -------
     Shelf
+        All that the file holds.
 
     Raises
     ------
     Problem
-        If there is none, if it is no shelf, if it is of a kind that this Python cannot open, or if it holds anything but
-        lists of file names.
+        If there is none, if it is no shelf, if it is of a kind that this Python cannot open, or
+        if it holds anything but lists of file names.
 
     Examples
     --------
@@ -278,29 +326,30 @@ def read(path: str | Path) -> Shelf:
         try:
             entries = _entries(path)
         except Problem:
-            if _still(before, path):
+            if _is_unchanged(before, path):
                 raise
         else:
-            if _still(before, path):
+            if _is_unchanged(before, path):
                 break
         time.sleep(0.02)
     else:
         raise Problem(f"{path}: is being written over and over; try again when that has ended")
     about = _about(path, entries)
+    shelf = Shelf(entries, about)
     for key, names in entries.items():
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise Problem(
                 f"{path}: is no shelf of fingerprints, since {key!r} holds no list of file names"
             )
         try:
-            hashes.from_hex(key)
+            hashes.from_hex(key, shelf.recipe.bits)
         except Problem as problem:
             raise Problem(f"{path}: is no shelf of fingerprints, since {problem}") from problem
-    return Shelf(entries, about)
+    return shelf
 
 
 def _about(path: Path, entries: dict) -> dict:
-    """What made the shelf, taken out of its `entries`, which are then the same as when it was written."""
+    """What made the shelf; it is taken out of `entries`, which then only holds fingerprints."""
     if ABOUT not in entries:
         if not entries:
             raise Problem(f"{path}: is empty or damaged; delete it and build it again")
@@ -308,18 +357,15 @@ def _about(path: Path, entries: dict) -> dict:
     try:
         about = json.loads(entries.pop(ABOUT))
         digest = about.pop("digest")
-        known_form = (
-            about.keys() == {*_made_here({}), "files"}
-            and about["reading"].keys() == AS_STORED.keys()
-            and all(isinstance(number, str) for number in about["versions"].values())
-            and isinstance(about["files"], dict)
-        )
-    except (TypeError, ValueError, AttributeError, KeyError, RecursionError):
-        known_form = False
-    if not known_form:
+        if not isinstance(about["files"], dict):
+            raise TypeError("files")
+        from_dict(about)
+    except Problem as problem:
+        raise Problem(f"{path}: {problem}; or build it again with these helpers") from problem
+    except (TypeError, ValueError, AttributeError, KeyError, RecursionError) as error:
         raise Problem(
             f"{path}: says in a way not known here what made it; build it again with these helpers"
-        )
+        ) from error
     if digest != _digest(entries, about):
         raise Problem(
             f"{path}: is damaged, or was changed by another program; delete it and build it again"
@@ -332,9 +378,10 @@ def _digest(index: dict, about: dict) -> str:
 
 
 class _PlainUnpickler(pickle._Unpickler):
-    """Loads lists, strings and numbers. Anything else has to be found by its name first, and is not.
+    """Loads lists, strings and numbers, and refuses all that is found by its name.
 
-    It is the unpickler written in Python: of the one in C a few wrong bytes can ask for all of the memory.
+    It is the unpickler written in Python: with the one in C, a few wrong bytes can ask for all of
+    the memory.
     """
 
     dispatch: ClassVar = {
@@ -345,7 +392,8 @@ class _PlainUnpickler(pickle._Unpickler):
 
     def find_class(self, module: str, name: str) -> object:
         raise Problem(
-            f"it holds {module}.{name}, which could run code; a shelf holds plain lists: do not open this one"
+            f"it holds {module}.{name}, which could run code; a shelf holds plain lists: "
+            "do not open this one"
         )
 
 
@@ -401,8 +449,8 @@ def _ready(path: Path) -> Path:
 def _publish(path: Path, index: dict[str, list[str]], about: dict) -> None:
     """Write a new shelf beside the old one, then let it take the old one's place.
 
-    The moment it counts is the renaming of the finished folder to ``.NAME.ready``: from then on `read` and `build` finish
-    what was begun.
+    It counts from the moment when the finished folder is renamed to ``.NAME.ready``: from then on
+    `read` and `build` finish what was begun.
     """
     with new_folder(_ready(path)) as place:
         with shelve.Shelf(dumb.open(str(place / "new"), "n")) as database:
@@ -418,8 +466,8 @@ def _publish(path: Path, index: dict[str, list[str]], about: dict) -> None:
 def _finish(path: Path) -> None:
     """Move a finished shelf to its place. Hold `exclusive(path)` around it.
 
-    The old ``.dir`` goes first: without it there is no shelf, so that nobody, not even a plain ``shelve.open``, can meet
-    the ``.dat`` of one shelf beside the ``.dir`` of another.
+    The old ``.dir`` goes first: without it there is no shelf. So nobody, not even a plain
+    ``shelve.open``, can meet the ``.dat`` of one shelf beside the ``.dir`` of another.
     """
     ready = _ready(path)
     places = [path.with_name(path.name + suffix) for suffix in _FILES]
@@ -447,12 +495,12 @@ def _stamp(path: Path) -> tuple:
     return tuple(stamps)
 
 
-def _still(before: tuple, path: Path) -> bool:
+def _is_unchanged(before: tuple, path: Path) -> bool:
     """Whether what was read since `before` is one whole shelf."""
     return not _ready(path).exists() and before == _stamp(path)
 
 
-def _way(path: Path, folder: Path) -> str:
+def _place_from(path: Path, folder: Path) -> str:
     """The way from the shelf to the dataset: it stays when both are moved."""
     start, end = path.resolve().parent, folder.resolve()
     try:
@@ -467,16 +515,3 @@ def _size_and_time(path: Path) -> list[int] | None:
         return [status.st_size, status.st_mtime_ns]
     except OSError:
         return None
-
-
-def _made_here(reading: dict) -> dict:
-    return {
-        "algorithm": "dhash",
-        "hash_size": 8,
-        "reading": opening.complete_reading(reading),
-        "versions": {name: version(name) for name in ("imagehash", "pillow")},
-    }
-
-
-def _first_numbers(versions: dict[str, str]) -> str:
-    return ", ".join(f"{name} {number.split('.')[0]}" for name, number in sorted(versions.items()))

@@ -28,25 +28,6 @@ def imagehash_of(path):
     return str(imagehash.dhash(Image.open(path)))
 
 
-# Conversion
-
-
-@pytest.mark.parametrize("number", [0, 1, 2**53 + 1, 2**63, 2**63 + 1, 2**64 - 1])
-def test_hex_holds_all_64_bits(number):
-    digits = hashes.to_hex(np.uint64(number))
-    assert digits == f"{number:016x}"
-    assert hashes.from_hex(digits) == np.uint64(number)
-    assert hashes.from_hex(digits).dtype == np.uint64
-
-
-@pytest.mark.parametrize(
-    "digits", ["", "ff", "0" * 17, "00000000000000fg", "0x000000000000ff", " 0000000000000ff"]
-)
-def test_other_text_is_no_fingerprint(digits):
-    with pytest.raises(Problem, match="is not a fingerprint; it takes 16 hex digits"):
-        hashes.from_hex(digits)
-
-
 # Equal to imagehash
 
 
@@ -65,38 +46,6 @@ def test_the_whole_sample_has_the_bits_of_imagehash(sample):
     assert [hashes.to_hex(value) for value in table["fingerprint"]] == [
         imagehash_of(sample.root / path) for path in table["path"]
     ]
-
-
-def binary_digits(hashed):
-    return "".join("01"[bit] for bit in hashed.hash.ravel().astype(int))
-
-
-@pytest.mark.parametrize("hash_size", [16, 24, 32])
-def test_wider_fingerprints_have_the_bits_of_imagehash_first_word_first(photograph, hash_size):
-    for seed in range(5):
-        picture = photograph(seed, size=(240, 160))
-        found = hashes.of_image(picture, hash_size=hash_size)
-        assert found.dtype == np.uint64
-        assert found.shape == (hash_size**2 // 64,)
-        digits = "".join(f"{int(word):064b}" for word in found)
-        assert digits == binary_digits(imagehash.dhash(picture, hash_size))
-        assert "0" in digits and "1" in digits
-
-
-def test_eight_is_the_usual_size(photograph):
-    picture = photograph(1)
-    found = hashes.of_image(picture, hash_size=8)
-    assert found == hashes.of_image(picture)
-    assert isinstance(found, np.uint64)
-    assert f"{int(found):064b}" == binary_digits(imagehash.dhash(picture))
-
-
-@pytest.mark.parametrize("hash_size", [0, 4, 7, 9, 12, 20, -8, True, 8.5, 16.0, "16", None])
-def test_another_size_is_refused(photograph, hash_size):
-    with pytest.raises(
-        Problem, match=r"hash_size .*: it is 8 \(64 bits\), 16 \(256 bits\) or another"
-    ):
-        hashes.of_image(photograph(1), hash_size=hash_size)
 
 
 # The table
@@ -243,9 +192,3 @@ def test_an_unknown_colour_is_refused_at_once(photographs):
 def test_an_empty_folder_is_one_sentence(tmp_path):
     with pytest.raises(Problem, match="holds no images"):
         catalogue.of_folder(tmp_path)
-
-
-@pytest.mark.parametrize("value", [255.0, -1, 2**64, "ff", None])
-def test_only_a_whole_number_of_64_bits_has_hex_digits(value):
-    with pytest.raises(Problem, match="is not a fingerprint; it is a whole number of 64 bits"):
-        hashes.to_hex(value)

@@ -2,15 +2,20 @@
 
 import argparse
 
-from helpers.commands.terminal import add_reading, reading_of
+from helpers.commands.terminal import add_hash, add_reading, reading_of
 
 
 def index(arguments: argparse.Namespace) -> None:
     """Fingerprint a folder of images and keep the fingerprints on a shelf."""
     from helpers import shelf
 
+    chosen = {"hash": arguments.hash} if arguments.hash else {}
     table = shelf.build(
-        arguments.shelve, arguments.dataset, replace=arguments.replace, **reading_of(arguments)
+        arguments.shelve,
+        arguments.dataset,
+        replace=arguments.replace,
+        **chosen,
+        **reading_of(arguments),
     )
     problems = table[table["problem"] != ""]
     for row in problems.itertuples():
@@ -18,7 +23,8 @@ def index(arguments: argparse.Namespace) -> None:
     made = shelf.read(arguments.shelve)
     listed = sum(len(names) for names in made.values())
     print(
-        f"Read {len(table) - len(problems)} images; {arguments.shelve} lists {listed} under {len(made)} fingerprints."
+        f"Read {len(table) - len(problems)} images; {arguments.shelve} lists {listed} under "
+        f"{len(made)} fingerprints."
     )
 
 
@@ -39,4 +45,5 @@ def add(commands: argparse._SubParsersAction) -> None:
     command.add_argument(
         "--replace", action="store_true", help="start anew, whatever shelf is there"
     )
+    add_hash(command, "dhash")
     add_reading(command)

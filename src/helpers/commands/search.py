@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from helpers import Problem
-from helpers.commands.terminal import add_reading, reading_of
+from helpers.commands.terminal import add_hash, add_reading, reading_of
 from helpers.files.atomic import write_problem
 
 
@@ -17,7 +17,7 @@ def search(arguments: argparse.Namespace) -> None:
     if not os.path.isdir(arguments.dataset):
         raise Problem(f"{arguments.dataset}: no such folder; name the one that was indexed")
     found = shelf.read(arguments.shelve).find(
-        Path(arguments.query), arguments.radius, **reading_of(arguments)
+        Path(arguments.query), arguments.radius, hash=arguments.hash, **reading_of(arguments)
     )
     print(f"Found {len(found)} images")
     for match in found.itertuples():
@@ -25,14 +25,13 @@ def search(arguments: argparse.Namespace) -> None:
     absent = [path for path in found["path"] if not os.path.exists(Path(arguments.dataset, path))]
     if absent:
         print(
-            f"{len(absent)} of them, as {absent[0]}, are not in {arguments.dataset}: they have gone, or it is not "
-            "the folder that was indexed",
+            f"{len(absent)} of them, as {absent[0]}, are not in {arguments.dataset}: they have gone, "
+            "or it is not the folder that was indexed",
             file=sys.stderr,
         )
     if arguments.save_grid:
-        from helpers.classroom import (
-            plots,  # matplotlib is slow to import, and only the grid needs it
-        )
+        # matplotlib is slow to import, and only the grid needs it
+        from helpers.classroom import plots
 
         figure = plots.query_grid(arguments.dataset, Path(arguments.query).resolve(), found)
         try:
@@ -58,4 +57,5 @@ def add(commands: argparse._SubParsersAction) -> None:
         "-r", "--radius", type=int, default=0, metavar="R", help="bits that may differ (0)"
     )
     command.add_argument("--save-grid", metavar="PNG", help="draw the query and its matches")
+    add_hash(command, "that of the shelf")
     add_reading(command)

@@ -74,6 +74,22 @@ def add_reading(command: argparse.ArgumentParser) -> None:
     )
 
 
+def add_hash(command: argparse.ArgumentParser, usual: str) -> None:
+    """Add the option that tells by which hash fingerprints are made.
+
+    Parameters
+    ----------
+    command : argparse.ArgumentParser
+        The command that gets the option.
+    usual : str
+        Which hash is taken if the option is left out, for the help.
+    """
+    # the names are not listed here: to import the table takes longer than --help may
+    command.add_argument(
+        "--hash", metavar="NAME", help=f"dhash, phash, ... ({usual}); a wrong name lists all"
+    )
+
+
 def check_not_empty(words: list[str]) -> None:
     """Raise where a name is empty, as that of the current folder would be if a variable is not set. Texts may be."""
     for before, word in zip(["", *words], words, strict=False):

@@ -1,8 +1,4 @@
-"""From pixels to bits: one table of fingerprints for a folder of images.
-
-A fingerprint is the 64 bits of ``imagehash.dhash``: ``uint64`` in arrays and tables, 16 hex digits in the shelf and in
-print. `to_hex` and `from_hex` convert between the two; nothing else does.
-"""
+"""The table of a folder: a row an image, with its fingerprint or what went wrong."""
 
 from __future__ import annotations
 
@@ -12,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from helpers import Problem
 from helpers.files.parallel import share_out
-from helpers.fingerprints.hashes import of_image
+from helpers.fingerprints import recipe
+from helpers.fingerprints.hashes import DHASH, hash_of, of_image, to_hex
 from helpers.images.folders import find_images
-from helpers.images.opening import complete_reading, open_with_size
+from helpers.images.opening import open_with_size
 
 if TYPE_CHECKING:  # imported in `of_folder`: workers do without it and start in half the time
     import pandas as pd
@@ -24,7 +21,9 @@ def of_folder(
     folder: str | Path,
     images: list[str] | None = None,
     *,
+    hash: str = DHASH,
     workers: int | None = None,
+    rules: dict[str, int] | None = None,
     **reading: object,
 ) -> pd.DataFrame:
     """The table of a folder's images: one row each, in the order of `images`.
@@ -34,23 +33,38 @@ def of_folder(
     folder : str or Path
         The dataset's root.
     images : list of str, optional
-        Paths relative to `folder`; all images below it, sorted, if left out.
+        Paths relative to `folder`; if left out, all images below it, sorted.
+    hash : str
+        The name of the hash: one of `helpers.fingerprints.hashes.HASHES`.
     workers : int, optional
-        Processes. If left out all processors, but one for a few images. The table does not depend on it.
+        How many processes share the work. If left out, all processors do, but one for a few
+        images. The table does not depend on it.
+    rules : dict, optional
+        By which rules the files are read: see `helpers.images.opening.open_image`.
     **reading
         ``rotate``, ``background``, ``fast``: see `helpers.images.opening.open_image`.
 
     Returns
     -------
     DataFrame
-        ``path`` (relative, with ``/``), ``category`` (the folder it lies in), ``width`` and ``height`` (pixels, as shown),
-        ``fingerprint`` (UInt64, which allows a missing value) and ``problem``: empty, or why the file could not be read;
-        such a row has no fingerprint. ``attrs["reading"]`` keeps how the files were read.
+        The columns are:
+
+        - ``path``: relative, with ``/``;
+        - ``category``: the folder it lies in;
+        - ``width``, ``height``: pixels, as shown;
+        - ``fingerprint``: UInt64 (which allows a missing value) for hashes of up to 64 bits, hex
+          text for wider ones;
+        - ``quality``: 0 to 100, only for a hash that has one (PDQ);
+        - ``problem``: empty, or why the file could not be read; such a row has no fingerprint.
+
+        ``attrs["reading"]`` keeps how the files were read, ``attrs["recipe"]`` all that made the
+        fingerprints, in the form of `helpers.fingerprints.recipe.Recipe.as_dict`.
 
     Raises
     ------
     Problem
-        If `images` is left out and there is no such folder, or no image in it. A file that cannot be read raises nothing.
+        If there is no such hash; or, where `images` is left out, if there is no such folder or
+        no image in it. A file that cannot be read raises nothing.
 
     Examples
     --------
@@ -59,16 +73,19 @@ def of_folder(
     """
     import pandas as pd
 
-    reading = complete_reading(reading)
+    made, kind = recipe.here(hash, rules=rules, **reading), hash_of(hash)
     images = find_images(folder) if images is None else list(images)
-    job = partial(_rows, Path(folder), reading)
+    job = partial(_rows, Path(folder), made)
     rows = share_out(job, images, workers=workers, title="fingerprints")
-    table = pd.DataFrame(
-        rows, columns=["path", "category", "width", "height", "fingerprint", "problem"]
-    )
-    table = table.astype({"width": "Int64", "height": "Int64", "problem": "str"})
-    table["fingerprint"] = pd.array([row[4] for row in rows], dtype="UInt64")
-    table.attrs["reading"] = reading
+    columns = ["path", "category", "width", "height", "fingerprint", "quality", "problem"]
+    table = pd.DataFrame(rows, columns=columns)
+    kinds = {"width": "Int64", "height": "Int64", "quality": "Int64", "problem": "str"}
+    table = table.astype(kinds)
+    wide = "UInt64" if kind.words == 1 else "string"
+    table["fingerprint"] = pd.array([row[4] for row in rows], dtype=wide)
+    if not kind.quality:
+        del table["quality"]
+    table.attrs.update(reading=made.reading, recipe=made.as_dict())
     return table
 
 
@@ -83,7 +100,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Numbered anew.
+        Those rows, numbered anew.
 
     Examples
     --------
@@ -93,24 +110,28 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     if len(left_out):
         first = left_out.iloc[0]
         print(
-            f"{len(left_out)} of {len(table)} images could not be read, the first: {first.path}: {first.problem}"
+            f"{len(left_out)} of {len(table)} images could not be read, "
+            f"the first: {first.path}: {first.problem}"
         )
     return table[table["problem"] == ""].reset_index(drop=True)
 
 
-def _rows(folder: Path, reading: dict, images: list[str]) -> list[tuple]:
-    return [_row(folder, path, reading) for path in images]
+def _rows(folder: Path, made: recipe.Recipe, images: list[str]) -> list[tuple]:
+    return [_row(folder, path, made) for path in images]
 
 
-def _row(folder: Path, path: str, reading: dict) -> tuple:
+def _row(folder: Path, path: str, made: recipe.Recipe) -> tuple:
     file = f"{folder}/{path}"
     category = path.rpartition("/")[0]
     try:
         path.encode("utf-8")
-        image, (width, height) = open_with_size(file, **reading)
-        return path, category, width, height, int(of_image(image)), ""
+        image, (width, height) = open_with_size(file, rules=made.rules, **made.reading)
+        kind, value = hash_of(made.hash), of_image(image, made.hash)
+        value = int(value) if kind.words == 1 else to_hex(value, kind.bits)
+        quality = kind.quality(image) if kind.quality else None
+        return path, category, width, height, value, quality, ""
     except UnicodeEncodeError:
         shown = path.encode("utf-8", "backslashreplace").decode()
-        return shown, "", None, None, None, "its name is not valid text; rename it"
+        return shown, "", None, None, None, None, "its name is not valid text; rename it"
     except Problem as problem:
-        return path, category, None, None, None, str(problem).removeprefix(f"{file}: ")
+        return path, category, None, None, None, None, str(problem).removeprefix(f"{file}: ")

@@ -85,7 +85,8 @@ def here(hash: str = DHASH, *, rules: dict[str, int] | None = None, **reading: o
     Raises
     ------
     Problem
-        If there is no such hash, colour or rule.
+        If there is no such hash, colour or rule, or if the hash needs colours and `reading`
+        leaves them out.
 
     Examples
     --------
@@ -93,6 +94,8 @@ def here(hash: str = DHASH, *, rules: dict[str, int] | None = None, **reading: o
     {'rotate': True, 'background': 'black', 'fast': False}
     """
     kind = hash_of(hash)
+    if kind.needs_colour and reading.get("fast"):
+        raise Problem(f"{hash} compares colours, and fast reads greys; leave fast out")
     packages = ("imagehash", "pillow", *kind.packages)
     return Recipe(
         hash=hash,
