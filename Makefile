@@ -1,5 +1,5 @@
 # Two commands do everything, set-up included:  make tutorial  and  make test
-# Others: make lab, make notebooks, make lint, make clean.
+# Each target is one call of Python; the README shows how to do the same without make.
 # Settings: DATASET=caltech-101 | sample | path/to/images     PYTHON=python3.12
 
 PYTHON ?= python3
@@ -11,32 +11,34 @@ BIN = $(VENV)/bin
 endif
 READY = $(VENV)/ready
 DATASET ?= caltech-101
-export DATASET
-# Jupyter would lose an upload of more than 10 MB without a word; a photograph may have more.
-UPLOADS = "--ServerApp.tornado_settings={'websocket_max_message_size': 104857600}"
+export DATASET  # run.py reads it, so that a name may hold spaces and quotes
 
 tutorial: $(READY)  ## run all chapters, one page each, from pages/index.html
 	$(BIN)/python notebooks/run.py $(RUN_FLAGS)
 
-test: $(READY)  ## unit tests, and every notebook against its saved outputs
-	$(BIN)/python -m pytest
-
 lab: $(READY)  ## open the chapters in JupyterLab
-	DATASET="$(if $(wildcard $(DATASET)/.),$(abspath $(DATASET)),$(DATASET))" $(BIN)/python -m jupyterlab --notebook-dir notebooks $(UPLOADS)
+	$(BIN)/python notebooks/run.py --lab
 
 notebooks: $(READY)  ## run the chapters on the sample and save them, normalised
 	$(BIN)/python notebooks/run.py --save
 
-lint: $(READY)  ## lint and format
+test: $(READY)  ## unit tests, and every notebook against its saved outputs
+	$(BIN)/python -m pytest -n auto
+
+quick: $(READY)  ## the unit tests that fail most likely, in under a minute
+	$(BIN)/python -m pytest -n auto -m "not slow" tests
+
+lint: $(READY)  ## style, format, and which wing imports which
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
+	$(BIN)/lint-imports
 
 clean:  ## remove the environment and the pages, not data/
-	rm -rf $(VENV) pages
+	$(PYTHON) -c "import shutil; [shutil.rmtree(name, True) for name in ('$(VENV)', 'pages')]"
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[notebooks,test]"
 	@echo ready > $(READY)
 
-.PHONY: tutorial test lab notebooks lint clean
+.PHONY: tutorial lab notebooks test quick lint clean

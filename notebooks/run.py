@@ -1,8 +1,6 @@
-"""Run the chapters, in order, each in a fresh kernel.
+"""Run the chapters in order, each in a fresh kernel, or open them in JupyterLab.
 
-``python notebooks/run.py`` leaves a page for each in ``pages/``, and an index; ``--save`` runs them on the sample and saves
-them in place, normalised, so that a change of the code shows as a small difference. ``--check`` fails if the numbers
-of a run on CALTECH-101 are not those that the kit keeps, and ``--keep`` keeps them.
+Without an option, each chapter becomes a page in pages/, and pages/index.html leads to them.
 """
 
 import argparse
@@ -20,31 +18,31 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbconvert import HTMLExporter
 
+import course
 from helpers import Problem, datasets
-from helpers.files import places
 from helpers.classroom import results
+from helpers.explore import page
+from helpers.files import places
 from helpers.files.atomic import write_text
+from helpers.images.folders import check_folder
 
 HERE = Path(__file__).resolve().parent
 PAGES = HERE.parent / "pages"
-
-
-def chapters() -> list[Path]:
-    """The chapters in order, then their solutions."""
-    return [*sorted(HERE.glob("[0-9]*.ipynb")), *sorted((HERE / "solutions").glob("[0-9]*.ipynb"))]
+INDEX_STYLE = (
+    "body{font:18px/1.6 sans-serif;max-width:42em;margin:3em auto;padding:0 1em}small{color:#555}"
+)
 
 
 def execute(path: Path) -> tuple[nbformat.NotebookNode, str]:
-    """Run one notebook from its first cell; the notebook with its outputs, and what went wrong or ''."""
+    """Run one notebook; return it with its outputs, and what went wrong or ''."""
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
         notebook,
         timeout=1200,
         kernel_name="python3",
         resources={"metadata": {"path": str(path.parent)}},
-        extra_arguments=[
-            "--log-level=ERROR"
-        ],  # warnings about its sockets do not concern the reader
+        # a kernel's warnings about its sockets do not concern the reader
+        extra_arguments=["--log-level=ERROR"],
     )
     try:
         client.execute()
@@ -116,59 +114,62 @@ def write_page(notebook: nbformat.NotebookNode, page: Path) -> None:
     page.write_text(str(soup), encoding="utf-8")
 
 
-def write_index(dataset: datasets.Dataset, rows: list[tuple[str, str, float, str]]) -> None:
-    """The page that leads to the others."""
-    items = "\n".join(
-        f'<li><a href="{html.escape(page)}">{html.escape(name)}</a> <small>{seconds:.0f} s{" &ndash; " if error else ""}'
-        f"{html.escape(error)}</small></li>"
-        for page, name, seconds, error in rows
+def write_index(dataset: datasets.Dataset, ran: dict[Path, tuple[float, str]]) -> None:
+    """The page that leads to the others: the chapters by parts, then the solutions."""
+
+    def item(path: Path, name: str, about: str) -> str:
+        page, (seconds, error) = path.relative_to(HERE).with_suffix(".html").as_posix(), ran[path]
+        ran_for = html.escape(f"ran for {seconds:.0f} s{': ' if error else ''}{error}")
+        link = f'<a href="{html.escape(page)}">{html.escape(name)}</a>'
+        return f"<li>{link}{about} <small>{ran_for}</small></li>"
+
+    parts, chapters = [], course.chapters()
+    for part, found in course.by_part(chapters):
+        items = [
+            item(
+                HERE / chapter.file,
+                chapter.name,
+                f": {html.escape(chapter.you_will.replace('`', ''))} ({chapter.minutes} minutes)",
+            )
+            for chapter in found
+        ]
+        parts.append((part, items))
+    solved = [chapter for chapter in chapters if chapter.solutions]
+    parts.append(("Solutions", [item(course.solutions_of(c), c.name, "") for c in solved]))
+    body = "\n".join(
+        f"<h2>{html.escape(part)}</h2>\n<ul>\n{chr(10).join(items)}\n</ul>" for part, items in parts
     )
     credit = html.escape(dataset.credit).replace("\n", "<br>")
     (PAGES / "index.html").write_text(
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Fingerprinting images</title>'
-        "<style>body{font:18px/1.6 sans-serif;max-width:42em;margin:3em auto;padding:0 1em}small{color:#555}</style>"
-        f"<h1>Fingerprinting images</h1><p>Run on {html.escape(str(dataset))}</p><ul>\n{items}\n</ul>"
-        f"<p><small>{credit}</small></p></html>\n",
+        f"<style>{INDEX_STYLE}</style><h1>Fingerprinting images</h1>"
+        f"<p>Run on {html.escape(str(dataset))}</p>\n{body}\n<p><small>{credit}</small></p></html>\n",
         encoding="utf-8",
     )
 
 
-def main() -> int:
-    """0 if every chapter ran (and, with --check, gave the numbers that are kept)."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--save", action="store_true", help="run on the sample and save the notebooks in place"
-    )
-    parser.add_argument(
-        "--check",
-        action="store_true",
-        help="fail if the numbers are not those kept for CALTECH-101",
-    )
-    parser.add_argument(
-        "--keep",
-        action="store_true",
-        help="keep the numbers of this run on CALTECH-101 from now on",
-    )
-    arguments = parser.parse_args()
+def lab_options(dataset: str) -> tuple[str, list[str]]:
+    """What DATASET is for a kernel, wherever that runs, and how JupyterLab is started."""
+    if dataset not in ("caltech-101", "sample"):
+        check_folder(dataset)
+        dataset = str(Path(dataset).absolute())
+    # Jupyter drops larger uploads without an error; a photograph may have more than its 10 MB
+    settings = {"websocket_max_message_size": page.LAB_UPLOAD_MEGABYTES * 2**20}
+    return dataset, [f"--notebook-dir={HERE}", f"--ServerApp.tornado_settings={settings}"]
 
-    try:
-        dataset = datasets.load(
-            "sample" if arguments.save else os.environ.get("DATASET") or "caltech-101"
-        )
-    except Problem as problem:
-        print(problem, file=sys.stderr)
-        return 2
-    os.environ["DATASET"] = (
-        dataset.name if dataset.name in ("sample", "caltech-101") else str(dataset.root.resolve())
-    )
-    os.environ["FINGERPRINTS_DATA"] = str(places.data_folder().resolve())
-    os.environ["TQDM_DISABLE"] = "1"  # bars belong on a terminal, not on a page
-    PAGES.mkdir(exist_ok=True)
-    numbers = PAGES / "numbers.jsonl"
-    numbers.write_text("", encoding="utf-8")
-    os.environ[results.RESULTS_FILE] = str(numbers)
 
-    rows, paths = [], chapters()
+def open_lab(dataset: str) -> None:
+    """Start JupyterLab on the chapters, and wait until it is stopped."""
+    from jupyterlab import labapp  # takes a second
+
+    os.environ["DATASET"], options = lab_options(dataset)
+    print(f"JupyterLab opens the chapters on {os.environ['DATASET']}.")
+    labapp.main(options)
+
+
+def run_all(dataset: datasets.Dataset, *, save: bool) -> bool:
+    """Run all notebooks and write their pages; whether none failed."""
+    ran, paths = {}, course.notebooks()
     for count, path in enumerate(paths, start=1):
         name = path.relative_to(HERE).with_suffix("").as_posix()
         print(f"[{count}/{len(paths)}] {name} ...", end=" ", flush=True)
@@ -176,29 +177,84 @@ def main() -> int:
         notebook, error = execute(path)
         seconds = time.perf_counter() - start
         print(f"{seconds:.0f} s" + (f"  FAILED: {error}" if error else ""))
-        rows.append((f"{name}.html", title(notebook), seconds, error))
-        if arguments.save and not error:
+        ran[path] = seconds, error
+        if save and not error:
             write_text(path, nbformat.writes(normalise(notebook)) + "\n")
             save_readme_picture(notebook)
         write_page(notebook, PAGES / f"{name}.html")
-    write_index(dataset, rows)
+    write_index(dataset, ran)
     print(f"{dataset} Open {PAGES / 'index.html'} in a browser.")
+    return not any(error for _, error in ran.values())
 
-    failed = any(error for *_, error in rows)
+
+def agrees_with_kept(numbers: Path, *, keep: bool) -> bool:
+    """Whether a run on CALTECH-101 gave the numbers that are kept, or was told to keep its own."""
+    if keep:
+        results.keep(numbers)
+    differing = results.differences(numbers)
+    if differing:
+        print("Numbers that differ from those kept for CALTECH-101:", *differing, sep="\n")
+    else:
+        print("All numbers agree with those kept for CALTECH-101.")
+    return not differing
+
+
+def put_links_in_place() -> None:
+    """Write the tables and links of ``course.toml``, and say where."""
+    changed = course.put_in_place()
+    names = ", ".join(path.name for path in changed)
+    print(f"Brought into step with course.toml: {names or 'all were in step'}.")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options, none of which needs another."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add(
+        "--dataset",
+        default=os.environ.get("DATASET") or "caltech-101",
+        help="caltech-101, sample or a folder; without it, what the variable DATASET says",
+    )
+    add("--lab", action="store_true", help="open the chapters in JupyterLab instead")
+    add("--save", action="store_true", help="run on the sample; save the notebooks in place")
+    add("--links", action="store_true", help="only write the tables and links of course.toml")
+    add("--check", action="store_true", help="fail if the numbers are not those of CALTECH-101")
+    add("--keep", action="store_true", help="keep this run's numbers for CALTECH-101")
+    return parser
+
+
+def main(words: list[str] | None = None) -> int:
+    """0 if every chapter ran (and, with --check, gave the numbers that are kept)."""
+    arguments = parser().parse_args(words)
+    try:
+        if arguments.links or arguments.save:
+            put_links_in_place()
+        if arguments.links:
+            return 0
+        if arguments.lab:
+            open_lab(arguments.dataset)
+            return 0
+        dataset = datasets.load("sample" if arguments.save else arguments.dataset)
+    except Problem as problem:
+        print(problem, file=sys.stderr)
+        return 2
+    is_own = dataset.name not in ("sample", "caltech-101")
+    os.environ["DATASET"] = str(dataset.root.resolve()) if is_own else dataset.name
+    os.environ["FINGERPRINTS_DATA"] = str(places.data_folder().resolve())
+    os.environ["TQDM_DISABLE"] = "1"  # bars belong on a terminal, not on a page
+    PAGES.mkdir(exist_ok=True)
+    numbers = PAGES / "numbers.jsonl"
+    numbers.write_text("", encoding="utf-8")
+    os.environ[results.RESULTS_FILE] = str(numbers)
+
+    good = run_all(dataset, save=arguments.save)
     if dataset.name == "caltech-101":
-        if arguments.keep and not failed:
-            results.keep(numbers)
-        differing = results.differences(numbers)
-        print(
-            "\n".join(["Numbers that differ from those kept for CALTECH-101:", *differing])
-            if differing
-            else "All numbers agree with those kept for CALTECH-101."
-        )
-        failed |= arguments.check and bool(differing)
+        agrees = agrees_with_kept(numbers, keep=arguments.keep and good)
+        good &= agrees or not arguments.check
     elif arguments.check:
         print("Nothing to compare: CALTECH-101 is not here.")
-        failed = True
-    return int(failed)
+        good = False
+    return int(not good)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from PIL import Image
 
 from helpers import datasets
 
-_COMPARED_CELLS = pytest.StashKey[set[str]]()
+_IS_COMPARED = "is_compared", True
 
 
 def make_photograph(seed=0, size=(120, 80)):
@@ -77,16 +77,17 @@ def pytest_report_header():
     return "dataset: the tests run on the embedded sample, which stands in for CALTECH-101"
 
 
-def pytest_collection_modifyitems(config, items):
-    cells = [item for item in items if type(item).__name__ == "IPyNbCell"]
-    config.stash[_COMPARED_CELLS] = {cell.nodeid for cell in cells if cell.options["check"]}
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if type(item).__name__ == "IPyNbCell" and item.options["check"]:
+            # reports carry it from the processes of pytest-xdist to the one that prints
+            item.user_properties.append(_IS_COMPARED)
 
 
-def pytest_terminal_summary(terminalreporter, config):
-    compared = config.stash.get(_COMPARED_CELLS, set())
+def pytest_terminal_summary(terminalreporter):
     reports = terminalreporter.stats.get("passed", []) + terminalreporter.stats.get("failed", [])
-    ran = compared & {report.nodeid for report in reports}
-    notebooks = {nodeid.split("::")[0] for nodeid in ran}
+    compared = {report.nodeid for report in reports if _IS_COMPARED in report.user_properties}
+    notebooks = {nodeid.split("::")[0] for nodeid in compared}
     terminalreporter.write_line(
-        f"nbval compared {len(ran)} notebook cells in {len(notebooks)} notebooks"
+        f"nbval compared {len(compared)} notebook cells in {len(notebooks)} notebooks"
     )

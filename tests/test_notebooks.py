@@ -3,18 +3,20 @@
 import html
 import json
 import re
+import shutil
 import statistics
 from itertools import groupby
 from pathlib import Path
 
+import course
 import pytest
 
 from helpers.classroom import checks, results
 
-HERE = Path(__file__).parents[1] / "notebooks"
-CHAPTERS = sorted(HERE.glob("0[1-9]*.ipynb"))
-SOLUTIONS = sorted((HERE / "solutions").glob("*.ipynb"))
-ALL = sorted([*HERE.glob("*.ipynb"), *SOLUTIONS])
+HERE = Path(course.__file__).parent
+CHAPTERS = {HERE / chapter.file: chapter for chapter in course.chapters() if chapter.solutions}
+SOLUTIONS = {HERE / "solutions" / c.solutions: path for path, c in CHAPTERS.items()}
+ALL = course.notebooks()
 
 
 def named(paths):
@@ -38,9 +40,53 @@ def printed(cell):
     return "".join("".join(output.get("text", "")) for output in cell["outputs"])
 
 
-def test_there_is_a_solution_for_each_chapter():
-    assert len(CHAPTERS) >= 4
-    assert [path.name[:2] for path in CHAPTERS] == [path.name[:2] for path in SOLUTIONS]
+def test_every_notebook_is_in_the_course():
+    assert set(ALL) == {*HERE.glob("*.ipynb"), *HERE.glob("solutions/*.ipynb")}
+    assert len(CHAPTERS) == len(ALL) - len(CHAPTERS) - 1
+
+
+def test_chapters_are_numbered_in_the_order_of_the_course_and_need_only_earlier_ones():
+    ids = [chapter.id for chapter in course.chapters()]
+    assert len(set(ids)) == len(ids)
+    for number, chapter in enumerate(course.chapters()):
+        assert chapter.number == number
+        assert set(chapter.needs) <= set(ids[:number])
+
+
+def test_headings_tables_and_links_are_those_of_the_course():
+    names = [path.name for path in course.out_of_step()]
+    assert not names, f"run python notebooks/run.py --links, which changes {', '.join(names)}"
+
+
+def test_a_new_title_is_out_of_step_until_the_links_are_put_in_place(tmp_path):
+    folder = tmp_path / "notebooks"
+    shutil.copytree(HERE, folder, ignore=shutil.ignore_patterns("*.py", ".ipynb_checkpoints"))
+    shutil.copy(HERE.parent / "README.md", tmp_path)
+    course.put_in_place(folder)
+    toml = folder / "course.toml"
+    toml.write_text(
+        toml.read_text(encoding="utf-8").replace("Clean a photo", "Tidy a photo"), "utf-8"
+    )
+    changed = {"README.md", *(f"{n:02}-" for n in (0, 6, 7, 8))}
+    assert {
+        p.name if p.suffix == ".md" else p.name[:3] for p in course.out_of_step(folder)
+    } == changed
+    course.put_in_place(folder)
+    assert course.out_of_step(folder) == []
+    assert cells(folder / "07-clean-a-photo-library.ipynb")[0]["text"].startswith("# Tidy a photo")
+
+
+@named(CHAPTERS)
+def test_the_opening_cell_has_the_minutes_and_the_needs_of_the_course(path):
+    opening = cells(path)[0]["text"]
+    time = opening.split("**Time**")[1].split(".")[0].split(";")[0]
+    assert sum(map(int, re.findall(r"\d+", time))) == CHAPTERS[path].minutes
+    need = opening.split("**You need**")[1].split("**Time**")[0]
+    named = {int(number) for number in re.findall(r"(?<![\d.])\d(?!\d)", need)}
+    if "to" in need.split():
+        named |= set(range(min(named), max(named)))
+    numbers = {chapter.id: chapter.number for chapter in course.chapters()}
+    assert named == {numbers[need] for need in CHAPTERS[path].needs}
 
 
 @named(ALL)
@@ -136,7 +182,7 @@ def test_numbers_quoted_for_caltech_are_the_kept_ones(path):
 @named(CHAPTERS)
 def test_chapters_report_the_numbers_that_are_kept(path):
     kept = results.kept()
-    kept = kept["meaning"][kept["chapter"] == path.name[1]]
+    kept = kept["meaning"][kept["chapter"] == CHAPTERS[path].id]
     outputs = [output for cell in cells(path, "code") for output in cell["outputs"]]
     shown = "".join("".join(output.get("data", {}).get("text/html", "")) for output in outputs)
     assert len(kept) > 0
@@ -157,8 +203,8 @@ def test_exercises_wait_for_the_learner(path):
 
 @named(SOLUTIONS)
 def test_solutions_solve_every_exercise_of_their_chapter(path):
-    chapter = next(other for other in CHAPTERS if other.name[:2] == path.name[:2])
-    source = "\n".join(cell["text"] for cell in cells(chapter, "code"))
+    assert f"[Solutions](solutions/{path.name})" in prose(SOLUTIONS[path])
+    source = "\n".join(cell["text"] for cell in cells(SOLUTIONS[path], "code"))
     asked = re.findall(r"^checks\.(\w+)\(", source, re.MULTILINE)
     solved = [
         re.search(r"^checks\.(\w+)\(", cell["text"], re.MULTILINE).group(1)

@@ -1,14 +1,13 @@
 """What the files around the code promise."""
 
-import ast
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
+import run
 
-import helpers
-from helpers import datasets
+from helpers import Problem
 from helpers.classroom import results
 from helpers.explore import page
 from helpers.files import places
@@ -77,59 +76,36 @@ def test_readme_names_only_targets_of_the_makefile():
     assert {"tutorial", "test", "lab", "notebooks"} <= named <= targets
 
 
-def test_modules_import_only_from_floors_below():
-    floors, floor = {}, None
-    for line in helpers.__doc__.splitlines():
-        found = re.match(r"(-?\d|     ) +``", line)
-        floor = int(found[1]) if found and found[1].strip() else floor
-        floors |= dict.fromkeys(re.findall(r"``(\w+)``", line) if found else [], floor)
-    modules = {path.stem: path for path in Path(helpers.__file__).parent.glob("*.py")}
-    del modules["__init__"]
-    assert floors.keys() == modules.keys()
-    for name, path in modules.items():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "helpers":
-                named = [*node.module.split(".")[1:], *(alias.name for alias in node.names)]
-                above = [other for other in named if floors.get(other, -9) >= floors[name]]
-                assert not above, f"{name} imports {above}"
-
-
-def test_make_lab_lets_uploads_through_that_the_page_speaks_of():
+def test_without_make_the_readme_shows_what_each_target_runs():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    [size] = re.findall(r"'websocket_max_message_size': (\d+)", makefile)
+    lines = re.findall(r"^\t\$\(BIN\)/(.+)$", makefile, re.MULTILINE)
+    commands = [line.removesuffix(" $(RUN_FLAGS)") for line in lines if "pip install" not in line]
+    assert len(commands) >= 8
+    for command in commands:
+        assert f"`{command}`" in README, command
+
+
+def test_lab_finds_a_folder_with_a_space_from_wherever_its_kernels_run(tmp_path, monkeypatch):
+    (tmp_path / "my photos").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert run.lab_options("my photos")[0] == str(tmp_path / "my photos")
+    assert run.lab_options("sample")[0] == "sample"
+    with pytest.raises(Problem, match="no such folder"):
+        run.lab_options("my photo")
+
+
+def test_lab_lets_uploads_through_that_the_page_speaks_of():
+    _, options = run.lab_options("sample")
+    [size] = re.findall(r"'websocket_max_message_size': (\d+)", " ".join(options))
     assert int(size) == page.LAB_UPLOAD_MEGABYTES * 2**20
 
 
 def test_data_lands_in_the_clone_or_else_where_the_user_keeps_such_things(monkeypatch, tmp_path):
     monkeypatch.delenv("FINGERPRINTS_DATA", raising=False)
     assert places.data_folder() == ROOT / "data"
-    installed = tmp_path / "lib" / "site-packages" / "helpers" / "datasets.py"
-    monkeypatch.setattr(datasets, "__file__", str(installed))
+    # private, because no test can install the kit elsewhere in a moment
+    monkeypatch.setattr(places, "_CLONE", tmp_path / "lib")
     assert not places.data_folder().is_relative_to(tmp_path)
     assert places.data_folder().name == "image-fingerprints"
     monkeypatch.setenv("FINGERPRINTS_DATA", str(tmp_path / "mine"))
     assert places.data_folder() == tmp_path / "mine"
-
-
-def test_kept_numbers_have_a_meaning_each():
-    kept = results.kept()
-    assert kept["name"].is_unique
-    assert kept["meaning"].is_unique
-    assert (kept[["chapter", "value", "meaning"]] != "").all(axis=None)
-
-
-def test_a_run_is_compared_with_the_kept_numbers(tmp_path, monkeypatch):
-    file = tmp_path / "numbers.jsonl"
-    monkeypatch.setenv(results.RESULTS_FILE, str(file))
-    for row in results.kept().itertuples():
-        results.beside_caltech(int(row.chapter), {row.name: row.value})
-    assert results.differences(file) == []
-    results.beside_caltech(1, {"images": 9143})
-    assert results.differences(file) == ["images: 9143 in this run, 9144 in the table"]
-    file.write_text("", encoding="utf-8")
-    assert len(results.differences(file)) == len(results.kept())
-
-
-@pytest.mark.parametrize("value, text", [(0.74833, "0.748"), (3, "3"), ("2 4 1", "2 4 1")])
-def test_numbers_are_shown_with_three_decimals(value, text):
-    assert results.beside_caltech(1, {"new": value})["this run"].tolist() == [text]

@@ -1,4 +1,7 @@
-"""The numbers of a run, beside those that are kept for CALTECH-101."""
+"""The numbers of a run, beside those that are kept for CALTECH-101.
+
+A number has a name, which is the same in every run, and a meaning, which readers see. No two numbers share one.
+"""
 
 import json
 import os
@@ -18,7 +21,12 @@ def kept() -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``chapter``, ``name``, ``value`` (as text, just as printed) and ``meaning``.
+        A row a number, all columns texts: ``chapter`` (the id in ``notebooks/course.toml`` of the
+        chapter that measures it), ``name``, ``value`` (just as printed) and ``meaning``.
+
+    Notes
+    -----
+    ``python notebooks/run.py --keep`` wrote the values, from a run of all chapters on CALTECH-101.
 
     Examples
     --------
@@ -28,30 +36,33 @@ def kept() -> pd.DataFrame:
     return pd.read_csv(_KEPT, dtype=str, keep_default_na=False)
 
 
-def beside_caltech(chapter: int, numbers: dict[str, object]) -> pd.DataFrame:
-    """A chapter's numbers of this run beside those of CALTECH-101.
+def beside_caltech(numbers: dict[str, object]) -> pd.DataFrame:
+    """The numbers of this run beside those of CALTECH-101.
+
+    Where the environment variable `RESULTS_FILE` names a file, they are also written down there.
 
     Parameters
     ----------
-    chapter : int
     numbers : dict
-        Name -> number, as the chapter measured it.
+        The name of each number, and its value as the chapter measured it. A float is shown with
+        three decimals.
 
     Returns
     -------
     DataFrame
-        A row a number, named by its meaning: ``this run`` and ``CALTECH-101`` ("-" where none is kept).
+        A row a number, named by its meaning. Its columns are ``this run`` and ``CALTECH-101``,
+        which holds "-" if no value is kept.
 
     Examples
     --------
-    >>> beside_caltech(1, {"images": 102})["this run"].tolist()
+    >>> beside_caltech({"images": 102})["this run"].tolist()
     ['102']
     """
     numbers = {name: _as_text(value) for name, value in numbers.items()}
     if file := os.environ.get(RESULTS_FILE):
         with Path(file).open("a", encoding="utf-8", newline="\n") as opened:
             for name, value in numbers.items():
-                opened.write(json.dumps({"chapter": chapter, "name": name, "value": value}) + "\n")
+                opened.write(json.dumps({"name": name, "value": value}) + "\n")
     known = kept().set_index("name")
     columns = {
         "this run": list(numbers.values()),
@@ -66,24 +77,43 @@ def differences(file: str | Path) -> list[str]:
     Parameters
     ----------
     file : str or Path
-        What the run wrote down.
+        The file that `beside_caltech` wrote during the run.
 
     Returns
     -------
     list of str
-        A sentence each; empty if all agree and none is missing.
+        A sentence for each number that differs, is missing or is not kept, sorted by name. The
+        list is empty if all agree.
+
+    Examples
+    --------
+    >>> differences("numbers.jsonl")  # doctest: +SKIP
+    ['images: 9143 in this run, 9144 in the table']
     """
     got = _numbers(file)
     expected = kept().set_index("name")["value"].to_dict()
     return [
-        f"{name}: {got.get(name, 'missing')} in this run, {expected.get(name, 'not kept')} in the table"
+        f"{name}: {got.get(name, 'missing')} in this run, "
+        f"{expected.get(name, 'not kept')} in the table"
         for name in sorted(expected.keys() | got.keys())
         if got.get(name) != expected.get(name)
     ]
 
 
 def keep(file: str | Path) -> None:
-    """Put the numbers of a run into the kept table; their meanings stay. For those who develop the kit."""
+    """Put the numbers of a run into the kept table. For those who develop the kit.
+
+    Only values change. A new number first needs a row with its chapter, name and meaning.
+
+    Parameters
+    ----------
+    file : str or Path
+        The file that `beside_caltech` wrote during a run on CALTECH-101.
+
+    Examples
+    --------
+    >>> keep("pages/numbers.jsonl")  # doctest: +SKIP
+    """
     got, table = _numbers(file), kept()
     table["value"] = [
         got.get(name, value) for name, value in zip(table["name"], table["value"], strict=True)
