@@ -13,9 +13,24 @@ from typing import NamedTuple
 
 import numpy as np
 
+_ATTEMPT = """\
+Parameters
+----------
+attempt : callable
+    The learner's function. One sentence in print says how near it is to the right answer.
+"""
+
 
 class Exercise(NamedTuple):
-    """A right answer, and the inputs on which attempts are compared with it."""
+    """A right answer, and the inputs on which attempts are compared with it.
+
+    Parameters
+    ----------
+    right : callable
+        The right answer.
+    cases : list of tuple, or callable
+        The arguments of each call, or a function that makes this list in a folder.
+    """
 
     right: Callable
     cases: list[tuple] | Callable[[Path], list[tuple]]
@@ -62,7 +77,7 @@ def exercise(*cases: tuple | Callable[[Path], list[tuple]]) -> Callable[[Callabl
                 _check(attempt, inputs(Path(folder)) if callable(inputs) else inputs, right)
 
         check.__name__ = check.__qualname__ = right.__name__
-        check.__doc__ = right.__doc__
+        check.__doc__ = f"{right.__doc__}\n\n{_ATTEMPT}"
         return check
 
     return register

@@ -1,6 +1,7 @@
 """The numbers of a run, beside those that are kept for CALTECH-101.
 
-A number has a name, which is the same in every run, and a meaning, which readers see. No two numbers share one.
+A number has a name, which is the same in every run, and a meaning, which readers see. No two
+numbers share either.
 """
 
 import json
