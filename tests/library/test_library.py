@@ -1556,15 +1556,15 @@ def test_a_person_may_change_actions_and_leave_out_what_need_not_be_there(strang
 
 
 BAD_PLANS = {
-    "empty": (b"", "has no column 'action'"),
+    "empty": (b"", "is empty; write it again"),
     "other": (b"a,b\n1,2\n", "has no column 'action'"),
     "lost a column": (b"action,path,kept,bytes\nmove,a,b,1\n", "has no column 'sha256'"),
     "action": (
         b"action,path,kept,bytes,sha256\ndelete,a,b,1,x\n",
-        "the action of row 2 is 'delete'",
+        "line 2: the action is 'delete'; it has to be one of keep, move, look",
     ),
-    "no path": (b"action,path,kept,bytes,sha256\nmove,,b,1,x\n", "row 2 names no path"),
-    "number": (b"action,path,kept,bytes,sha256\nmove,a,b,many,x\n", "bytes 'many' is no whole"),
+    "no path": (b"action,path,kept,bytes,sha256\nmove,,b,1,x\n", "line 2: names no path"),
+    "number": (b"action,path,kept,bytes,sha256\nmove,a,b,many,x\n", "line 2: bytes 'many' is no whole"),
     "infinite": (b"action,path,kept,bytes,sha256\nmove,a,b,inf,x\n", "bytes 'inf' is no whole"),
     "too large": (
         b"action,path,kept,bytes,sha256\nmove,a,b,99999999999999999999,x\n",
@@ -1587,8 +1587,8 @@ BAD_PLANS = {
         b"action,path,kept,bytes,sha256,difference\nmove,a,b,1,x,little\n",
         "difference 'little' is no number",
     ),
-    "latin": ("action,path,kept,bytes,sha256\nmove,é,b,1,x\n".encode("latin-1"), "is not in UTF-8"),
-    "binary": (bytes(range(256)), "is not in UTF-8"),
+    "latin": ("action,path,kept,bytes,sha256\nmove,é,b,1,x\n".encode("latin-1"), "line 2: is not UTF-8 text"),
+    "binary": (bytes(range(256)), "is not UTF-8 text"),
     "zeros": (b"\0" * 99, "has no column"),
 }
 
@@ -1603,9 +1603,9 @@ def test_a_plan_that_is_none_is_one_sentence(name, tmp_path):
 
 
 def test_a_plan_that_is_not_there_is_one_sentence(tmp_path):
-    with pytest.raises(Problem, match="could not be read"):
+    with pytest.raises(Problem, match="cannot be read"):
         plans.read_plan(tmp_path / "plan.csv")
-    with pytest.raises(Problem, match="could not be read"):
+    with pytest.raises(Problem, match="cannot be read"):
         plans.read_plan(tmp_path)
     with pytest.raises(Problem, match="could not be written"):
         plans.write_plan(tmp_path, pd.DataFrame())
@@ -1835,7 +1835,7 @@ def test_apply_says_what_it_left_alone(twice, tmp_path, capsys):
         ("{empty}", "holds no images"),
         ("{photos} --radius 65", "radius 65"),
         ("{photos} --undo", "is no quarantine folder"),
-        ("{photos} --apply --plan {nowhere}", "could not be read"),
+        ("{photos} --apply --plan {nowhere}", "cannot be read"),
         ("{photos} --apply --quarantine {photos}/cats", "lies inside"),
         ("{photos} --sheet {empty}", "is a folder; name a file in it"),
         ("{photos} --plan {text}/plan.csv", "could not be written"),

@@ -1,8 +1,8 @@
 """Move files out of a folder so that none is lost, and put them back.
 
-Nothing is deleted and nothing is overwritten. Before and after each move a line goes to a journal in the quarantine folder, and
-at every moment in between the file is whole at its old place or at its new one. So a run may end in any way, and the next
-one goes on from there.
+Nothing is deleted and nothing is overwritten. A line goes to a journal in the quarantine folder
+before each move, and another one after it. At every moment in between, the file is whole at its
+old place or at its new one. So a run may end in any way, and the next one goes on from there.
 """
 
 import os
@@ -35,7 +35,7 @@ from helpers.quarantine.journal import (
     read_journal,
 )
 
-# a plan that was carried out, or one that was being written when the run ended
+# A plan that was carried out, or one that was being written when a run ended.
 _PLAN_FILE = re.compile(rf"plan(-\d+)?\.csv|\.plan(-\d+)?\.csv\.[0-9a-f]+{re.escape(PARTIAL)}")
 
 
@@ -45,15 +45,17 @@ def default_quarantine(folder: str | Path) -> Path:
     Parameters
     ----------
     folder : str or Path
+        The photo library. It need not exist.
 
     Returns
     -------
     Path
+        Absolute, without links.
 
     Raises
     ------
     Problem
-        For a whole disk, which has nothing beside it.
+        For a whole disk, since nothing lies beside it.
 
     Examples
     --------
@@ -63,7 +65,8 @@ def default_quarantine(folder: str | Path) -> Path:
     folder = real_path(folder)
     if not folder.name:
         raise Problem(
-            f"{folder}: is a whole disk, so nothing lies beside it; name a quarantine folder on another disk"
+            f"{folder}: is a whole disk, so nothing lies beside it; "
+            "name a quarantine folder on another disk"
         )
     return folder.with_name(f"{folder.name}-quarantine")
 
@@ -73,12 +76,15 @@ def check_place(folder: str | Path, quarantine: str | Path) -> None:
 
     Parameters
     ----------
-    folder, quarantine : str or Path
+    folder : str or Path
+        The photo library.
+    quarantine : str or Path
+        Where its files are to go. It need not exist.
 
     Raises
     ------
     Problem
-        If one of the two lies inside the other, or something else is at that place.
+        If one of the two lies inside the other, or if something else is at that place.
 
     Examples
     --------
@@ -104,41 +110,48 @@ def check_place(folder: str | Path, quarantine: str | Path) -> None:
 def apply(
     folder: str | Path, plan: pd.DataFrame, quarantine: str | Path | None = None
 ) -> pd.DataFrame:
-    """Move the files that a plan says to move into a quarantine folder. After an interruption call it again: it goes on.
+    """Move the files that a plan says to move into quarantine. If it was interrupted, it goes on.
 
-    A file is moved if it is, byte for byte, the one of the plan, and the file that is kept in its place is so too. Otherwise it is left
-    alone, and the table that is returned says why. A person may edit the plan: write ``keep`` for ``move``, or let the file that was to stay and
-    its copy change places.
+    A file moves if two things hold: it is, byte for byte, the file of the plan, and so is the file
+    that is kept in its place. Otherwise it is left alone, and the table says why. A person may
+    edit the plan: write ``keep`` for ``move``, or let the file that stays and its copy change
+    places.
 
     Parameters
     ----------
     folder : str or Path
         The photo library.
     plan : DataFrame
-        From `helpers.library.proposal.propose` or `helpers.quarantine.plans.read_plan`: the columns ``action``, ``path``, ``kept``, ``bytes`` and
-        ``sha256``. The rows of the files that are kept must be in it.
+        From `helpers.library.proposal.propose` or `helpers.quarantine.plans.read_plan`. It needs
+        the columns `helpers.quarantine.plans.NEEDED`, and rows for the files that are kept.
     quarantine : str or Path, optional
-        Where the files go, under the same relative paths; `default_quarantine` if left out. It may be on another disk, but not in
-        the library, and takes the files of one library only. It also holds the journal and, to tell why a file went, the plan:
-        ``plan.csv``, or ``plan-2.csv`` and so on where another plan is there.
+        Where the files go, under the same relative paths; `default_quarantine` if left out. It may
+        be on another disk, but not in the library, and takes the files of one library only.
 
     Returns
     -------
     DataFrame
-        A row for each file to be moved: ``path``, ``outcome`` (``moved`` or ``left alone``) and ``reason``, why it was left alone.
+        A row for each file to be moved: ``path``, ``outcome`` (``moved`` or ``left alone``) and
+        ``reason``, which says why it was left alone.
 
     Raises
     ------
     Problem
-        If there is no such folder, the quarantine is none, belongs to another folder, lies inside the library or cannot be
-        written, or another process is at work.
+        If there is no such folder; if the plan lacks a column; if the quarantine is something
+        else, belongs to another folder, lies inside the library, has no room or cannot be written;
+        or if another process is moving files.
 
     Notes
     -----
-    On one file system a file gets its new name beside the old one (a hard link, which never overwrites), and then loses the old one. Where
-    there are no hard links, and on Windows, it is renamed. To another file system it is copied under a passing name, synchronised,
-    compared by SHA-256 and renamed, and then the original is removed. A file that was written to or replaced meanwhile stays, and
-    what was new in quarantine goes. Times and permissions stay; the journal has them too, for file systems that keep them less exactly.
+    The quarantine also holds the journal, and the plan, which tells why a file went: ``plan.csv``,
+    or ``plan-2.csv`` and so on if another plan is there.
+
+    On one file system a file first gets its new name beside the old one (a hard link, which never
+    overwrites) and then loses the old one. On Windows, and where there are no hard links, it is
+    renamed. To another file system it is copied under a passing name, synchronised, compared by
+    SHA-256 and renamed; then the original is removed. A file that was written to or replaced
+    meanwhile stays, and its copy in quarantine is removed. Times and permissions stay. The journal
+    has them too, since some file systems keep them less exactly.
 
     Examples
     --------
@@ -153,53 +166,43 @@ def apply(
     moves = plan[plan["action"] == "move"]
     outcomes = []
     if len(moves) or os.path.lexists(place):
-        to_move, links, seen = set(moves["path"]), _links(folder), {}
-        staying = [row for row in plan.itertuples() if row.path not in to_move]
-        stays = {row.path: row for row in staying}
-        instead = {row.kept: row for row in reversed(staying) if row.action == "keep"}
+        checks = _Checks(folder, plan)
         with _alone(folder), open_journal(place, folder) as journal:
             journal.recover()
             if len(moves):
                 _check_room(folder, place, moves, journal)
                 _keep_plan(place, plan)
             for row in progress_bar(moves.itertuples(), total=len(moves), title="moving"):
-                reason = ""
-                if not journal.has_moved(row.path):
-                    kept = stays.get(row.kept)
-                    # who was to stay may go for a copy that a person wants to keep, and with it who is the same
-                    other = instead.get(row.kept)
-                    if other and (
-                        row.kept == row.path or (not kept and other.sha256 == row.sha256)
-                    ):
-                        kept = other
-                    with _reason_to_leave() as reasons:
-                        status = _check(folder, row, kept, links, seen)
-                        journal.move("in", row.path, row.sha256, status)
-                    reason = "".join(reasons)
-                outcomes.append((row.path, "left alone" if reason else "moved", reason))
+                with _reason_to_leave() as reasons:
+                    if not journal.has_moved(row.path):
+                        journal.move("in", row.path, row.sha256, checks.status_of(row))
+                outcomes.append((row.path, "left alone" if reasons else "moved", "".join(reasons)))
     return pd.DataFrame(outcomes, columns=["path", "outcome", "reason"], dtype="str")
 
 
 def undo(quarantine: str | Path, folder: str | Path | None = None) -> pd.DataFrame:
-    """Put back all that `apply` moved, byte for byte. After an interruption call it again: it goes on.
+    """Put back all that `apply` moved, byte for byte. If it was interrupted, it goes on.
 
     Parameters
     ----------
     quarantine : str or Path
-        The quarantine folder.
+        The quarantine folder. The journal and the plans stay in it.
     folder : str or Path, optional
-        Where the files go: where they came from, if left out. Name it if the library has been moved since.
+        Where the files go; if left out, where they came from. Name it if the library has been
+        moved since.
 
     Returns
     -------
     DataFrame
-        A row for each file in the quarantine: ``path``, ``outcome`` (``put back`` or ``left alone``) and ``reason``. A file is left alone where
-        something has taken its place, or has changed it. The journal and the plans stay in the quarantine folder.
+        A row for each file in the quarantine: ``path``, ``outcome`` (``put back`` or ``left
+        alone``) and ``reason``. A file is left alone if it has changed, or if something else is at
+        its old place.
 
     Raises
     ------
     Problem
-        If it is no quarantine folder, the library is not there, or another process is at work.
+        If it is no quarantine folder, if the library is not there, or if another process is moving
+        files.
 
     Examples
     --------
@@ -208,35 +211,14 @@ def undo(quarantine: str | Path, folder: str | Path | None = None) -> pd.DataFra
     place = real_path(quarantine)
     if not os.path.isfile(place / JOURNAL):
         raise Problem(
-            f"{quarantine}: is no quarantine folder, since it holds no {JOURNAL}; check the spelling"
+            f"{quarantine}: is no quarantine folder, since it holds no {JOURNAL}; "
+            "check the spelling"
         )
-    try:
-        owner = owner_of(read_journal(place / JOURNAL)[0])
-    except OSError as error:
-        raise Problem(
-            f"{place / JOURNAL}: cannot be read ({error.strerror or error}); ask for permission to read it"
-        ) from error
-    if folder is None and owner is None:
-        raise Problem(
-            f"{place / JOURNAL}: does not tell where the files came from; name the folder"
-        )
-    folder = real_path(folder if folder is not None else owner)
-    if not os.path.isdir(folder):
-        raise Problem(
-            f"{folder}: no such folder; connect its disk, or name where the library is now"
-        )
-    if owner not in (None, str(folder)) and os.path.isdir(owner):
-        raise Problem(f"{place}: holds files of {owner}; name that folder")
-    with suppress(OSError):  # where it may not be listed
-        if not any(folder.iterdir()):
-            raise Problem(
-                f"{folder}: is empty, as is the place of a disk that is not connected; connect it or, if this is the right "
-                "folder, put any file there first"
-            )
+    folder = _library_of(place, folder)
     outcomes = []
     with _alone(folder), open_journal(place) as journal:
         with suppress(OSError):
-            (place / RESERVE).unlink()  # room for the journal, where there is no other left
+            (place / RESERVE).unlink()  # room for the journal, in case no other is left
         journal.folder = folder
         journal.recover()
         inside = sorted(path for path, where in journal.where.items() if where == "in")
@@ -250,9 +232,38 @@ def undo(quarantine: str | Path, folder: str | Path | None = None) -> pd.DataFra
     return pd.DataFrame(outcomes, columns=["path", "outcome", "reason"], dtype="str")
 
 
+def _library_of(place: Path, folder: str | Path | None) -> Path:
+    """The folder that the files of a quarantine go back to."""
+    try:
+        owner = owner_of(read_journal(place / JOURNAL)[0])
+    except OSError as error:
+        raise Problem(
+            f"{place / JOURNAL}: cannot be read ({error.strerror or error}); "
+            "ask for permission to read it"
+        ) from error
+    if folder is None and owner is None:
+        raise Problem(
+            f"{place / JOURNAL}: does not tell where the files came from; name the folder"
+        )
+    folder = real_path(folder if folder is not None else owner)
+    if not os.path.isdir(folder):
+        raise Problem(
+            f"{folder}: no such folder; connect its disk, or name where the library is now"
+        )
+    if owner not in (None, str(folder)) and os.path.isdir(owner):
+        raise Problem(f"{place}: holds files of {owner}; name that folder")
+    with suppress(OSError):  # it may not be listed
+        if not any(folder.iterdir()):
+            raise Problem(
+                f"{folder}: is empty, as is the place of a disk that is not connected; "
+                "connect it or, if this is the right folder, put any file there first"
+            )
+    return folder
+
+
 @contextmanager
 def _reason_to_leave() -> Iterator[list[str]]:
-    """A list that holds the reason, once the block has ended, if there was one."""
+    """A list that holds the reason why a file was left alone, once the block has ended."""
     reasons: list[str] = []
     try:
         yield reasons
@@ -265,11 +276,70 @@ def _reason_to_leave() -> Iterator[list[str]]:
 
 
 def _alone(folder: Path) -> AbstractContextManager[None]:
-    """Keep off other processes that would move files of the same library, to whatever quarantine."""
+    """Keep off other processes that would move files of the same library, to any quarantine."""
     return locked(folder, exclusive(folder / JOURNAL, wait=False))
 
 
 # What is checked before a file is moved
+
+
+class _Checks:
+    """Whether the files of a plan may move: each file, and the one that is kept in its place."""
+
+    def __init__(self, folder: Path, plan: pd.DataFrame) -> None:
+        self.folder, self.links = folder, _links(folder)
+        to_move = set(plan.loc[plan["action"] == "move", "path"])
+        staying = [row for row in plan.itertuples() if row.path not in to_move]
+        self.stays = {row.path: row for row in staying}
+        # Each group's first file that a person wants to keep, by the path that the plan kept.
+        self.instead = {row.kept: row for row in reversed(staying) if row.action == "keep"}
+        self.seen: dict[str, tuple] = {}
+
+    def status_of(self, row: tuple) -> os.stat_result:
+        """The status of a file when it was looked at. Raise the reason why it must not move."""
+        kept = self._kept_for(row)
+        if kept is None or kept.path == row.path:
+            raise LeftAlone(
+                "the plan keeps no file in its place; "
+                "write keep for it, or for the one it is a copy of"
+            )
+        status = self._check_file(row, "")
+        self._check_file(kept, f"{kept.path}, which is kept in its place, ")
+        moved, stays = self.folder / row.path, self.folder / kept.path
+        if link := self.links.get(real_path(moved)):
+            raise LeftAlone(f"a link leads to it: {link.relative_to(self.folder)}")
+        if moved.samefile(stays) and (
+            real_path(moved) == real_path(stays) or moved.stat().st_nlink < 2
+        ):
+            raise LeftAlone(f"it is the very file that is kept, {kept.path}, by another path")
+        return status
+
+    def _kept_for(self, row: tuple) -> tuple | None:
+        """The row of the file that stays for this one.
+
+        It may be a copy that a person wants to keep instead. Then the file that was to stay may
+        go, and so may the files that have the same bytes as that copy.
+        """
+        kept, other = self.stays.get(row.kept), self.instead.get(row.kept)
+        is_same = other and (row.kept == row.path or (not kept and other.sha256 == row.sha256))
+        return other if is_same else kept
+
+    def _check_file(self, row: tuple, which: str) -> os.stat_result:
+        """The status of a file before it was read. Raise if it is not the one of the plan."""
+        check_path(self.folder, row.path)
+        file = self.folder / row.path
+        if not os.path.lexists(file):
+            raise LeftAlone(f"{which}is not there any more; scan again")
+        status = file.lstat()
+        if not stat.S_ISREG(status.st_mode):
+            raise LeftAlone(f"{which}is a link or a folder now; scan again")
+        now = (status.st_ino, status.st_size, status.st_mtime_ns, row.sha256)
+        if self.seen.get(row.path) != now:
+            other_size = pd.notna(row.bytes) and status.st_size != row.bytes
+            if other_size or sha256_of(file) != row.sha256:
+                raise LeftAlone(f"{which}has changed since the plan was made; scan again")
+            self.seen[row.path] = now
+        return status
 
 
 def _links(folder: Path) -> dict[Path, Path]:
@@ -282,46 +352,8 @@ def _links(folder: Path) -> dict[Path, Path]:
     }
 
 
-def _check(
-    folder: Path, row: tuple, kept: tuple | None, links: dict[Path, Path], seen: dict[str, tuple]
-) -> os.stat_result:
-    """The status that a file of the plan had when it was looked at. Raise the reason why it must not be moved, if there is one."""
-    if kept is None or kept.path == row.path:
-        raise LeftAlone(
-            "the plan keeps no file in its place; write keep for it, or for the one it is a copy of"
-        )
-    status = _check_file(folder, row, "", seen)
-    _check_file(folder, kept, f"{kept.path}, which is kept in its place, ", seen)
-    moved, stays = folder / row.path, folder / kept.path
-    if link := links.get(real_path(moved)):
-        raise LeftAlone(f"a link leads to it: {link.relative_to(folder)}")
-    if moved.samefile(stays) and (
-        real_path(moved) == real_path(stays) or moved.stat().st_nlink < 2
-    ):
-        raise LeftAlone(f"it is the very file that is kept, {kept.path}, by another path")
-    return status
-
-
-def _check_file(folder: Path, row: tuple, who: str, seen: dict[str, tuple]) -> os.stat_result:
-    """The status of a file before it was read. Raise the reason why it is not, byte for byte, the one of the plan."""
-    check_path(folder, row.path)
-    file = folder / row.path
-    if not os.path.lexists(file):
-        raise LeftAlone(f"{who}is not there any more; scan again")
-    status = file.lstat()
-    if not stat.S_ISREG(status.st_mode):
-        raise LeftAlone(f"{who}is a link or a folder now; scan again")
-    now = (status.st_ino, status.st_size, status.st_mtime_ns, row.sha256)
-    if seen.get(row.path) != now:
-        other_size = pd.notna(row.bytes) and status.st_size != row.bytes
-        if other_size or sha256_of(file) != row.sha256:
-            raise LeftAlone(f"{who}has changed since the plan was made; scan again")
-        seen[row.path] = now
-    return status
-
-
 def _check_room(folder: Path, place: Path, moves: pd.DataFrame, journal: Journal) -> None:
-    """Raise where files have to be copied to another disk, and it has no room for all."""
+    """Raise if files have to be copied to another disk, and it has no room for all."""
     if folder.stat().st_dev == place.stat().st_dev:
         return
     needed = sum(
@@ -334,8 +366,8 @@ def _check_room(folder: Path, place: Path, moves: pd.DataFrame, journal: Journal
     free = shutil.disk_usage(place).free
     if needed > free:
         raise Problem(
-            f"{place}: has room for {free / 1e6:,.1f} MB, and {needed / 1e6:,.1f} MB are to move there; make room, or name another "
-            "quarantine folder"
+            f"{place}: has room for {free / 1e6:,.1f} MB, and {needed / 1e6:,.1f} MB are to move "
+            "there; make room, or name another quarantine folder"
         )
 
 
@@ -343,7 +375,7 @@ def _check_room(folder: Path, place: Path, moves: pd.DataFrame, journal: Journal
 
 
 def _keep_plan(place: Path, plan: pd.DataFrame) -> None:
-    """Put the plan into quarantine, under a name that is free, unless it is there already."""
+    """Put the plan into quarantine under a free name, unless it is there already."""
     text = plans.as_csv(plan)
     for number in count(1):
         file = place / (f"plan-{number}.csv" if number > 1 else "plan.csv")
@@ -356,7 +388,7 @@ def _keep_plan(place: Path, plan: pd.DataFrame) -> None:
 
 
 def _strangers(place: Path, known: set[str]) -> list[str]:
-    """Files in quarantine that the journal does not know, and that are no plans."""
+    """Files in quarantine that are neither in the journal nor plans."""
     found = {
         (Path(folder) / name).relative_to(place).as_posix()
         for folder, _, names in os.walk(place)

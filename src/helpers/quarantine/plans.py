@@ -1,24 +1,24 @@
-"""A plan to clean a photo library, on paper: as a table for a spreadsheet, as a sentence, and as a page with the pictures.
+"""A plan to clean a photo library, as a table for a spreadsheet and as a sentence.
 
-`helpers.library.proposal.propose` makes a plan, and `helpers.quarantine.moving.apply` carries it out.
+`helpers.library.proposal.propose` makes a plan, `helpers.library.sheet.contact_sheet` shows it, and
+`helpers.quarantine.moving.apply` carries it out.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helpers import Problem
+from helpers.files import tables
 from helpers.files.atomic import write_text
 
 if TYPE_CHECKING:  # workers do without it and start sooner
     import pandas as pd
 
-#: The columns of the plan that `helpers.library.proposal.propose` makes, with their types.
+#: The columns of a plan that `helpers.library.proposal.propose` makes, with their types.
 PLAN = {
     "group": "Int64",
     "action": "str",
@@ -35,28 +35,33 @@ PLAN = {
     "sha256": "str",
     "reason": "str",
 }
-#: Those without which it cannot be carried out.
+#: The columns without which a plan cannot be carried out.
 NEEDED = ("action", "path", "kept", "bytes", "sha256")
 #: What a plan can say about a file.
 ACTIONS = ("keep", "move", "look")
-#: A whole number as programs write it; a comma is that of a fraction only where an exponent follows.
+# A whole number as programs write it. A comma begins a fraction only if an exponent follows.
 _WHOLE = re.compile(r"-?[0-9]+(\.0)?|-?[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+")
 
 
 def write_plan(path: str | Path, plan: pd.DataFrame) -> None:
-    """Write a plan as CSV that spreadsheets open well: UTF-8 with a byte order mark, all texts in quotes.
+    """Write a plan as CSV that spreadsheets open well.
 
     Parameters
     ----------
     path : str or Path
-        An older file is replaced in one step.
+        The file; an older one is replaced in one step.
     plan : DataFrame
         From `helpers.library.proposal.propose`.
 
     Raises
     ------
     Problem
-        Where it cannot be written.
+        If it cannot be written.
+
+    Notes
+    -----
+    The file is UTF-8 with a byte order mark, and all texts stand in quotes. A path that a
+    spreadsheet would run as a formula has a ``'`` in front, which `read_plan` takes back.
 
     Examples
     --------
@@ -66,23 +71,27 @@ def write_plan(path: str | Path, plan: pd.DataFrame) -> None:
 
 
 def as_csv(plan: pd.DataFrame) -> str:
-    """The text of a plan's file: see `write_plan`.
+    """The text of a plan's file; see `write_plan`.
 
     Parameters
     ----------
     plan : DataFrame
+        With columns of any names.
 
     Returns
     -------
     str
+        It begins with the byte order mark.
 
     Examples
     --------
     >>> import pandas as pd
-    >>> as_csv(pd.DataFrame({"path": ["a.jpg"], "bytes": [10]}))
-    '\\ufeff"path","bytes"\\n"a.jpg",10\\n'
+    >>> as_csv(pd.DataFrame({"path": ["=a.jpg"], "bytes": [10]}))
+    '\\ufeff"path","bytes"\\n"\\'=a.jpg",10\\n'
     """
-    return "\ufeff" + plan.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    values = plan.astype(object).where(plan.notna(), None)
+    rows = values.itertuples(index=False, name=None)
+    return tables.as_csv(list(plan.columns), rows, byte_order_mark=True)
 
 
 def read_plan(path: str | Path) -> pd.DataFrame:
@@ -91,18 +100,20 @@ def read_plan(path: str | Path) -> pd.DataFrame:
     Parameters
     ----------
     path : str or Path
-        CSV in UTF-8; with commas, semicolons or tabs, and line ends of Windows or of Unix.
+        A CSV file, in one of the forms that `helpers.files.tables.read_csv` knows.
 
     Returns
     -------
     DataFrame
-        The columns of `PLAN`; what a row does not say is missing. Spreadsheets may have shortened the times, which is no
-        matter: whether a file is the one of the plan is told by its SHA-256.
+        In the columns and types of `PLAN`. A value that a row does not have is missing. Times may
+        have been shortened by a spreadsheet, which does no harm: the SHA-256 tells whether a file
+        is the one of the plan.
 
     Raises
     ------
     Problem
-        If it cannot be read, lacks a column that is needed to carry it out, or an action is none of `ACTIONS`.
+        If the file cannot be read, if it lacks one of the columns `NEEDED`, if an action is none
+        of `ACTIONS`, if a path is missing, or if a number is none.
 
     Examples
     --------
@@ -110,43 +121,36 @@ def read_plan(path: str | Path) -> pd.DataFrame:
     """
     import pandas as pd
 
-    try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise Problem(
-            f"{path}: could not be read ({error.strerror}); write a plan first"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise Problem(f"{path}: is not in UTF-8; save it as CSV UTF-8") from error
-    separator = max(",;\t", key=text.partition("\n")[0].count)
-    try:
-        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
-        rows, columns = list(reader), reader.fieldnames or ()
-    except csv.Error as error:
-        raise Problem(f"{path}: is no CSV ({error}); write the plan again") from error
+    columns, lines = tables.read_csv(path)
     if missing := [name for name in NEEDED if name not in columns]:
         raise Problem(f"{path}: has no column {missing[0]!r}; write the plan again")
-    for number, row in enumerate(rows, start=2):  # in a spreadsheet the first row has the names
-        row["action"] = (row["action"] or "").strip().lower()
-        if not any(row.values()):
-            continue
-        if row["action"] not in ACTIONS:
-            raise Problem(
-                f"{path}: the action of row {number} is {row['action']!r}; it is one of {', '.join(ACTIONS)}"
-            )
-        if not row["path"]:
-            raise Problem(f"{path}: row {number} names no path; write the plan again")
-    rows = [row for row in rows if any(row.values())]
-    values = {name: [row.get(name) or "" for row in rows] for name in PLAN}
-    for name, kind in PLAN.items():
-        if kind != "str":
-            values[name] = [_number(path, name, value, kind) for value in values[name]]
+    rows = []
+    for number, cells in lines:
+        row = {**dict.fromkeys(PLAN, ""), **dict(zip(columns, cells, strict=False))}
+        row["action"] = row["action"].strip().lower()
+        if any(row.values()):
+            rows.append(_checked(row, f"{path}: line {number}"))
+    values = {name: [row[name] for row in rows] for name in PLAN}
     if "group" not in columns:
-        values["group"] = pd.factorize(pd.Series(values["kept"]))[0] + 1
+        values["group"] = pd.factorize(pd.Series(values["kept"], dtype="str"))[0] + 1
     return pd.DataFrame({name: pd.array(values[name], dtype=kind) for name, kind in PLAN.items()})
 
 
-def _number(path: str | Path, name: str, value: str, kind: str) -> int | float | None:
+def _checked(row: dict[str, str], where: str) -> dict[str, str | int | float | None]:
+    """The row with its numbers as numbers."""
+    if row["action"] not in ACTIONS:
+        raise Problem(
+            f"{where}: the action is {row['action']!r}; it has to be one of {', '.join(ACTIONS)}"
+        )
+    if not row["path"]:
+        raise Problem(f"{where}: names no path; write the plan again")
+    return {
+        name: row[name] if kind == "str" else _number(where, name, row[name], kind)
+        for name, kind in PLAN.items()
+    }
+
+
+def _number(where: str, name: str, value: str, kind: str) -> int | float | None:
     value = value.strip()
     if not value:
         return None
@@ -157,7 +161,7 @@ def _number(path: str | Path, name: str, value: str, kind: str) -> int | float |
         if _WHOLE.fullmatch(value) and whole == int(whole) and abs(whole) < 2**63:
             return int(whole)
     what = "is no number" if kind == "Float64" else "is no whole number, written without separators"
-    raise Problem(f"{path}: {name} {value!r} {what}; write the plan again")
+    raise Problem(f"{where}: {name} {value!r} {what}; write the plan again")
 
 
 def summary(plan: pd.DataFrame) -> str:
@@ -171,11 +175,13 @@ def summary(plan: pd.DataFrame) -> str:
     Returns
     -------
     str
+        How many files are to move, how many bytes they have, and how many are to be looked at.
 
     Examples
     --------
     >>> import pandas as pd
-    >>> summary(pd.DataFrame({"action": ["keep", "move"], "kind": ["best", "exact copy"], "bytes": [10, 10]}))
+    >>> plan = {"action": ["keep", "move"], "kind": ["best", "exact copy"], "bytes": [10, 10]}
+    >>> summary(pd.DataFrame(plan))
     'To move: 1 exact copies and 0 near copies, 0.0 MB. To look at: 0 look-alikes.'
     """
     moves = plan[plan["action"] == "move"]
@@ -185,4 +191,5 @@ def summary(plan: pd.DataFrame) -> str:
     copies = f"{exact:,} exact copies and {near:,} near copies"
     if other := len(moves) - exact - near:  # a person edited the plan
         copies += f" and {other:,} other files"
-    return f"To move: {copies}, {megabytes:,.1f} MB. To look at: {(plan['action'] == 'look').sum():,} look-alikes."
+    looks = (plan["action"] == "look").sum()
+    return f"To move: {copies}, {megabytes:,.1f} MB. To look at: {looks:,} look-alikes."
