@@ -3,14 +3,11 @@
 import errno
 import hashlib
 import json
-import multiprocessing
 import os
 import random
 import re
 import shutil
 import stat
-import sys
-import time
 from collections import Counter
 from contextlib import contextmanager, nullcontext, suppress
 from itertools import count
@@ -21,6 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from filelock import FileLock
+from kills import DIED, count_moments, die_before, exit_code, kill_at
 
 from helpers import Problem
 from helpers.files.atomic import exclusive
@@ -30,14 +28,6 @@ from helpers.quarantine.moving import apply, undo
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="Windows does this otherwise")
 
-# A server that has imported everything once makes a new process in a few hundredths of a second.
-context = multiprocessing.get_context(
-    "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-)
-if context.get_start_method() == "forkserver":
-    context.set_forkserver_preload(["helpers.quarantine.moving", "pytest"])
-
-DIED = 99
 COLUMNS = ["action", "path", "kept", "bytes", "sha256"]
 
 
@@ -1075,21 +1065,6 @@ def test_each_move_is_announced_before_and_confirmed_after(library, place, plan)
 # Killed
 
 
-def start(function, *arguments):
-    """A process that has begun to work when this returns."""
-    here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_announce, args=(there, function, arguments))
-    process.start()
-    there.close()
-    here.recv()
-    return process
-
-
-def _announce(there, function, arguments):
-    there.send("ready")
-    function(*arguments)
-
-
 def work(job, way, place):
     folder, aside = place / "photos", place / "aside"
     plan = pd.read_pickle(place / "plan.pickle")
@@ -1098,32 +1073,18 @@ def work(job, way, place):
 
 
 def work_until(operation, job, way, place):
-    """Work, and die just before file operation number `operation`, as if by a power cut: nothing is cleaned up."""
-    seen = count(1)
-    events = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.chmod", "os.utime"}
-
-    def hook(event, details):
-        writes = (
-            event == "open"
-            and isinstance(details[2], int)
-            and details[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
-        )
-        if (writes or event in events) and next(seen) == operation:
-            os._exit(DIED)
+    """Work, and die just before that file operation; before half a line in the journal, and after it, too."""
+    step = die_before(operation)
 
     def line(write):
         def written(self, *words):
-            if next(seen) == operation:
-                os._exit(DIED)
-            if next(seen) == operation:  # half a line
-                self.file.write(json.dumps(words).encode()[:10])
-                os._exit(DIED)
+            step()
+            step(lambda: self.file.write(json.dumps(words).encode()[:10]))
             write(self, *words)
 
         return written
 
     with mock.patch.object(journal.Journal, "write", line(journal.Journal.write)):
-        sys.addaudithook(hook)
         work(job, way, place)
 
 
@@ -1150,8 +1111,8 @@ def copy_of(template, target):
 def check_that_nothing_is_lost_and_all_can_go_on(job, way, place, plan, before, then):
     folder, aside = place / "photos", place / "aside"
     assert accounted(folder, aside) == Counter(before)
-    if then == "undo" and not (aside / JOURNAL).is_file():
-        return  # it died before there was one
+    if then == "undo" and not journal.owner_of(journal.read_journal(aside / JOURNAL)[0]):
+        return  # it died before the journal told where the files came from
     work(then, way, place)
     stay, go = split(before, plan)
     assert (state(folder), state(aside)) == ((stay, go) if then == "apply" else (before, {}))
@@ -1160,23 +1121,14 @@ def check_that_nothing_is_lost_and_all_can_go_on(job, way, place, plan, before, 
 @pytest.mark.parametrize(("job", "way"), [("apply", "here"), ("apply", "there"), ("undo", "there")])
 def test_killed_at_twenty_random_moments(job, way, tmp_path):
     template = tmp_path / "template"
-    plan, before = prepare(job, way, template, groups=16, copies=3)
+    plan, before = prepare(job, way, template, groups=8, copies=3)
     copy_of(template, tmp_path / "done")
-    process = start(work, job, way, tmp_path / "done")
-    begin = time.monotonic()
-    process.join()
-    duration = time.monotonic() - begin
-    assert process.exitcode == 0
+    moments = count_moments(work, job, way, tmp_path / "done")
     rng, killed = random.Random(f"{job} {way}"), 0
     for trial in range(100):
         place = tmp_path / str(trial)
         copy_of(template, place)
-        process = start(work, job, way, place)
-        time.sleep(rng.uniform(0, duration))
-        process.kill()
-        process.join()
-        killed += process.exitcode != 0
-        duration *= 1 if process.exitcode else 0.8  # the machine was busier when it was measured
+        killed += kill_at(rng.randint(1, moments), work, job, way, place) != 0
         then = rng.choice(["apply", "undo"])
         check_that_nothing_is_lost_and_all_can_go_on(job, way, place, plan, before, then)
         shutil.rmtree(place)
@@ -1201,11 +1153,10 @@ def test_dying_before_every_single_file_operation(job, way, tmp_path):
     for operation in count(1):
         place = tmp_path / str(operation)
         copy_of(template, place)
-        process = start(work_until, operation, job, way, place)
-        process.join()
-        if process.exitcode == 0:
+        code = exit_code(work_until, operation, job, way, place)
+        if code == 0:
             break
-        assert process.exitcode == DIED
+        assert code == DIED
         again = tmp_path / f"{operation} again"
         copy_of(place, again)
         check_that_nothing_is_lost_and_all_can_go_on(job, way, place, plan, before, job)
@@ -1225,9 +1176,7 @@ def test_dying_again_and_again(tmp_path):
         job = rng.choice(["apply", "apply", "undo"])
         if job == "undo" and not (place / "aside" / JOURNAL).is_file():
             continue
-        process = start(work_until, rng.randrange(1, 30), job, "there", place)
-        process.join()
-        assert process.exitcode in (0, DIED)
+        assert exit_code(work_until, rng.randrange(1, 30), job, "there", place) in (0, DIED)
         assert accounted(place / "photos", place / "aside") == Counter(before)
     check_that_nothing_is_lost_and_all_can_go_on("apply", "there", place, plan, before, "undo")
 

@@ -8,29 +8,30 @@ import stat
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from filelock import FileLock
 
 from helpers import Problem
-from helpers.files.atomic import give_name, write_problem
+from helpers.files.atomic import exclusive, give_name, write_problem
 from helpers.files.places import real_path, sha256_of
 
-#: The names, in the quarantine folder, of the journal, of the lock on it, and of room that is held for it.
+#: The names, in the quarantine folder, of the journal and of the lock on it.
 JOURNAL, LOCK = "quarantine-journal.txt", "quarantine-journal.lock"
+#: The name of a file that holds room for the journal: see `open_journal`.
 RESERVE = "quarantine-journal.reserve"
 
-_RESERVED = 2**16  # bytes
+_RESERVED_BYTES = 2**16
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 class LeftAlone(Exception):
-    """Why a file is left alone."""
+    """Why a file is left alone. The text goes on after the file's path."""
 
 
 @contextmanager
-def locked(folder: Path, lock: AbstractContextManager) -> Iterator[None]:
-    """Hold a lock, which does not wait."""
+def _locked(folder: Path, lock: AbstractContextManager) -> Iterator[None]:
+    """Hold a lock that raises `TimeoutError` if another process holds it."""
     with ExitStack() as held:
         try:
             held.enter_context(lock)
@@ -45,7 +46,7 @@ def locked(folder: Path, lock: AbstractContextManager) -> Iterator[None]:
 
 @contextmanager
 def _lock_of_place(place: Path) -> Iterator[None]:
-    """The lock that lies in a quarantine; none where its disk has no locks, as some network drives: then that of `_alone` has to do."""
+    """The lock that lies in a quarantine; none if its disk has no locks, as some network drives."""
     lock = FileLock(place / LOCK, mode=0o666, blocking=False, fallback_to_soft=False)
     with ExitStack() as held:
         try:
@@ -57,7 +58,24 @@ def _lock_of_place(place: Path) -> Iterator[None]:
 
 
 def check_path(root: Path, path: str) -> None:
-    """Raise if a path leads out of the folder it is relative to: by itself, or over a link."""
+    """Make sure that a path does not lead out of the folder that it is relative to.
+
+    Parameters
+    ----------
+    root : Path
+        The folder, without links.
+    path : str
+        The path of a file in it, with ``/``.
+
+    Raises
+    ------
+    LeftAlone
+        If it leads out, by itself or over a link, or is not written plainly.
+
+    Examples
+    --------
+    >>> check_path(Path.cwd(), "cats/a.jpg")
+    """
     plain = isinstance(path, str) and path and "\0" not in path and str(PurePosixPath(path)) == path
     leads_out = not plain or path.startswith("/") or ".." in path.split("/")
     if leads_out or (os.name == "nt" and set(path) & set("\\:")):
@@ -78,17 +96,46 @@ class _About(NamedTuple):
 
 
 class Journal:
-    """What was begun and what was done. A line each, in JSON:
+    """What was begun and what was done; `open_journal` makes one.
 
-    ``["folder", path]`` once; before a move ``["begin", where, path, sha256, mode, modified]``; after it, or once it has failed,
-    ``["is", where, path]``. `where` is "in" for quarantine, "out" for the library.
+    The file has a line for each event, in JSON:
+
+    - ``["folder", path]``: once, the library that the files come from;
+    - ``["begin", where, path, sha256, mode, modified]``: before a move;
+    - ``["is", where, path]``: after a move, or once it has failed.
+
+    ``where`` is "in" for the quarantine and "out" for the library.
+
+    Parameters
+    ----------
+    place : Path
+        The quarantine folder.
+    folder : Path
+        The library.
+    lines : list of list
+        What the file holds: see `read_journal`.
+    whole : bool
+        Whether the last line of the file is whole.
+    file : binary file
+        The journal itself, open for appending, without a buffer.
+
+    Attributes
+    ----------
+    where : dict
+        Path -> "in" or "out".
+    about : dict
+        Path -> SHA-256, permissions and time of the file when it was moved into quarantine.
+    begun : dict
+        Path -> where a file was to go whose move was begun and not ended.
     """
 
-    def __init__(self, place: Path, folder: Path | None, lines: list[list], whole: bool) -> None:
-        self.place, self.folder, self.whole = place, folder, whole
+    def __init__(
+        self, place: Path, folder: Path, lines: list[list], whole: bool, file: BinaryIO
+    ) -> None:
+        self.place, self.folder, self.whole, self.file = place, folder, whole, file
         self.where: dict[str, str] = {}
         self.about: dict[str, _About] = {}
-        self.begun: dict[str, str] = {}  # path -> where it was to go
+        self.begun: dict[str, str] = {}
         for word, where, path, *about in (line for line in lines if line[0] != "folder"):
             if word == "begin":
                 self.begun[path], self.about[path] = where, _About(*about)
@@ -97,6 +144,18 @@ class Journal:
                 self.begun.pop(path, None)
 
     def write(self, *words: str | int) -> None:
+        """Write a line, and wait until the disk has it.
+
+        Parameters
+        ----------
+        *words
+            What the line holds.
+
+        Raises
+        ------
+        Problem
+            If it cannot be written.
+        """
         line = json.dumps(words).encode() + b"\n"
         if not self.whole:  # the last line was never finished
             line = b"\n" + line
@@ -119,14 +178,46 @@ class Journal:
         return (library, quarantine) if where == "in" else (quarantine, library)
 
     def has_moved(self, path: str) -> bool:
-        """Whether a file is in quarantine, and nothing has come to its old place."""
+        """Whether a file is in quarantine, and nothing has come to its old place.
+
+        Parameters
+        ----------
+        path : str
+            Relative to the library.
+
+        Returns
+        -------
+        bool
+            What the journal says, checked against what is there.
+        """
         if self.where.get(path) != "in":
             return False
         source, target = self._from_to("in", path)
         return os.path.lexists(target) and not os.path.lexists(source)
 
     def move(self, where: str, path: str, sha256: str, seen: os.stat_result | None = None) -> None:
-        """Move a file into quarantine, as it was when it was seen, or out of it. Raise the reason why it is left alone."""
+        """Move a file into quarantine or out of it.
+
+        Parameters
+        ----------
+        where : str
+            "in" or "out".
+        path : str
+            Relative to the library.
+        sha256 : str
+            Of the file's content.
+        seen : os.stat_result, optional
+            The status of the file when it was compared with the plan. It is needed for "in".
+
+        Raises
+        ------
+        LeftAlone
+            If the file has changed, if something is at its new place, or if the path leads out.
+        OSError
+            If the operating system refuses.
+        Problem
+            If the journal cannot be written.
+        """
         source, target = self._from_to(where, path)
         check_path(self.place if where == "in" else self.folder, path)
         if os.path.lexists(target):
@@ -150,9 +241,9 @@ class Journal:
         self._is(where, path)
 
     def recover(self) -> None:
-        """Find out what became of the moves that were begun."""
+        """Find out what became of the moves that were begun, and complete or take back each."""
         for path in list(self.begun):
-            with suppress(LeftAlone, OSError):  # it stays begun, and is left alone
+            with suppress(LeftAlone, OSError):  # the move stays begun, and the file is left alone
                 check_path(self.folder, path)
                 check_path(self.place, path)
                 self._find(path)
@@ -164,61 +255,113 @@ class Journal:
         _passing(target, sha256).unlink(missing_ok=True)
         if os.path.lexists(source) and os.path.lexists(target):
             if source.samefile(target):
-                if source.stat().st_nlink > 1:  # it has its new name, and the old one too
+                if source.stat().st_nlink > 1:  # the file has its new name, and the old one too
                     target.unlink()
                 where = back
-            elif sha256_of(target) != sha256:  # never came there
+            elif sha256_of(target) != sha256:  # something else is at the new place
                 where = back
-            elif sha256_of(source) == sha256:  # copied, and not yet removed
+            elif sha256_of(source) == sha256:  # the file was copied, and not yet removed
                 _remove(target)
                 where = back
-            # else it is there, and something new has come to its old place
+            # Otherwise it has moved, and something new has come to its old place.
         elif os.path.lexists(source):
             where = back
         self._is(where, path)
 
 
 @contextmanager
-def open_journal(place: Path, folder: Path | None = None) -> Iterator[Journal]:
-    """The journal of a quarantine folder, which is made for `folder` if it is not there.
+def open_journal(place: Path, folder: Path, *, begin: bool) -> Iterator[Journal]:
+    """The journal of a quarantine folder, for one process at a time.
 
-    The lock on it lies with the files that it guards, so that it keeps off other computers and containers too.
+    Two locks keep off other processes. One goes by the library, whatever the quarantine is. The
+    other one lies in the quarantine, so that it keeps off other computers and containers too.
+
+    Parameters
+    ----------
+    place : Path
+        The quarantine folder; it is made if it is not there.
+    folder : Path
+        The library.
+    begin : bool
+        Whether files are to come here. If so, the journal says from where, and a little room is
+        held for it; if not, this room is given back, in case that the disk has no other left.
+
+    Yields
+    ------
+    Journal
+        With what it holds already.
+
+    Raises
+    ------
+    Problem
+        If it cannot be written, if files are to come and those of another library are here, or if
+        another process is moving files.
+
+    Examples
+    --------
+    >>> place = Path("photos-quarantine")
+    >>> with open_journal(place, Path("photos"), begin=False) as journal:  # doctest: +SKIP
+    ...     journal.recover()
     """
-    file = place / JOURNAL
-    try:
-        _make_folders(place)
-    except OSError as error:
-        raise write_problem(file, error) from error
-    with locked(place, _lock_of_place(place)):
+    path = place / JOURNAL
+    with ExitStack() as held:
+        held.enter_context(_locked(folder, exclusive(folder / JOURNAL, wait=False)))
         try:
-            lines, whole = read_journal(file)
+            _make_folders(place)
+            held.enter_context(_locked(place, _lock_of_place(place)))
+            lines, whole = read_journal(path)
             owner = owner_of(lines)
-            if folder and owner not in (None, str(folder)):
+            if begin and owner not in (None, str(folder)):
                 raise Problem(f"{place}: holds files of {owner}; choose another folder")
-            journal = Journal(place, folder, lines, whole)
-            journal.file = file.open("ab", buffering=0)
+            file = held.enter_context(path.open("ab", buffering=0))
         except OSError as error:
-            raise write_problem(file, error) from error
-        with journal.file:
-            if folder:
-                _hold_room(place / RESERVE)
-            if folder and owner is None:
-                journal.write("folder", str(folder))
-                _synchronise(place)
-            yield journal
+            raise write_problem(path, error) from error
+        journal = Journal(place, folder, lines, whole, file)
+        if begin:
+            _hold_room(place / RESERVE)
+        else:
+            with suppress(OSError):
+                (place / RESERVE).unlink()
+        if begin and owner is None:
+            journal.write("folder", str(folder))
+            _synchronise(place)
+        yield journal
 
 
 def _hold_room(reserve: Path) -> None:
-    """Take up a little room, which `undo` gives back: on a disk that is full it too has to write in the journal."""
+    """Take up a little room, for the journal of a disk that will be full."""
     try:
-        if not os.path.isfile(reserve) or reserve.stat().st_size < _RESERVED:
-            reserve.write_bytes(os.urandom(_RESERVED))
+        if not os.path.isfile(reserve) or reserve.stat().st_size < _RESERVED_BYTES:
+            reserve.write_bytes(os.urandom(_RESERVED_BYTES))
     except OSError as error:
         raise write_problem(reserve, error) from error
 
 
 def read_journal(file: Path) -> tuple[list[list], bool]:
-    """The journal's lines, and whether the last one is whole. A broken one counts for nothing: what it tells was not begun."""
+    """What a journal holds.
+
+    Parameters
+    ----------
+    file : Path
+        The journal; it need not be there.
+
+    Returns
+    -------
+    lines : list of list
+        The words of each line. A broken line is left out: what it tells was not begun.
+    whole : bool
+        Whether the last line is whole.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+
+    Examples
+    --------
+    >>> read_journal(Path("no such file"))
+    ([], True)
+    """
     content = file.read_bytes() if os.path.isfile(file) else b""
     lines = []
     for line in content.split(b"\n"):
@@ -231,6 +374,23 @@ def read_journal(file: Path) -> tuple[list[list], bool]:
 
 
 def owner_of(lines: list[list]) -> str | None:
+    """The library that the files of a quarantine come from.
+
+    Parameters
+    ----------
+    lines : list of list
+        From `read_journal`.
+
+    Returns
+    -------
+    str or None
+        Its folder; None if the journal does not tell.
+
+    Examples
+    --------
+    >>> owner_of([["folder", "/photos"], ["is", "in", "a.jpg"]])
+    '/photos'
+    """
     return next((line[1] for line in lines if line[0] == "folder"), None)
 
 
@@ -240,9 +400,10 @@ def owner_of(lines: list[list]) -> str | None:
 def _move(source: Path, target: Path, about: _About, seen: os.stat_result) -> None:
     """Move the file that was seen, or raise if somebody has written to it or replaced it since.
 
-    No system removes a name only if it is still that of a certain file. So a moment is left, between the last look and the
-    removal, in which a new file at the old place would be lost and, where the file goes to another disk, also what is then
-    written to it. On one disk such writes go along with the file.
+    No system removes a name only if it is still the name of a certain file. So a moment is left,
+    between the last look and the removal. A new file that comes to the old place in this moment is
+    lost. If the file goes to another disk, so is what is written to it in this moment; on one disk
+    it goes along with the file.
     """
     _check_seen(source, seen)
     try:
@@ -266,7 +427,7 @@ def _check_seen(file: Path, seen: os.stat_result) -> None:
 
 
 def _drop(source: Path, target: Path, about: _About) -> None:
-    """Remove what was to go, where something new is at its old place. (Two names of one file are for `Journal._find`.)"""
+    """Remove the copy of a replaced file. If both names are one file, `Journal._find` does it."""
     if not source.samefile(target) and sha256_of(target) == about.sha256:
         _remove(target)
 
@@ -291,9 +452,8 @@ def _copy_over(source: Path, target: Path, about: _About, seen: os.stat_result) 
             os.fsync(new.fileno())
         if sha256_of(passing) != about.sha256:
             raise OSError(errno.EIO, "its copy differs from it")
-        with suppress(
-            OSError, AttributeError
-        ):  # only root may give files away; Windows has no such thing
+        # Only root may give files away, and Windows has no such thing.
+        with suppress(OSError, AttributeError):
             os.chown(passing, seen.st_uid, seen.st_gid)
         with suppress(OSError):  # some file systems keep less
             shutil.copystat(source, passing)
@@ -312,7 +472,7 @@ def _copy_over(source: Path, target: Path, about: _About, seen: os.stat_result) 
 
 
 def _remove(file: Path) -> None:
-    """Remove a file of which there is another copy, also where Windows calls it read-only."""
+    """Remove a file that has another copy, even if Windows calls it read-only."""
     if os.name == "nt":
         file.chmod(stat.S_IWRITE)
     file.unlink()
@@ -331,7 +491,7 @@ def _make_folders(folder: Path) -> None:
 
 
 def _synchronise(folder: Path) -> None:
-    """Make the names in a folder outlast a power cut, where the operating system offers that."""
+    """Make the names in a folder outlast a power cut, if the operating system offers that."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

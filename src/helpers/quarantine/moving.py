@@ -10,14 +10,14 @@ import re
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
 import pandas as pd
 
 from helpers import Problem
-from helpers.files.atomic import PARTIAL, exclusive, write_text
+from helpers.files.atomic import PARTIAL, write_text
 from helpers.files.parallel import progress_bar
 from helpers.files.places import real_path, sha256_of
 from helpers.images.folders import check_folder
@@ -29,7 +29,6 @@ from helpers.quarantine.journal import (
     Journal,
     LeftAlone,
     check_path,
-    locked,
     open_journal,
     owner_of,
     read_journal,
@@ -167,7 +166,7 @@ def apply(
     outcomes = []
     if len(moves) or os.path.lexists(place):
         checks = _Checks(folder, plan)
-        with _alone(folder), open_journal(place, folder) as journal:
+        with open_journal(place, folder, begin=True) as journal:
             journal.recover()
             if len(moves):
                 _check_room(folder, place, moves, journal)
@@ -216,10 +215,7 @@ def undo(quarantine: str | Path, folder: str | Path | None = None) -> pd.DataFra
         )
     folder = _library_of(place, folder)
     outcomes = []
-    with _alone(folder), open_journal(place) as journal:
-        with suppress(OSError):
-            (place / RESERVE).unlink()  # room for the journal, in case no other is left
-        journal.folder = folder
+    with open_journal(place, folder, begin=False) as journal:
         journal.recover()
         inside = sorted(path for path, where in journal.where.items() if where == "in")
         for path in progress_bar(inside, total=len(inside), title="putting back"):
@@ -273,11 +269,6 @@ def _reason_to_leave() -> Iterator[list[str]]:
         reasons.append("is not there any more; scan again")
     except OSError as error:
         reasons.append(f"could not be moved ({error.strerror or error})")
-
-
-def _alone(folder: Path) -> AbstractContextManager[None]:
-    """Keep off other processes that would move files of the same library, to any quarantine."""
-    return locked(folder, exclusive(folder / JOURNAL, wait=False))
 
 
 # What is checked before a file is moved
