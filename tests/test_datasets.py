@@ -129,6 +129,50 @@ def everything_in(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
 
 
+# Every dataset that has a name
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    def forbidden(*arguments):
+        raise OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH))
+
+    monkeypatch.setattr(socket.socket, "connect", forbidden)
+    monkeypatch.setattr(socket, "getaddrinfo", forbidden)
+
+
+@pytest.mark.parametrize("name", datasets.DATASETS)
+def test_a_dataset_is_there_without_a_network_or_says_what_to_do(name, no_network, data_folder):
+    try:
+        dataset = datasets.DATASETS[name].give()
+    except Problem as problem:
+        assert "\n" not in str(problem) and "; " in str(problem)
+        assert not everything_in(data_folder), "nothing half-finished is left"
+    else:
+        check_dataset(dataset, name)
+
+
+@pytest.mark.parametrize("name", datasets.DATASETS)
+def test_a_chapter_goes_on_with_every_dataset_also_without_a_network(name, no_network):
+    sentences = []
+    dataset = datasets.load(name, show=sentences.append)
+    assert dataset.name in (name, "sample")
+    stands_in = f"{name.upper()} IS NOT HERE, THE SAMPLE STANDS IN. "
+    assert (dataset.name != name) == sentences[0].startswith(stands_in)
+    assert sentences[-1] == str(dataset)
+
+
+def check_dataset(dataset, name):
+    """What each dataset keeps; a test of a new one, with files that the test made, ends with this."""
+    assert dataset.name == name == name.strip().lower()
+    assert len(datasets.DATASETS[name].needs) > 5
+    assert dataset.root == places.data_folder() / name
+    assert dataset.images == sorted(set(dataset.images)) != []
+    assert all((dataset.root / path).is_file() and "\\" not in path for path in dataset.images)
+    assert dataset.credit.strip()
+    assert datasets.DATASETS[name].give() == dataset, "the second time it is as the first time"
+
+
 # The sample
 
 
@@ -148,15 +192,6 @@ def test_the_sample_is_the_same_when_it_is_made_again(tmp_path, monkeypatch):
         }
 
     assert made_in(tmp_path / "first") == made_in(tmp_path / "second")
-
-
-def test_the_sample_needs_no_network(monkeypatch):
-    def forbidden(*arguments):
-        raise AssertionError("the sample reached for the network")
-
-    monkeypatch.setattr(socket.socket, "connect", forbidden)
-    monkeypatch.setattr(socket, "getaddrinfo", forbidden)
-    assert len(datasets.sample().images) == 101
 
 
 def test_the_licences_lie_beside_the_images(sample):
@@ -270,7 +305,9 @@ def test_a_mirror_is_accepted_by_the_official_checksum(archive, monkeypatch):
     )
     monkeypatch.setattr(datasets, "CALTECH_101_IMAGES", len(IMAGES))
     monkeypatch.setenv("CALTECH_101_MIRROR", str(archive))
-    assert datasets.caltech_101().images == sorted(IMAGES)
+    dataset = datasets.caltech_101()
+    assert dataset.images == sorted(IMAGES)
+    check_dataset(dataset, "caltech-101")
 
 
 @pytest.mark.parametrize("name", ["my copy.zip", "50%20off.zip", "Ünïcödé 图像.zip"])

@@ -1,8 +1,10 @@
 """Where the images come from: CALTECH-101, the embedded sample, or a folder of your own.
 
-CALTECH-101 is 137 MB, by Li, Andreeto, Ranzato and Perona (CaltechDATA, doi 10.22002/D1.20086, CC BY 4.0). It is fetched
-once, unpacked once and verified. Where it cannot be had, `load` says so and hands out the sample: the photographs that
-scikit-image carries inside its package.
+CALTECH-101 is 137 MB, by Li, Andreeto, Ranzato and Perona (CaltechDATA, doi 10.22002/D1.20086,
+CC BY 4.0). It is fetched once, unpacked once and verified. Where it cannot be had, `load` says so
+and gives the sample: the photographs that scikit-image carries inside its package.
+
+`DATASETS`, at the end, lists the datasets that have a name.
 """
 
 import hashlib
@@ -30,7 +32,8 @@ from helpers.images.folders import find_images
 #: The official archive.
 CALTECH_101_URL = "https://data.caltech.edu/records/mzrjq-6wc02/files/caltech-101.zip"
 CALTECH_101_SHA256 = "331234750fc7f77520e50d9565e8b6907b03565e30320da1401130db08c61f91"
-#: SHA-256 of the lines "<sha256 of the file>  <category>/<name>.jpg", sorted by path; it does not depend on the packing.
+#: SHA-256 of the lines "<sha256 of the file>  <category>/<name>.jpg", sorted by path. It does not
+#: depend on how the archive is packed.
 CALTECH_101_CONTENT = "951b982f7e4f4cf1bd67e90fc3a7a408ce82cfecdd44e9f36d8de7b073f441ee"
 CALTECH_101_IMAGES = 9144
 CALTECH_101_CREDIT = """\
@@ -43,7 +46,8 @@ _TIMEOUTS = (5, 15)
 #: Categories that the article left out; 7,807 images stay.
 NOT_IN_THE_ARTICLE = ("BACKGROUND_Google", "Faces", "Faces_easy")
 
-#: Name, function of skimage.data, what it shows and who made it, licence: as the documentation of skimage.data has them.
+#: Name, function of skimage.data, what it shows and who made it, licence: as the documentation of
+#: skimage.data has them.
 SAMPLE_PHOTOGRAPHS = (
     ("astronaut", "astronaut", "Eileen Collins; NASA", "public domain"),
     ("brick", "brick", "brick wall; CC0Textures", "CC0"),
@@ -92,17 +96,17 @@ SAMPLE_PHOTOGRAPHS = (
     ),
 )
 SAMPLE_IMAGES = 101  # with the tiles
-SAMPLE_TILE = 250  # pixels; photographs of at least twice this in one direction are cut up as well
+SAMPLE_TILE = 250  # pixels; photographs that have room for two tiles are cut up as well
 
 
 @dataclass(frozen=True)
 class Dataset:
     """A folder of images with a name and its credits.
 
-    Attributes
+    Parameters
     ----------
     name : str
-        ``caltech-101``, ``sample``, or the folder's name.
+        One of `DATASETS`, or the folder's name and a digest of its place.
     root : Path
         The folder.
     images : list of str
@@ -118,7 +122,7 @@ class Dataset:
 
     @property
     def whole(self) -> list[str]:
-        """The images that are not cut out of another: all of them, but for the sample's tiles."""
+        """The images that are not cut out of another one: all, except the sample's tiles."""
         return [path for path in self.images if self.name != "sample" or "/tile_" not in path]
 
     def __str__(self) -> str:
@@ -137,21 +141,23 @@ def load(
     Parameters
     ----------
     name : str or Path
-        ``caltech-101``, ``sample``, or the path of a folder of your own.
+        One of `DATASETS`, or the path of a folder of your own.
     subset : {None, "article"}
-        ``"article"`` leaves out the three categories of CALTECH-101 that the article left out: 7,807 images.
+        ``"article"`` leaves out the three categories of CALTECH-101 that the article left out:
+        7,807 images stay.
     show : callable
-        What to do with the sentence.
+        What is done with the sentence.
 
     Returns
     -------
     Dataset
-        The sample, where CALTECH-101 cannot be had: the sentence says so and why.
+        The one that was asked for. If CALTECH-101 cannot be had, the sample stands in for it, and
+        a sentence says so and why.
 
     Raises
     ------
     Problem
-        For a folder that is not there or holds no images.
+        If there is no such folder or subset, or if the folder holds no images.
 
     Examples
     --------
@@ -161,13 +167,13 @@ def load(
     """
     if subset not in (None, "article"):
         raise Problem(f"subset={subset!r}: there is only 'article', or None for all images")
-    if name == "sample":
-        dataset = sample()
-    elif name == "caltech-101":
+    if name in DATASETS:
         try:
-            dataset = caltech_101()
+            dataset = DATASETS[name].give()
         except Problem as problem:
-            show(f"CALTECH-101 IS NOT HERE, THE SAMPLE STANDS IN. {problem}")
+            if name == "sample":
+                raise
+            show(f"{name.upper()} IS NOT HERE, THE SAMPLE STANDS IN. {problem}")
             dataset = sample()
     else:
         dataset = own_folder(name)
@@ -181,21 +187,24 @@ def load(
 def own_folder(folder: str | Path) -> Dataset:
     """A folder of your own as a dataset. Nothing in it is changed.
 
-    Each image is opened once; those that cannot be read are left out, and one sentence in print says so.
+    Each image is opened once. Images that cannot be read are left out, and one sentence in print
+    says so.
 
     Parameters
     ----------
     folder : str or Path
+        Any tree of images.
 
     Returns
     -------
     Dataset
-        Its name is the folder's and a digest of where it is, so that two folders of one name stay two.
+        Its name is the folder's and a digest of its place, so that two folders with the same name
+        are two datasets.
 
     Raises
     ------
     Problem
-        If it is not there or holds no image that can be read.
+        If there is no such folder, or if it holds no image that can be read.
 
     Examples
     --------
@@ -203,16 +212,16 @@ def own_folder(folder: str | Path) -> Dataset:
     """
     given, folder = folder, Path(folder).expanduser()
     if not str(given) or not os.path.isdir(folder):
-        raise Problem(
-            f"{given}: no such dataset; it is 'caltech-101', 'sample', or the path of a folder of images"
-        )
+        names = ", ".join(map(repr, DATASETS))
+        raise Problem(f"{given}: no such dataset; it is {names}, or the path of a folder of images")
     table = catalogue.of_folder(folder)
     left_out = table[table["problem"] != ""]
     images = table["path"][table["problem"] == ""].tolist()
     if len(left_out):
         first = left_out.iloc[0]
         print(
-            f"Left out: {len(left_out)} of {len(table)} images. The first: {folder / first.path}: {first.problem}"
+            f"Left out: {len(left_out)} of {len(table)} images. "
+            f"The first: {folder / first.path}: {first.problem}"
         )
     if not images:
         raise Problem(f"{folder}: holds no image that can be read; choose another folder")
@@ -223,13 +232,19 @@ def own_folder(folder: str | Path) -> Dataset:
 
 
 def sample() -> Dataset:
-    """Twenty photographs from inside scikit-image, whole and as tiles: 101 images, made without a network.
+    """Twenty photographs from inside scikit-image, whole and as tiles: no network is needed.
 
     Returns
     -------
     Dataset
-        In ``data/sample``, one folder a photograph: ``whole.jpg`` and, for the large ones, tiles of 250 x 250 pixels that
-        do not overlap. ``LICENCES.txt`` beside them names the makers.
+        101 images in ``data/sample``. Each photograph has a folder, with ``whole.jpg`` and, if it
+        is large, tiles of 250 x 250 pixels that do not overlap. ``LICENCES.txt`` beside the
+        folders names the makers.
+
+    Raises
+    ------
+    Problem
+        If the images cannot be written, or some that were made have been deleted.
 
     Examples
     --------
@@ -274,8 +289,9 @@ def _sample_licences() -> str:
 def caltech_101() -> Dataset:
     """CALTECH-101: fetched, unpacked and verified once, then found in ``data/caltech-101``.
 
-    The environment variable ``CALTECH_101_MIRROR`` names another place to take the archive from (``http:``, ``https:``,
-    ``file:`` or a path). It is accepted if its SHA-256 is the official one, or if the images it holds are.
+    The environment variable ``CALTECH_101_MIRROR`` names another place to take the archive from
+    (``http:``, ``https:``, ``file:`` or a path). An archive is accepted if its SHA-256 is the
+    official one, or if the images in it are the official ones.
 
     Returns
     -------
@@ -285,7 +301,8 @@ def caltech_101() -> Dataset:
     Raises
     ------
     Problem
-        If it cannot be fetched, is not CALTECH-101, or cannot be written. Nothing half-finished is left.
+        If it cannot be fetched, is not CALTECH-101, or cannot be written. Nothing half-finished
+        is left.
 
     Examples
     --------
@@ -304,8 +321,8 @@ def _complete(root: Path, number: int) -> list[str]:
     images = [path for path in find_images(root) if path.endswith(".jpg")]
     if len(images) != number:
         raise Problem(
-            f"{root}: holds {len(images):,} images where it should hold {number:,}; rename or delete that folder, "
-            "and it is made again"
+            f"{root}: holds {len(images):,} images where it should hold {number:,}; "
+            "rename or delete that folder, and it is made again"
         )
     return images
 
@@ -325,7 +342,8 @@ def _install_caltech_101(root: Path) -> None:
         archive = Path(path).expanduser()
         if not archive.is_file():
             raise Problem(
-                f"CALTECH_101_MIRROR={address}: no such file; set it to where the archive is, or unset it"
+                f"CALTECH_101_MIRROR={address}: no such file; "
+                "set it to where the archive is, or unset it"
             )
     was_here = archive.is_file()
     try:
@@ -336,8 +354,8 @@ def _install_caltech_101(root: Path) -> None:
             digest = _unpack(archive, folder)
             if digest != CALTECH_101_CONTENT and sha256_of(archive) != CALTECH_101_SHA256:
                 raise _NotCaltech101(
-                    f"is not CALTECH-101, since neither its SHA-256 nor the digest of its images ({digest[:12]}...) "
-                    "is the official one"
+                    "is not CALTECH-101, since neither its SHA-256 nor the digest of its images "
+                    f"({digest[:12]}...) is the official one"
                 )
             write_text(folder / "LICENCE.txt", CALTECH_101_CREDIT + "\n")
     except _NotCaltech101 as error:
@@ -351,7 +369,10 @@ def _install_caltech_101(root: Path) -> None:
 
 
 def _download(address: str, file: Path) -> None:
-    remedy = "connect to a network, or set CALTECH_101_MIRROR to a copy of the archive, and run this again"
+    remedy = (
+        "connect to a network, or set CALTECH_101_MIRROR to a copy of the archive, "
+        "and run this again"
+    )
     download = pooch.HTTPDownloader(progressbar=True, chunk_size=2**16, timeout=_TIMEOUTS)
     try:
         download(address, file, None)
@@ -363,12 +384,13 @@ def _download(address: str, file: Path) -> None:
         ) from error
     if address == CALTECH_101_URL and sha256_of(file) != CALTECH_101_SHA256:
         raise Problem(
-            f"{address} sent something else than the official archive (its SHA-256 differs); {remedy}"
+            f"{address} sent something else than the official archive (its SHA-256 differs); "
+            f"{remedy}"
         )
 
 
 def _unpack(archive: Path, folder: Path) -> str:
-    """Write the archive's images into `folder`; the content digest of what was written."""
+    """Write the archive's images into `folder`; give the digest of what was written."""
     digests = {}
     images = progress_bar(_images_in(archive), total=CALTECH_101_IMAGES, title="unpacking")
     for path, content in images:
@@ -380,7 +402,7 @@ def _unpack(archive: Path, folder: Path) -> str:
 
 
 def _images_in(archive: Path) -> Iterator[tuple[str, bytes]]:
-    """``<category>/<name>.jpg`` and the bytes of each image in the archive; nothing else that it holds."""
+    """``<category>/<name>.jpg`` and the bytes of each image in the archive."""
     try:
         with archive.open("rb") as file, _inner_archive(file) as members:
             for member in members:
@@ -404,7 +426,7 @@ def _images_in(archive: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _inner_archive(file: BinaryIO) -> tarfile.TarFile:
-    """The tar of images: inside the official zip, or by itself as old mirrors have it."""
+    """The tar of images. It lies inside the official zip; old mirrors have it without the zip."""
     if not zipfile.is_zipfile(file):
         file.seek(0)
         return tarfile.open(fileobj=file, mode="r|gz")
@@ -417,3 +439,27 @@ def _inner_archive(file: BinaryIO) -> tarfile.TarFile:
     if not inner:
         raise zipfile.BadZipFile("it has no 101_ObjectCategories.tar.gz")
     return tarfile.open(fileobj=outer.open(inner[0]), mode="r|gz")
+
+
+@dataclass(frozen=True)
+class Source:
+    """How a dataset that has a name can be had.
+
+    Parameters
+    ----------
+    give : callable
+        Takes nothing and gives the `Dataset`, in a folder of that name in the data folder; makes
+        it first if it is not there. If it cannot be had, it raises a `Problem` and leaves nothing.
+    needs : str
+        What it takes to have it, for people who choose.
+    """
+
+    give: Callable[[], Dataset]
+    needs: str
+
+
+#: Name -> how it can be had. A new one goes here and nowhere else.
+DATASETS = {
+    "caltech-101": Source(caltech_101, "a download of 137 MB, once, or a copy of the archive"),
+    "sample": Source(sample, "nothing: its photographs come with scikit-image"),
+}
