@@ -418,6 +418,10 @@ def test_an_answer_about_functions_is_the_same_in_every_run(capsys):
 # Wrong answers that look right
 
 
+def differing(a, b):
+    return ANSWERS["differing_bits"][0](a, b)
+
+
 def most(names, before, after):
     return max(names, key=lambda name: (before ^ after[name]).bit_count())
 
@@ -429,6 +433,35 @@ def share_of_whole_uploads(uploads, banned, found, mistaken):
 
 NEARLY = {
     "the first by name": ("most_flips", lambda before, after: most(sorted(after), before, after)),
+    "the last of several": (
+        "most_flips",
+        lambda before, after: most(list(reversed(after)), before, after),
+    ),
+    "the largest number": (
+        "most_flips",
+        lambda before, after: max(after, key=lambda name: before ^ after[name]),
+    ),
+    "the fewest flips": (
+        "most_flips",
+        lambda before, after: min(after, key=lambda name: (before ^ after[name]).bit_count()),
+    ),
+    "nearer than the radius": (
+        "ranked",
+        lambda names, distances, radius: [
+            name for bits, name in sorted(zip(distances, names, strict=True)) if bits < radius
+        ],
+    ),
+    "sorted by name": (
+        "ranked",
+        lambda names, distances, radius: sorted(
+            name for name, bits in zip(names, distances, strict=True) if bits <= radius
+        ),
+    ),
+    "the bits that are equal": ("differing_bits", lambda a, b: ~differing(a, b)),
+    "rows upside down": ("differing_bits", lambda a, b: differing(a, b)[::-1]),
+    "columns from the right": ("differing_bits", lambda a, b: differing(a, b)[:, ::-1]),
+    "columns for rows": ("differing_bits", lambda a, b: differing(a, b).T),
+    "a bit of either": ("differing_bits", lambda a, b: differing(a | b, 0)),
     "the bits of the difference": (
         "most_flips",
         lambda before, after: max(after, key=lambda name: abs(before - after[name]).bit_count()),

@@ -13,12 +13,6 @@ from helpers.explore import album
 from helpers.fingerprints import hashes
 
 
-@pytest.fixture(scope="module")
-def searched():
-    """The sample, fingerprinted once for this module."""
-    return album.index("sample")
-
-
 @pytest.mark.parametrize("radius", [0, 3, 10, 16, 64])
 def test_find_ranks_by_distance_then_name(searched, radius):
     query = searched.fingerprints[40]

@@ -419,9 +419,8 @@ def test_a_picture_that_says_nothing_is_flagged_only_if_one_insists(name, opened
 
 def test_the_bits_at_which_a_fingerprint_begins_to_say_something():
     few = np.array([(1 << bits) - 1 for bits in range(65)], dtype=np.uint64)
-    within = hashes.HASHES[hashes.DHASH].nothing_within
     says = (~flat.says_nothing(few)).nonzero()[0]
-    assert says.tolist() == list(range(within + 1, 64 - within))
+    assert says.tolist() == list(range(flat.NOTHING + 1, 64 - flat.NOTHING))
     assert flat.says_nothing(np.uint64(0)), "one is enough"
 
 

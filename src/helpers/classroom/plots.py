@@ -1,5 +1,6 @@
 """Figures with alt text, readable in grey."""
 
+import functools
 import html
 import io
 import itertools
@@ -11,19 +12,26 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import PIL.Image
+import PIL.ImageDraw
+import PIL.ImageFont
 from IPython.display import display
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from helpers import Problem
+from helpers.fingerprints import steps
 from helpers.images.opening import open_with_size
 
-#: Okabe and Ito's palette, told apart by the colour-blind; each also has its own line style or marker.
+#: Okabe and Ito's palette: colour-blind people can tell these colours apart.
+#: Each line also has its own style or marker.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"
 PINK = "#CC79A7"
-#: On darker greys white is easier to read, on lighter ones black: at this one both have a contrast of 4.6 to 1.
+#: On darker greys white is easier to read, on lighter ones black.
+#: On this one both have a contrast of 4.6 to 1.
 MIDDLE_GREY = 117
+#: Squares are drawn so many times as large as a page shows them: sharp at a zoom of 200 %.
+SHARP = 2
 _STYLES = [
     (BLUE, "o-"),
     (ORANGE, "s--"),
@@ -42,7 +50,7 @@ def show(figure: Figure, alt: str) -> None:
     Parameters
     ----------
     figure : Figure
-        It is closed afterwards.
+        The figure. It is closed afterwards.
     alt : str
         What the figure shows, in a sentence or two; line ends count as spaces.
 
@@ -58,20 +66,22 @@ def show(figure: Figure, alt: str) -> None:
     alt = " ".join(alt.split())
     data = {"image/png": b64encode(content.getvalue()).decode(), "text/plain": alt}
     display(data, metadata={"image/png": {"alt": alt}}, raw=True)
-    # JupyterLab drops that; a paragraph that only screen readers meet says it there
+    # JupyterLab drops that text; there a paragraph that only screen readers meet has it.
     hidden = f'<p class="figure-description" style="{_HIDDEN}">{html.escape(alt)}</p>'
     display({"text/html": hidden, "text/plain": alt}, raw=True)
 
 
 def save(figure: Figure, target: str | Path | io.BytesIO, **options: object) -> None:
-    """Save a figure; letters that its font lacks, as in file names, are drawn as boxes without a warning.
+    """Save a figure. Letters that its font lacks, as in file names, become boxes without a warning.
 
     Parameters
     ----------
     figure : Figure
+        The figure; it stays open.
     target : str, Path or binary file
+        Where it is saved.
     **options
-        Of ``figure.savefig``.
+        The options of ``figure.savefig``.
 
     Examples
     --------
@@ -92,15 +102,17 @@ def picture_row(
     root : str or Path
         The dataset's root.
     paths : list of str
-        Relative to `root`. A picture that cannot be read leaves its reason in its place.
+        The paths of the pictures, relative to `root`. In the place of a picture that cannot be
+        read, the figure says so.
     captions : list of str
-        One a picture.
+        What stands below each picture.
     columns : int
-        How many in a row.
+        How many pictures stand in a row.
 
     Returns
     -------
     Figure
+        The pictures, each with its folder, name and size.
     """
     rows = max(1, math.ceil(len(paths) / columns))
     figure = Figure(figsize=(2.3 * columns, 2.6 * rows), layout="constrained")
@@ -129,16 +141,17 @@ def query_grid(
     query : str or Path
         The query: a path relative to `root`, or any other image file.
     found : DataFrame
-        ``path`` and ``distance``, from `helpers.shelf.Shelf.find`.
+        The matches: ``path`` and ``distance``, from `helpers.shelf.Shelf.find`.
     copies : set of str, optional
-        The truth: paths of the query's copies. A match among them (or the query itself) has a solid blue frame and says so; any other
-        match a dashed orange one.
+        The truth: paths of the query's copies. A match among them, or the query itself, has a solid
+        blue frame and says so; any other match has a dashed orange one.
     most : int
-        Matches to show; the title tells how many there are.
+        How many matches are shown; the title tells how many there are.
 
     Returns
     -------
     Figure
+        The query first, then the matches in the order of the table.
     """
     shown = found.head(most)
     columns = min(5, 1 + max(1, len(shown)))
@@ -197,15 +210,18 @@ def line_chart(tables: dict[str, pd.DataFrame], *, ylabel: str, log: str = "") -
     Parameters
     ----------
     tables : dict of str to DataFrame
-        Title -> table. Its index is the x axis, named by the index's name; each column is a line, named by the column. A name
-        has the same colour, marker and line style in every panel.
+        The table of each title. Its index is the x axis, and has the name of the index; each column
+        is a line, and has the name of the column. A name has the same colour, marker and line style
+        in every panel.
     ylabel : str
+        What stands beside the y axis.
     log : {"", "x", "y", "xy"}
         Which axes are logarithmic.
 
     Returns
     -------
     Figure
+        A panel for each table.
 
     Examples
     --------
@@ -235,13 +251,14 @@ def images_row(images: dict[str, PIL.Image.Image], captions: list[str]) -> Figur
     Parameters
     ----------
     images : dict of str to PIL.Image.Image
-        Title -> picture.
+        The picture of each title.
     captions : list of str
-        One a picture.
+        What stands below each picture.
 
     Returns
     -------
     Figure
+        A panel for each picture.
     """
     figure = Figure(figsize=(max(1.9, 11 / len(images)) * len(images), 3.4), layout="constrained")
     panels = figure.subplots(1, len(images), squeeze=False)[0]
@@ -257,11 +274,12 @@ def share_table(shares: pd.DataFrame) -> Figure:
     Parameters
     ----------
     shares : DataFrame
-        Of numbers from 0 to 1; its index and columns are the labels.
+        The shares, from 0 to 1; the index and the columns are the labels.
 
     Returns
     -------
     Figure
+        One panel with a square for each share.
     """
     rows, columns = shares.shape
     figure = Figure(figsize=(2 + 1.3 * columns, 1.2 + 0.45 * rows), layout="constrained")
@@ -280,16 +298,19 @@ def two_kinds(x: np.ndarray, y: np.ndarray, first: np.ndarray, *, names: tuple[s
 
     Parameters
     ----------
-    x, y : array-like of float, shape (n,)
+    x : array-like of float, shape (n,)
+        How far each point is to the right.
+    y : array-like of float, shape (n,)
+        How high each point is.
     first : array-like of bool, shape (n,)
         Which points are of the first kind.
     names : (str, str)
-        Of the two kinds.
+        The names of the two kinds, for the legend.
 
     Returns
     -------
     Figure
-        With one panel, whose axes are to be named.
+        One panel, whose axes have no names yet.
     """
     figure = Figure(figsize=(7.5, 4.6), layout="constrained")
     panel = figure.subplots()
@@ -301,66 +322,178 @@ def two_kinds(x: np.ndarray, y: np.ndarray, first: np.ndarray, *, names: tuple[s
     return figure
 
 
-def draw_pixels(panel: Axes, pixels: np.ndarray, *, numbers: bool = True) -> None:
-    """Draw a few grey pixels as squares with their values.
+def draw_image(panel: Axes, image: PIL.Image.Image) -> None:
+    """Put a picture into a panel of a figure.
 
     Parameters
     ----------
     panel : Axes
-    pixels : ndarray of uint8, shape (rows, columns)
-    numbers : bool
-        Write the values, 0 (black) to 255 (white), into the squares.
+        The panel. It loses its ticks.
+    image : PIL.Image.Image
+        The picture, in RGB or grey.
     """
-    panel.imshow(pixels, cmap="gray", vmin=0, vmax=255)
+    panel.imshow(image, cmap="gray", vmin=0, vmax=255)
     panel.set(xticks=[], yticks=[])
-    if numbers:
-        for (row, column), value in np.ndenumerate(pixels):
-            colour = "black" if value > MIDDLE_GREY else "white"
-            panel.text(column, row, int(value), ha="center", va="center", fontsize=7, color=colour)
 
 
 def draw_bits(panel: Axes, bits: np.ndarray, *, marked: np.ndarray | None = None) -> None:
-    """Draw bits as squares: 1 white, 0 black.
+    """Draw bits into a panel of a figure: see `bit_squares`.
 
     Parameters
     ----------
     panel : Axes
+        The panel. It loses its ticks.
     bits : ndarray of bool, shape (rows, columns)
-    marked : ndarray of bool, optional
-        Squares to mark with an orange cross, as those that differ from another picture's.
+        The bits: 1 becomes white, 0 becomes black.
+    marked : ndarray of bool, shape (rows, columns), optional
+        Where squares get an orange cross.
     """
-    panel.imshow(bits, cmap="gray", vmin=0, vmax=1)
-    panel.set(xticks=[], yticks=[])
-    panel.set_xticks(np.arange(bits.shape[1] - 1) + 0.5, minor=True)
-    panel.set_yticks(np.arange(bits.shape[0] - 1) + 0.5, minor=True)
-    panel.grid(which="minor", color=GREY, linewidth=0.5)
-    panel.tick_params(which="minor", length=0)
-    if marked is not None:
-        rows, columns = np.nonzero(marked)
-        panel.scatter(columns, rows, marker="x", s=80, linewidths=3, color=ORANGE)
+    draw_image(panel, bit_squares(bits, marked)[0])
 
 
-def draw_with_bits(
-    above: Axes,
-    below: Axes,
-    image: PIL.Image.Image | None,
-    title: str,
-    bits: np.ndarray,
-    marked: np.ndarray | None = None,
-) -> None:
-    """Draw a picture under a title, and its bits below.
+def draw_pixels(panel: Axes, pixels: np.ndarray) -> None:
+    """Draw a few grey pixels into a panel of a figure: see `grey_squares`.
 
     Parameters
     ----------
-    above, below : Axes
-    image : PIL.Image.Image or None
-        None leaves the place empty.
-    title : str
-    bits, marked : ndarray of bool
-        See `draw_bits`.
+    panel : Axes
+        The panel. It loses its ticks.
+    pixels : ndarray of uint8, shape (rows, columns)
+        The grey values, from 0 (black) to 255 (white).
     """
-    if image is not None:
-        above.imshow(np.asarray(image.convert("RGB")))
-    above.set_title(title, fontsize=8, parse_math=False)
-    above.axis("off")
-    draw_bits(below, bits, marked=marked)
+    draw_image(panel, grey_squares(pixels)[0])
+
+
+# Squares. Pillow draws them in a few milliseconds, so that a page can follow a slider.
+
+
+def bit_squares(
+    bits: np.ndarray, marked: np.ndarray | None = None, *, width: int = 200
+) -> tuple[PIL.Image.Image, str]:
+    """Bits as squares, 1 white and 0 black, and what they show in words.
+
+    Parameters
+    ----------
+    bits : ndarray of bool, shape (rows, columns)
+        The bits.
+    marked : ndarray of bool, shape (rows, columns), optional
+        Where squares get an orange cross, since these bits differ from those of another picture.
+    width : int
+        How wide it is on a page, in pixels of the page. It is drawn `SHARP` times as wide.
+
+    Returns
+    -------
+    image : PIL.Image.Image
+        In RGB.
+    words : str
+        Which bits are marked, or that these are the bits of the picture.
+    """
+    image, pen, side = _squares(np.where(bits, 255, 0), width)
+    rows, columns = bits.shape
+    for row in range(1, rows):
+        pen.line((0, row * side, image.width, row * side), GREY, SHARP)
+    for column in range(1, columns):
+        pen.line((column * side, 0, column * side, image.height), GREY, SHARP)
+    if marked is None:
+        return image, "The bits of the picture"
+    near, far = side // 4, side - side // 4
+    for row, column in np.argwhere(marked) * side:
+        pen.line((column + near, row + near, column + far, row + far), ORANGE, side // 6)
+        pen.line((column + near, row + far, column + far, row + near), ORANGE, side // 6)
+    return image, steps.differences(marked)
+
+
+def grey_squares(pixels: np.ndarray, *, width: int = 252) -> tuple[PIL.Image.Image, str]:
+    """Grey values, each written on a square of its grey, and how many there are in words.
+
+    Parameters
+    ----------
+    pixels : ndarray of int, shape (rows, columns)
+        The grey values, from 0 (black) to 255 (white).
+    width : int
+        How wide it is on a page, in pixels of the page. It is drawn `SHARP` times as wide.
+
+    Returns
+    -------
+    image : PIL.Image.Image
+        In grey.
+    words : str
+        How many columns and rows there are.
+    """
+    image, pen, side = _squares(pixels, width)
+    for (row, column), value in np.ndenumerate(pixels):
+        ink = "black" if value > MIDDLE_GREY else "white"
+        _write(pen, side, row + 0.5, column + 0.5, str(value), ink)
+    return image.convert("L"), f"{pixels.shape[1]} by {pixels.shape[0]} grey values"
+
+
+def difference_squares(
+    after: np.ndarray, before: np.ndarray, *, width: int = 224
+) -> tuple[PIL.Image.Image, str]:
+    """Differences of neighbours after a change, and which of them got another bit in words.
+
+    Parameters
+    ----------
+    after : ndarray of int, shape (rows, columns)
+        The differences after the change. A bit is 1 if its difference is above 0.
+    before : ndarray of int, shape (rows, columns)
+        The differences before it. Where the bit is another one, a square has an orange frame and
+        shows both: the difference before above the one after.
+    width : int
+        How wide it is on a page, in pixels of the page. It is drawn `SHARP` times as wide.
+
+    Returns
+    -------
+    image : PIL.Image.Image
+        In RGB.
+    words : str
+        Row, column and both differences of each frame.
+    """
+    image, pen, side = _squares(np.full(after.shape, 255), width)
+    words = []
+    for (row, column), value in np.ndenumerate(after):
+        new, old = _signed(value), _signed(before[row, column])
+        if (value > 0) == (before[row, column] > 0):
+            _write(pen, side, row + 0.5, column + 0.5, new)
+            continue
+        corner = column * side + SHARP, row * side + SHARP
+        opposite = (column + 1) * side - SHARP - 1, (row + 1) * side - SHARP - 1
+        pen.rectangle((*corner, *opposite), outline=ORANGE, width=side // 12)
+        _write(pen, side, row + 0.31, column + 0.5, old)
+        _write(pen, side, row + 0.69, column + 0.5, new)
+        words.append(f"row {row + 1}, column {column + 1}: {old}, {new}")
+    label = f"{after.shape[1]} by {after.shape[0]} differences of neighbours"
+    if words:
+        label += f"; where bits differ, before and after: {'; '.join(words)}"
+    return image, label
+
+
+def _squares(greys: np.ndarray, width: int) -> tuple[PIL.Image.Image, PIL.ImageDraw.ImageDraw, int]:
+    """Squares in a thin frame, a pen to draw more, and the side of a square."""
+    side = SHARP * width // greys.shape[1]
+    pixels = greys.astype(np.uint8).repeat(side, axis=0).repeat(side, axis=1)
+    image = PIL.Image.fromarray(pixels).convert("RGB")
+    pen = PIL.ImageDraw.Draw(image)
+    pen.rectangle((0, 0, image.width - 1, image.height - 1), outline=GREY, width=SHARP)
+    return image, pen, side
+
+
+def _write(
+    pen: PIL.ImageDraw.ImageDraw,
+    side: int,
+    row: float,
+    column: float,
+    text: str,
+    ink: str = "black",
+) -> None:
+    place = round(column * side), round(row * side)
+    pen.text(place, text, ink, _font(round(0.4 * side)), anchor="mm")
+
+
+@functools.cache
+def _font(size: int) -> PIL.ImageFont.FreeTypeFont:
+    return PIL.ImageFont.load_default(size)  # it is unpacked anew at each call
+
+
+def _signed(value: int) -> str:
+    return f"{value:+d}" if value else "0"

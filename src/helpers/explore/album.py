@@ -1,6 +1,6 @@
-"""The pictures of a dataset with their fingerprints, one picture of a person's own, and the search for the one among the others.
+"""The pictures of a dataset with their fingerprints, a picture of one's own, and its search.
 
-It is what the page of `helpers.explore.page` stands on, and knows no controls.
+The pages of this wing stand on this module. It knows no controls.
 """
 
 from __future__ import annotations
@@ -26,21 +26,24 @@ from helpers.images.opening import open_image, open_with_size
 from helpers.search.linear import LinearScan
 
 THUMBNAIL = 100  # pixels
-_SIDE = 800  # pixels of the copy that is shown and worked on
-_CHUNK = 512  # pictures between two words of progress
+_LONGEST_SIDE = 800  # pixels of the copy that is shown and worked on
+_CHUNK = 512  # pictures between two reports
 
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
     """The pictures of a dataset, with their fingerprints.
 
-    Attributes
+    Parameters
     ----------
     name : str
+        The name of the dataset, as it is shown.
     root : Path
+        The folder that holds the pictures.
     paths : list of str
-        Relative to `root`, sorted.
-    fingerprints : ndarray of uint64
+        The paths of the pictures, relative to `root`, sorted.
+    fingerprints : ndarray of uint64, shape (n,)
+        Their fingerprints, in the same order.
     left_out : str
         A sentence about files that cannot be read, or empty.
     """
@@ -56,18 +59,18 @@ class Pictures:
 
     @property
     def where(self) -> str:
-        """What to type to get to it: the name of one of the kit's own datasets, or the path of a folder."""
+        """What to type to get to it: the name of a dataset of the kit, or the path of a folder."""
         root = self.root.resolve()
         return self.name if root == (places.data_folder() / self.name).resolve() else str(root)
 
     @cached_property
     def places(self) -> dict[str, int]:
-        """Path -> row."""
+        """The row of each path."""
         return {path: row for row, path in enumerate(self.paths)}
 
     @cached_property
     def scan(self) -> LinearScan:
-        """What searches them. Up to some 100,000 pictures nothing is faster: see chapter 5."""
+        """What searches them. Up to 100,000 pictures or so, nothing is faster: see chapter 5."""
         return LinearScan(self.fingerprints)
 
 
@@ -79,19 +82,20 @@ def index(
     Parameters
     ----------
     dataset : Dataset, str or Path
-        From `helpers.datasets.load`; or ``"sample"``, ``"caltech-101"``, or a folder. Nothing in it is changed.
+        From `helpers.datasets.load`; or ``"sample"``, ``"caltech-101"``, or a folder. Nothing in it
+        is changed.
     report : callable, optional
-        Is given a sentence on the progress, now and then, in place of a progress bar.
+        It gets a sentence on the progress, now and then; a progress bar is shown if left out.
 
     Returns
     -------
     Pictures
-        Without the files that cannot be read.
+        The pictures that can be read, and a sentence on the files that cannot.
 
     Raises
     ------
     Problem
-        If there is no such folder, or nothing in it that can be read.
+        If there is no such folder, or if it holds no picture that can be read.
 
     Examples
     --------
@@ -132,7 +136,7 @@ def index(
 
 @contextmanager
 def _without_bar() -> Iterator[None]:
-    """What a control starts has no cell below which a bar could stand."""
+    """Show no progress bar: what a control starts has no cell below which it could stand."""
     before = os.environ.get("TQDM_DISABLE", "")
     os.environ["TQDM_DISABLE"] = "1"
     try:
@@ -145,22 +149,22 @@ def _without_bar() -> Iterator[None]:
 class Picture:
     """A picture to search with, or to look at.
 
-    Attributes
+    Parameters
     ----------
     name : str
-        As it is shown.
+        The name that is shown.
     image : PIL.Image.Image
-        In RGB, reduced to at most 800 pixels in width and height.
+        The picture in RGB, reduced to at most 800 pixels in width and height.
     size : (int, int)
-        Width and height of the whole picture.
+        Width and height of the whole picture, in pixels.
     fingerprint : uint64
-        Of the whole picture.
+        The fingerprint of the whole picture.
     note : str
-        A sentence, or empty.
+        A sentence on what a person should know of it, or empty.
     path : str
-        As it was given; empty for an upload or a picture in memory.
+        The path that was given; empty for an upload or a picture in memory.
     in_dataset : bool
-        Whether that is its path in the dataset that is searched.
+        Whether `path` is its path in the dataset that is searched.
     """
 
     name: str
@@ -178,18 +182,19 @@ def read_picture(path: str | Path, name: str | None = None) -> Picture:
     Parameters
     ----------
     path : str or Path
+        The file.
     name : str, optional
-        To show instead of the file's.
+        What to show instead of the file's name.
 
     Returns
     -------
     Picture
-        Its first frame, if it has several.
+        The picture, or its first frame if it has several.
 
     Raises
     ------
     Problem
-        With the name and the reason, if it cannot be read.
+        If the file cannot be read; the sentence has its name and the reason.
 
     Examples
     --------
@@ -207,7 +212,25 @@ def read_picture(path: str | Path, name: str | None = None) -> Picture:
 
 
 def read_upload(name: str, content: bytes) -> Picture:
-    """A picture from the bytes of an upload: see `read_picture`."""
+    """A picture from the bytes of an upload.
+
+    Parameters
+    ----------
+    name : str
+        The name of the file that was uploaded.
+    content : bytes
+        What the file holds.
+
+    Returns
+    -------
+    Picture
+        See `read_picture`; its path is empty.
+
+    Raises
+    ------
+    Problem
+        If it cannot be read; the sentence has its name and the reason.
+    """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "upload")  # never under a name that somebody else chose
         file.write_bytes(content)
@@ -215,12 +238,43 @@ def read_upload(name: str, content: bytes) -> Picture:
 
 
 def from_memory(image: Image.Image, name: str = "The picture") -> Picture:
-    """A picture that is open already; it stays as it is."""
+    """A picture that is open already.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        The picture, in any mode. It stays as it is.
+    name : str
+        The name that is shown.
+
+    Returns
+    -------
+    Picture
+        The picture; its path is empty.
+    """
     return Picture(name, reduced(image.copy()), image.size, hashes.of_image(image))
 
 
 def choose(dataset: Pictures, path: str | Path) -> Picture:
-    """A picture of the dataset, or else of the computer: see `read_picture`."""
+    """A picture of the dataset, or else of the computer.
+
+    Parameters
+    ----------
+    dataset : Pictures
+        Where the path is looked for first.
+    path : str or Path
+        A path in the dataset, or of any file.
+
+    Returns
+    -------
+    Picture
+        See `read_picture`.
+
+    Raises
+    ------
+    Problem
+        If it cannot be read.
+    """
     if str(path) not in dataset.places:
         return read_picture(path)
     chosen = read_picture(dataset.root / path, str(path))
@@ -228,25 +282,28 @@ def choose(dataset: Pictures, path: str | Path) -> Picture:
 
 
 def named(dataset: Pictures, text: str) -> Picture:
-    """A picture of the dataset, a file of the computer, or the first picture of the dataset with this in its name.
+    """A picture by its path in the dataset, by its file, or by a part of its name in the dataset.
 
     Parameters
     ----------
     dataset : Pictures
+        Where the name is looked for.
     text : str
+        A path in the dataset, the path of a file, or a part of a path in the dataset; of a part,
+        capitals do not matter.
 
     Returns
     -------
     Picture
-        Its ``note`` says so if it is the first of several with this in their names.
+        If several pictures have the text in their names, the first of them; its ``note`` says so.
 
     Raises
     ------
     Problem
-        If there is no such thing, or it cannot be read.
+        If there is no such picture, or if it cannot be read.
     """
     is_file = is_there = False
-    with suppress(OSError, ValueError):  # it is too long for a name of a file, or holds a zero
+    with suppress(OSError, ValueError):  # the text is too long for a path, or holds a zero
         is_file, is_there = _expanded(text).is_file(), _expanded(text).exists()
     if text in dataset.places or is_file:
         return choose(dataset, text)
@@ -256,13 +313,13 @@ def named(dataset: Pictures, text: str) -> Picture:
         several = f"The first of {len(alike):,} with {text} in the name."
         return replace(first, note=f"{several} {first.note}".strip()) if alike[1:] else first
     if is_there:
-        return read_picture(text)  # a folder, say: the sentence tells
+        return read_picture(text)  # such as a folder: the Problem says so
     where = f"no picture of {dataset.name} has this in its name"
     raise Problem(f"{text}: {where}, and there is no such file; check the spelling")
 
 
 def _expanded(path: str | Path) -> Path:
-    """With the home folder for ``~``; as it is where that names nobody's (`Path.expanduser` raises)."""
+    """The path with the home folder for ``~``; unchanged where ``~name`` is nobody's home."""
     with suppress(RuntimeError):
         return Path(path).expanduser()
     return Path(path)
@@ -275,14 +332,42 @@ def _is_animation(path: Path) -> bool:
 
 
 def reduced(image: Image.Image) -> Image.Image:
-    """A picture in RGB of at most 800 pixels in width and height. It may be the one that was given, made smaller."""
+    """A picture in RGB of at most 800 pixels in width and height.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        The picture, in any mode. It may be made smaller itself, since a copy takes long.
+
+    Returns
+    -------
+    PIL.Image.Image
+        The smaller picture. It may be the same object.
+    """
     image = image if image.mode in ("L", "RGB") else image.convert("RGB")
-    image.thumbnail((_SIDE, _SIDE))  # in place: a copy of 50 million pixels takes its time
+    image.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
     return image.convert("RGB")
 
 
 def open_small(path: Path) -> Image.Image:
-    """For a thumbnail: a JPEG is decoded at a fraction of its size, which no eye can tell."""
+    """A picture for a thumbnail.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    PIL.Image.Image
+        The picture, upright. A JPEG is decoded at a fraction of its size, but at no less than
+        twice that of a thumbnail.
+
+    Raises
+    ------
+    Problem
+        If the file cannot be read.
+    """
     with suppress(Exception), Image.open(path, formats=["JPEG"]) as image:
         if image.mode == "RGB" and image.getexif().get(0x0112, 1) == 1:
             image.draft("RGB", (2 * THUMBNAIL, 2 * THUMBNAIL))
@@ -292,25 +377,28 @@ def open_small(path: Path) -> Image.Image:
 
 
 def find(pictures: Pictures, fingerprint: np.uint64, radius: int) -> pd.DataFrame:
-    """The pictures near a fingerprint, nearest first; of equally near ones in the order of their names.
+    """The pictures near a fingerprint, nearest first; at one distance, in the order of their names.
 
     Parameters
     ----------
     pictures : Pictures
+        The pictures that are searched.
     fingerprint : uint64
+        What they are compared with.
     radius : int
-        Largest distance, in bits, that counts.
+        The largest distance, in bits, that counts as a match.
 
     Returns
     -------
     DataFrame
-        ``path``, ``distance`` (bits) and ``differ`` (uint64: its ones are the bits that differ; see `bits`).
-        ``attrs["seconds"]`` is what the search took.
+        A row a match: ``path``, ``distance`` (bits) and ``differ`` (uint64: its ones are the bits
+        that differ; see `helpers.fingerprints.steps.bits`). ``attrs["seconds"]`` is the time that
+        the search took.
 
     Raises
     ------
     Problem
-        For a radius that is no whole number from 0 to 64.
+        If the radius is not a whole number from 0 to 64.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The page to search with."""
+"""The page to search with: choose a picture or bring one, and see the matches."""
 
 from __future__ import annotations
 
@@ -15,21 +15,11 @@ from helpers import Problem, datasets, hamming
 from helpers.classroom import plots
 from helpers.explore import album
 from helpers.explore.album import THUMBNAIL, Picture, Pictures
-from helpers.explore.drawing import _grid, _img, _short
-from helpers.explore.page import Page, in_a_row, widgets_module
+from helpers.explore.page import Page, as_html, in_a_row, widgets_module
 from helpers.files import places
-from helpers.fingerprints import flat, hashes
-from helpers.fingerprints.steps import (
-    bits,
-    count,
-    differences,
-    how_many_differ,
-)
+from helpers.fingerprints import flat, hashes, steps
 
-_NAMES = 10_000  # that are offered for choice; any other can be typed
-
-
-# The pages
+_OFFERED_NAMES = 10_000  # any other can be typed
 
 
 def search_page(
@@ -45,15 +35,16 @@ def search_page(
     Parameters
     ----------
     dataset : Pictures, Dataset, str or Path
-        From `helpers.explore.album.index`, or anything that it takes.
+        What is searched: from `helpers.explore.album.index`, or anything that it takes.
     query : str or Path, optional
-        The first query: a path in the dataset, or of any picture file; the dataset's first picture if left out.
+        The first query: a path in the dataset, or of any picture file. The dataset's first picture
+        if left out.
     radius : int
-        To begin with.
+        The radius to begin with: the largest distance, in bits, that counts as a match.
     largest : int
-        The radius to which one can go.
+        The largest radius that the controls offer.
     most : int
-        Matches to show.
+        How many matches are shown.
 
     Returns
     -------
@@ -63,12 +54,12 @@ def search_page(
     Raises
     ------
     Problem
-        If there is no such dataset or query, or a radius is no whole number from 0 to 64.
+        If there is no such dataset or query, or if a radius is not a whole number from 0 to 64.
 
     Examples
     --------
-    >>> search_page("sample", query="cat/whole.jpg", radius=2)
-    Search by picture. 1 of 101 pictures of sample, the query itself, is within 2 bits of cat/whole.jpg.
+    >>> search_page("sample", query="cat/whole.jpg", radius=2).sentence
+    '1 of 101 pictures of sample, the query itself, is within 2 bits of cat/whole.jpg.'
     """
     found = dataset if isinstance(dataset, Pictures) else album.index(dataset)
     largest = max(hamming.check_radius(largest), hamming.check_radius(radius))
@@ -77,27 +68,37 @@ def search_page(
 
 
 class SearchPage(Page):
-    """See `search_page`.
+    """The page that `search_page` makes.
+
+    Parameters
+    ----------
+    pictures : Pictures
+        The pictures that are searched.
+    query : Picture
+        The picture that they are compared with.
+    radius : int
+        The largest distance, in bits, that counts as a match.
+    largest : int
+        The largest radius that the controls offer.
+    most : int
+        How many matches are shown.
 
     Attributes
     ----------
-    pictures : Pictures
-    query : Picture
-    radius : int
     matches : DataFrame
-        From `helpers.explore.album.find`.
+        All matches, from `helpers.explore.album.find`.
     """
 
-    _what = "Search by picture."
+    name = "Search by picture."
 
     def __init__(
-        self, dataset: Pictures, query: Picture, radius: int, largest: int, most: int
+        self, pictures: Pictures, query: Picture, radius: int, largest: int, most: int
     ) -> None:
         super().__init__()
-        self.pictures, self.query, self.radius = dataset, query, radius
+        self.pictures, self.query, self.radius = pictures, query, radius
         self.largest, self.most = largest, most
-        self._known = {dataset.where: dataset}  # so that going back is quick
-        self._images: dict[str, str] = {}
+        self._known = {pictures.where: pictures}  # so that going back is quick
+        self._images: dict[tuple[str, int], str] = {}
         self._search()
 
     def _search(self) -> None:
@@ -108,10 +109,11 @@ class SearchPage(Page):
         """What was found."""
         query, number = self.query, len(self.matches)
         among = f"of {len(self.pictures):,} pictures of {self.pictures.name}"
-        within = f"within {count(self.radius)} of" if self.radius else "equal to"
+        within = f"within {steps.count_bits(self.radius)} of" if self.radius else "equal to"
         if not number:
-            far = hamming.distances(query.fingerprint, self.pictures.fingerprints).min()
-            return f"None {among} is {within} {query.name}; the nearest is {count(far)} away."
+            nearest = hamming.distances(query.fingerprint, self.pictures.fingerprints).min()
+            away = f"{steps.count_bits(nearest)} away"
+            return f"None {among} is {within} {query.name}; the nearest is {away}."
         itself = ""
         if query.in_dataset:
             itself = ", the query itself," if number == 1 else ", the query itself among them,"
@@ -122,71 +124,96 @@ class SearchPage(Page):
         """What the search took, and what a person should know of the query and of the dataset."""
         took = f"in {1000 * self.matches.attrs['seconds']:.2f} milliseconds."
         compared = f"The search compared {len(self.pictures):,} fingerprints {took}"
-        plain = "The query's fingerprint is nearly that of a plain picture, so a match says next to nothing."
-        plain = plain if flat.says_nothing(self.query.fingerprint) else ""
-        return [
-            remark
-            for remark in (compared, self.query.note, plain, self.pictures.left_out)
-            if remark
-        ]
+        plain = ""
+        if flat.says_nothing(self.query.fingerprint):
+            plain = (
+                "The query's fingerprint is nearly that of a plain picture, "
+                "so a match says next to nothing."
+            )
+        shown = [compared, self.query.note, plain, self.pictures.left_out]
+        return [remark for remark in shown if remark]
 
     def html(self) -> str:
-        """The query and its matches, each with its bits; names are escaped."""
-        cards, query_bits = [], bits(self.query.fingerprint)
-        for number, match in enumerate(self.matches.head(self.most).itertuples(), start=1):
-            differ = bits(match.differ)
-            itself = " (the query itself)" if self._is_query(match.path) else ""
-            if match.path not in self._images:
-                image = self._thumbnail(match.path)
-                self._images[match.path] = _img(image, f"match {number}", THUMBNAIL)
-            cards.append(
-                f'<li><div class="pair">{self._images[match.path]}{_grid(query_bits ^ differ, differ, THUMBNAIL)}</div>'
-                f"<p><b>{number}. {how_many_differ(differ)}</b><br>{html.escape(match.path)}{itself}</p></li>"
-            )
+        """The query and its matches, each with its bits.
+
+        Returns
+        -------
+        str
+            HTML that holds all its pictures. Names of files are escaped.
+        """
+        shown = enumerate(self.matches.head(self.most).itertuples(), start=1)
+        cards = "".join(self._card(number, match) for number, match in shown)
         more = len(self.matches) - self.most
         rest = f"<p>The {self.most} nearest are shown, {more:,} more are not.</p>"
-        width, height = self.query.size
+        query, (width, height) = self.query, self.query.size
+        squares = plots.bit_squares(steps.bits(query.fingerprint), width=140)
         return (
-            f'<div class="explore"><div class="card"><div class="pair">{_img(self.query.image, "the query", 180)}'
-            f"{_grid(query_bits, None, 140)}<p><b>The query</b><br>{html.escape(self.query.name)}<br>"
-            f"{width:,} x {height:,} pixels<br><code>{hashes.to_hex(self.query.fingerprint)}</code><br>"
-            "White: 1, brighter than to its left. Black: 0.<br>On a match: a cross where its bit differs from the query's."
-            f"</p></div></div><ol>{''.join(cards)}</ol>{rest if more > 0 else ''}</div>"
+            '<div class="explore"><div class="card"><div class="pair">'
+            f"{as_html(query.image, 'the query', 180)}{as_html(*squares)}"
+            f"<p><b>The query</b><br>{html.escape(query.name)}<br>{width:,} x {height:,} pixels<br>"
+            f"<code>{hashes.to_hex(query.fingerprint)}</code><br>"
+            "White: 1, brighter than to its left. Black: 0.<br>"
+            "On a match: a cross where its bit differs from the query's.</p></div></div>"
+            f"<ol>{cards}</ol>{rest if more > 0 else ''}</div>"
         )
 
-    def figure(self) -> tuple[Figure, str]:
-        """The query and up to five matches, evenly spaced in the ranking, with their bits; and the same in words."""
-        places = np.unique(np.linspace(0, len(self.matches) - 1, 5).astype(int))
-        shown = self.matches.iloc[places[: len(self.matches)]]
-        figure = Figure(figsize=(2 * (1 + len(shown)), 4.4), layout="constrained")
-        columns = figure.subplots(2, 1 + len(shown), squeeze=False).T
-        query_bits, title = bits(self.query.fingerprint), f"the query\n{_short(self.query.name)}"
-        plots.draw_with_bits(*columns[0], self.query.image, title, query_bits)
-        words = []
-        for match, column in zip(shown.itertuples(), columns[1:], strict=True):
-            differ = bits(match.differ)
-            title = f"{match.Index + 1}. {how_many_differ(differ)}\n{_short(match.path)}"
-            plots.draw_with_bits(
-                *column, self._thumbnail(match.path), title, query_bits ^ differ, differ
-            )
-            words.append(f"{match.Index + 1}. {match.path}, {differences(differ)}")
-        if len(shown) < len(self.matches):
-            some = f"{len(shown)} of {len(self.matches):,} matches, evenly spaced in their ranking"
-            figure.supxlabel(some, fontsize=10)
-        among = f" Shown, with crosses on bits that differ: {'; '.join(words)}." if words else ""
-        return figure, f"{self.sentence}{among}"
+    def _card(self, number: int, match: tuple) -> str:
+        """A match in the list of the page."""
+        place = match.path, number
+        if place not in self._images:
+            thumbnail = self._thumbnail(match.path)
+            self._images[place] = as_html(thumbnail, f"match {number}", THUMBNAIL)
+        itself = self.query.in_dataset and match.path == self.query.path
+        return (
+            f'<li><div class="pair">{self._images[place]}{as_html(*self._squares(match))}</div>'
+            f"<p><b>{number}. {steps.count_differing(steps.bits(match.differ))}</b><br>"
+            f"{html.escape(match.path)}{' (the query itself)' if itself else ''}</p></li>"
+        )
 
-    def _is_query(self, path: str) -> bool:
-        return self.query.in_dataset and path == self.query.path
+    def _squares(self, match: tuple) -> tuple[Image.Image, str]:
+        """The bits of a match, with crosses, and where they differ in words."""
+        differ = steps.bits(match.differ)
+        return plots.bit_squares(
+            steps.bits(self.query.fingerprint) ^ differ, differ, width=THUMBNAIL
+        )
 
     def _thumbnail(self, path: str) -> Image.Image | None:
         with suppress(Problem):
             return album.open_small(self.pictures.root / path)
         return None
 
-    # Lists to choose from would be Dropdowns, but in JupyterLab these lose their keys to the notebook: "m" makes the cell a text.
+    def figure(self) -> tuple[Figure, str]:
+        """The query and up to five matches, evenly spaced in the ranking, with their bits.
 
-    def _make(self, controls: SimpleNamespace) -> list:
+        Returns
+        -------
+        figure : Figure
+            A column for each of them.
+        words : str
+            What the figure shows.
+        """
+        rows = np.unique(np.linspace(0, len(self.matches) - 1, 5).astype(int))
+        shown = self.matches.iloc[rows[: len(self.matches)]]
+        figure = Figure(figsize=(2 * (1 + len(shown)), 4.4), layout="constrained")
+        columns = figure.subplots(2, 1 + len(shown), squeeze=False).T
+        squares = plots.bit_squares(steps.bits(self.query.fingerprint), width=THUMBNAIL)[0]
+        _draw(columns[0], "the query", self.query.name, self.query.image, squares)
+        words = []
+        for match, column in zip(shown.itertuples(), columns[1:], strict=True):
+            squares, where = self._squares(match)
+            title = f"{match.Index + 1}. {steps.count_differing(steps.bits(match.differ))}"
+            _draw(column, title, match.path, self._thumbnail(match.path), squares)
+            words.append(f"{match.Index + 1}. {match.path}, {where}")
+        if len(shown) < len(self.matches):
+            some = f"{len(shown)} of {len(self.matches):,} matches, evenly spaced in their ranking"
+            figure.supxlabel(some, fontsize=10)
+        among = f" Shown, with crosses on bits that differ: {'; '.join(words)}." if words else ""
+        return figure, f"{self.sentence}{among}"
+
+    # No Dropdowns: in JupyterLab these lose their keys to the notebook, where "m" makes the cell
+    # a text.
+
+    def _make_rows(self, controls: SimpleNamespace) -> list:
         stored = ["caltech-101", "haystack-sample", "haystack-caltech-101"]
         stored = [name for name in stored if (places.data_folder() / name).is_dir()]
         names = tuple(dict.fromkeys([self.pictures.where, "sample", *stored]))
@@ -197,9 +224,9 @@ class SearchPage(Page):
         controls.previous = self._button("Previous", lambda: self._step(-1))
         controls.next = self._button("Next", lambda: self._step(1))
         controls.any = self._button("Any", lambda: self._step(None))
-        self._on(controls.dataset, self._take_dataset)
-        self._on(controls.picture, self._take_path)
-        self._on(controls.radius, self._take_radius)
+        self._observe(controls.dataset, self._take_dataset)
+        self._observe(controls.picture, self._take_path)
+        self._observe(controls.radius, self._take_radius)
         picture = self._text(controls.picture, "Picture, or a file", "part of a name, or a path")
         return [
             self._text(controls.dataset, "Dataset, or a folder", "a name, or a path"),
@@ -210,7 +237,7 @@ class SearchPage(Page):
 
     def _fill(self) -> None:
         self.controls.dataset.value = self.pictures.where
-        self.controls.picture.options = tuple(self.pictures.paths[:_NAMES])
+        self.controls.picture.options = tuple(self.pictures.paths[:_OFFERED_NAMES])
         self.controls.picture.value = self.query.path
 
     def _take_dataset(self, name: str) -> None:
@@ -230,26 +257,39 @@ class SearchPage(Page):
             known = query.path in dataset.places
             query = album.choose(dataset, query.path if known else dataset.paths[0])
         self.pictures, self._images = dataset, {}
-        self._take(query)
+        self._take_picture(query)
 
-    def _open(self, text: str) -> Picture:
+    def _read(self, text: str) -> Picture:
         return album.named(self.pictures, text)
 
-    def _step(self, places: int | None) -> None:
-        """To the next picture, or to any. One that was brought lies before the first and after the last."""
+    def _step(self, number: int | None) -> None:
+        """Go so many pictures on, or to any. A picture that was brought lies before the first."""
         paths = self.pictures.paths
-        if places is None:
-            place = int(np.random.default_rng().integers(len(paths)))
+        if number is None:
+            row = int(np.random.default_rng().integers(len(paths)))
         elif self.query.in_dataset:
-            place = self.pictures.places[self.query.path] + places
+            row = self.pictures.places[self.query.path] + number
         else:
-            place = min(places, 0)
-        self._take(album.choose(self.pictures, paths[place % len(paths)]))
+            row = min(number, 0)
+        self._take_picture(album.choose(self.pictures, paths[row % len(paths)]))
 
     def _take_radius(self, radius: int) -> None:
         self.radius = radius
         self._search()
 
-    def _take(self, picture: Picture) -> None:
+    def _take_picture(self, picture: Picture) -> None:
         self.query = picture
         self._search()
+
+
+def _draw(
+    column: np.ndarray, title: str, path: str, image: Image.Image | None, squares: Image.Image
+) -> None:
+    """Draw a picture into the upper one of two panels, and its bits into the lower one."""
+    lines = [title, *(part for part in path.rpartition("/")[::2] if part)]
+    fitting = [line if len(line) <= 30 else f"{line[:14]}...{line[-13:]}" for line in lines]
+    column[0].set_title("\n".join(fitting), fontsize=8, parse_math=False)
+    column[0].axis("off")
+    if image is not None:
+        plots.draw_image(column[0], image)
+    plots.draw_image(column[1], squares)

@@ -1,56 +1,84 @@
-"""Search by picture, and a microscope for dHash: two pages with controls, for JupyterLab.
+"""What both pages with controls share: showing, hearing, uploads.
 
-A page is two things. Its state, and what it shows of it (``sentence``, ``html()``, ``figure()``), know no controls: see `helpers.explore.album`
-and `helpers.fingerprints.steps`. The controls are made when the page is first shown to a person, or by ``page.make_controls()``; then
-``page.controls.radius.value = 3`` does what a hand would do. Where nobody can use controls, since a program runs the notebook, the page
-shows a figure of itself and a sentence instead.
+A page is two things. Its state, and what it shows of it (``sentence``, ``html()``, ``figure()``),
+know no controls: see `helpers.explore.album` and `helpers.fingerprints.steps`. The controls are
+made when the page is first shown to a person, or by ``page.make_controls()``; then
+``page.controls.radius.value = 3`` does what a hand would do. Where nobody can use controls, since
+a program runs the notebook, the page shows a figure of itself and a sentence instead.
 """
 
 from __future__ import annotations
 
 import html
+import io
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
 
 from IPython import get_ipython
 from IPython.display import display
+from PIL import Image
 
 from helpers import Problem
 from helpers.classroom import plots
 from helpers.explore import album
 
-#: What Jupyter Server lets through its websocket, unless it is told otherwise, as by `make lab`. A larger upload is lost without a word.
+#: The largest upload that Jupyter Server takes by default, and the largest one after `make lab`.
+#: Jupyter drops larger files without an error.
 UPLOAD_MEGABYTES, LAB_UPLOAD_MEGABYTES = 10, 100
-_LABEL = "155px"
+_LABEL_WIDTH = "155px"
 _STYLE = """<style>
 .explore {line-height: 1.4}
-.explore ol, .explore .row {display: flex; flex-wrap: wrap; gap: 14px; margin: 0; padding: 0; list-style: none}
-.explore li, .explore .card {box-sizing: content-box; border: 1px solid #888; border-radius: 4px; padding: 8px; width: 208px}
+.explore ol, .explore .row {display: flex; flex-wrap: wrap; gap: 14px; list-style: none}
+.explore ol, .explore .row {margin: 0; padding: 0}
+.explore li, .explore .card {box-sizing: content-box; padding: 8px; width: 208px}
+.explore li, .explore .card {border: 1px solid #888; border-radius: 4px}
 .explore .card {width: auto; margin-bottom: 14px}
 .explore .pair {display: flex; gap: 8px; align-items: flex-start}
 .explore .card .pair {flex-wrap: wrap}
 .explore .card p {flex: 1 1 260px}
-.explore img {object-fit: contain}
+.explore img {object-fit: contain; flex: none}
 .explore p {margin: 4px 0; overflow-wrap: anywhere}
 .explore .problem {border-left: 5px solid #D55E00; padding: 4px 10px}
 .explore figure {margin: 0}
 .explore figcaption {margin-bottom: 4px}
 .explore-upload {font-size: 0}
-.explore-upload::before {font-size: var(--jp-widgets-font-size); content: "Upload a picture"; content: "Upload a picture" / ""}
+.explore-upload::before {font-size: var(--jp-widgets-font-size)}
+.explore-upload::before {content: "Upload a picture"; content: "Upload a picture" / ""}
 .jp-OutputArea-child:has(.explore-live) + .jp-OutputArea-child,
-.jp-OutputArea-child:has(.explore-live) + .jp-OutputArea-child + .jp-OutputArea-child {display: none}
+.jp-OutputArea-child:has(.explore-live) + .jp-OutputArea-child + .jp-OutputArea-child
+{display: none}
 </style>"""
 
 
-def _someone_is_there() -> bool:
-    """Whether a person ran this cell: a program that runs notebooks says that it cannot be asked anything."""
+def is_run_by_a_person() -> bool:
+    """Whether a person runs this cell, and not a program.
+
+    Returns
+    -------
+    bool
+        False outside of Jupyter, too. A program that runs notebooks tells the kernel that it
+        cannot be asked anything.
+    """
     kernel = getattr(get_ipython(), "kernel", None)
     request = kernel.get_parent("shell") if hasattr(kernel, "get_parent") else {}
     return bool(request.get("content", {}).get("allow_stdin"))
 
 
 def widgets_module() -> ModuleType:
+    """The module ipywidgets, which is imported only when controls are made.
+
+    Returns
+    -------
+    module
+        The package ``ipywidgets``.
+
+    Raises
+    ------
+    Problem
+        If it is not installed.
+    """
     try:
         import ipywidgets
     except ImportError as error:
@@ -62,18 +90,63 @@ def widgets_module() -> ModuleType:
 
 
 def in_a_row(*controls: object) -> object:
-    """Side by side; below one another where the window is narrow."""
+    """Put controls side by side; below one another where the window is narrow.
+
+    Parameters
+    ----------
+    *controls : ipywidgets.Widget
+        The controls, from left to right.
+
+    Returns
+    -------
+    ipywidgets.HBox
+        The row.
+    """
     row = widgets_module().HBox(controls)
     row.layout.flex_flow = "row wrap"
     return row
 
 
+def as_html(image: Image.Image | None, words: str, width: int | None = None) -> str:
+    """A picture as HTML, sharp at a zoom of 200 %.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image or None
+        The picture; None if there is none, since its file cannot be read.
+    words : str
+        What it shows, for those who cannot see it.
+    width : int, optional
+        How wide a photograph is shown, and how high at most, in pixels of the page. Left out for
+        squares from `helpers.classroom.plots`, which know how large they are to be shown.
+
+    Returns
+    -------
+    str
+        HTML that holds the picture.
+    """
+    if image is None:
+        return f'<span style="width:{width}px">cannot be read</span>'
+    content = io.BytesIO()
+    if width is None:
+        kind, style = "png", f"width:{image.width // plots.SHARP}px"
+        image.save(content, "PNG", compress_level=3)
+    else:
+        kind, style = "jpeg", f"width:{width}px;max-height:{width}px"
+        small = image.copy()
+        small.thumbnail((plots.SHARP * width, plots.SHARP * width))
+        small.convert("RGB").save(content, "JPEG", quality=85)
+    source = f"data:image/{kind};base64,{b64encode(content.getvalue()).decode()}"
+    return f'<img src="{source}" alt="{html.escape(words)}" style="{style}">'
+
+
 class Page:
     """What both pages share: showing, hearing, uploads.
 
-    A page has the text ``_what``, the properties ``sentence`` and ``remarks``, and the methods ``html()`` and ``figure()``. Of its controls it
-    knows how to make the rows (``_make``), how to put its state into them (``_fill``), how to open what was typed (``_open``), and what to
-    do with a picture (``_take``).
+    A page has the text ``name``, the properties ``sentence`` and ``remarks``, and the methods
+    ``html()`` and ``figure()``. Of its controls it knows how to make the rows (``_make_rows``), how
+    to put its state into them (``_fill``), how to read the picture that was typed (``_read``), and
+    what to do with a picture (``_take_picture``).
     """
 
     def __init__(self) -> None:
@@ -82,23 +155,29 @@ class Page:
         self._problem = ""
 
     def __repr__(self) -> str:
-        return f"{self._what} {self.sentence}"
+        return f"{self.name} {self.sentence}"
 
     # showing
 
     def make_controls(self) -> SimpleNamespace:
-        """The controls by name, and all of them together as ``page``; made now, if they are not there yet, and kept as ``controls``."""
+        """Make the controls, if they are not there yet.
+
+        Returns
+        -------
+        SimpleNamespace
+            The controls by name, and all of them together as ``page``; kept as ``controls``.
+        """
         if self.controls is None:
             widgets = widgets_module()
             self.controls = SimpleNamespace(status=widgets.HTML(), results=widgets.HTML())
-            rows = [*self._make(self.controls), self.controls.status, self.controls.results]
+            rows = [*self._make_rows(self.controls), self.controls.status, self.controls.results]
             self.controls.page = widgets.VBox(rows)
             self._render()
         return self.controls
 
     def _ipython_display_(self) -> None:
         why = "; run the cell in JupyterLab to use it"
-        if _someone_is_there():
+        if is_run_by_a_person():
             try:
                 view = {"version_major": 2, "version_minor": 0}
                 view["model_id"] = self.make_controls().page.model_id
@@ -107,14 +186,14 @@ class Page:
                 why = ""
             except Problem as problem:
                 why = f": {problem}"
-        # The live page hides it (see the style): it is for those who open the saved notebook.
+        # It is for people who open the saved notebook; where the page is live, its style hides it.
         plots.show(*self.figure())
         if why:
-            print(f"{self._what} This is a picture of it{why}.")
+            print(f"{self.name} This is a picture of it{why}.")
 
     def _render(self) -> None:
         if self.controls is not None:
-            with self._silence():  # also after a failure: the controls say what the page shows
+            with self._unheard():  # after a failure, too, so that the controls say what is shown
                 self._fill()
             self._tell(self.sentence, self.remarks, self._problem)
             self.controls.results.value = self.html()
@@ -133,17 +212,17 @@ class Page:
 
     # hearing
 
-    def _on(self, control: object, act: Callable[[object], None]) -> None:
+    def _observe(self, control: object, act: Callable[[object], None]) -> None:
         """Call `act` with each new value of a control."""
 
         def heard(event: dict) -> None:
             if not self._quiet:
-                self._do(lambda: act(event["new"]))
+                self._try(lambda: act(event["new"]))
 
         control.observe(heard, "value")
 
-    def _do(self, act: Callable[[], None]) -> None:
-        """What a control asks for. What goes wrong becomes a sentence, and the page goes on as it was."""
+    def _try(self, act: Callable[[], None]) -> None:
+        """Do what a control asks for; an error becomes a sentence, and the page stays as it was."""
         self._problem = ""
         try:
             act()
@@ -151,13 +230,13 @@ class Page:
             self._problem = str(problem).replace("run this again", "try again")
         except KeyboardInterrupt:
             self._problem = "interrupted; nothing has changed"
-        except Exception as error:  # else it would go to a log that nobody reads
+        except Exception as error:  # else it would only be written to a log
             self._problem = f"that did not work ({type(error).__name__}: {error})"
         self._render()
 
     @contextmanager
-    def _silence(self) -> Iterator[None]:
-        """Controls may be set without the page taking it for a wish."""
+    def _unheard(self) -> Iterator[None]:
+        """Set controls without the page acting on it."""
         before, self._quiet = self._quiet, True
         try:
             yield
@@ -170,15 +249,18 @@ class Page:
         """A text that counts when Enter is pressed or the control is left."""
         control.description, control.tooltip = label, label
         control.placeholder, control.continuous_update = f"{example}, then Enter", False
-        control.style.description_width = _LABEL
+        control.style.description_width = _LABEL_WIDTH
         control.layout = {"width": "560px", "max_width": "98%"}
         return control
 
     def _number(self, label: str, low: int, high: int, value: int) -> tuple:
-        """A number to type, and a slider that follows it, since a slider of ipywidgets has no name for screen readers."""
+        """A number to type, and a slider that follows it.
+
+        A slider of ipywidgets has no name for screen readers, so that it cannot stand alone.
+        """
         widgets = widgets_module()
         number = widgets.BoundedIntText(value, min=low, max=high, description=label)
-        number.style.description_width = _LABEL
+        number.style.description_width = _LABEL_WIDTH
         number.layout.width = "225px"
         slider = widgets.IntSlider(value, min=low, max=high, readout=False)
         slider.layout = {"flex": "1 1 160px", "min_width": "120px", "max_width": "320px"}
@@ -189,13 +271,14 @@ class Page:
     def _button(self, label: str, act: Callable[[], None]) -> object:
         button = widgets_module().Button(description=label, tooltip=label)
         button.layout = {"width": "auto", "flex": "none"}
-        button.on_click(lambda _: self._do(act))
+        button.on_click(lambda _: self._try(act))
         return button
 
     def _uploads(self, controls: SimpleNamespace) -> object:
         hint = (
-            f'<div class="explore"><small>Up to {UPLOAD_MEGABYTES} MB, or {LAB_UPLOAD_MEGABYTES} if <code>make lab</code> started JupyterLab. '
-            "A larger one is lost without a word, and the button with it: renew it, and type the file's path.</small></div>"
+            f'<div class="explore"><small>Up to {UPLOAD_MEGABYTES} MB, or {LAB_UPLOAD_MEGABYTES} '
+            "if <code>make lab</code> started JupyterLab. Jupyter drops a larger file without an "
+            "error, and the button stops working: renew it, and type the file's path.</small></div>"
         )
         controls.place = widgets_module().HBox()
         controls.renew = self._button("Renew the upload button", self._renew_upload)
@@ -208,18 +291,18 @@ class Page:
         upload.accept = "image/*,.heic,.heif"
         upload.layout = {"width": "auto", "flex": "none"}
         upload.add_class("explore-upload")  # the style hides a count that is always 0
-        self._on(upload, self._take_upload)
+        self._observe(upload, self._take_upload)
         self.controls.upload, self.controls.place.children = upload, [upload]
 
     def _take_upload(self, files: tuple) -> None:
         if not files:
             return
-        with self._silence():  # so that the same file can be brought again
+        with self._unheard():  # so that the same file can be brought again
             self.controls.upload.value = ()
         self._report(f"Reading {files[0]['name']}.")
-        self._take(album.read_upload(files[0]["name"], bytes(files[0]["content"])))
+        self._take_picture(album.read_upload(files[0]["name"], bytes(files[0]["content"])))
 
     def _take_path(self, path: str) -> None:
         if path.strip():  # else it was only cleared
             self._report(f"Reading {path.strip()}.")
-            self._take(self._open(path.strip()))
+            self._take_picture(self._read(path.strip()))

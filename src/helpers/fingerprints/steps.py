@@ -1,14 +1,9 @@
-"""What the microscope computes: the steps of dHash on one picture, what is done to it, and its bits in words."""
+"""The steps of dHash on one picture, and its bits as a table and in words."""
 
 from __future__ import annotations
 
-import io
-from dataclasses import dataclass
-
 import numpy as np
-from PIL import Image, ImageEnhance
-
-from helpers import Problem
+from PIL import Image
 
 
 def bits(fingerprint: np.uint64) -> np.ndarray:
@@ -17,11 +12,12 @@ def bits(fingerprint: np.uint64) -> np.ndarray:
     Parameters
     ----------
     fingerprint : uint64
-        A Python integer will do.
+        A fingerprint. A Python integer will do.
 
     Returns
     -------
     ndarray of bool, shape (8, 8)
+        The highest bit stands at the top left.
 
     Examples
     --------
@@ -33,15 +29,17 @@ def bits(fingerprint: np.uint64) -> np.ndarray:
 
 
 def differences(differ: np.ndarray) -> str:
-    """Which bits differ, in words: what the crosses on a grid say.
+    """Which bits differ, in words: what the crosses on a table of bits show.
 
     Parameters
     ----------
-    differ : ndarray of bool, shape (8, 8)
+    differ : ndarray of bool, shape (rows, columns)
+        True where a bit differs.
 
     Returns
     -------
     str
+        How many bits differ, and the row and column of each, counted from 1.
 
     Examples
     --------
@@ -53,90 +51,50 @@ def differences(differ: np.ndarray) -> str:
         columns = [str(column) for column, differs in enumerate(places, start=1) if differs]
         if columns:
             rows.append(f"row {row}, column{'s' * (len(columns) > 1)} {', '.join(columns)}")
-    return ": ".join(filter(None, [how_many_differ(differ), "; ".join(rows)]))
+    return ": ".join(filter(None, [count_differing(differ), "; ".join(rows)]))
 
 
-def how_many_differ(differ: np.ndarray) -> str:
-    """`differences` without their places: ``'2 bits differ'``."""
-    number = int(differ.sum())
-    return f"{count(number)} {'differs' if number == 1 else 'differ'}"
-
-
-def count(number: int) -> str:
-    """A number of bits in words: ``'no bits'``, ``'1 bit'``, ``'2 bits'``."""
-    return "no bits" if number == 0 else "1 bit" if number == 1 else f"{number} bits"
-
-
-@dataclass(frozen=True)
-class Change:
-    """What is done to a picture, in this order.
-
-    Attributes
-    ----------
-    crop : int
-        Per cent of width and height cut off at each side.
-    turn : int
-        Degrees, anticlockwise; the corners become black.
-    brightness : int
-        Per cent: 100 leaves it.
-    quality : int
-        Of the JPEG as which it is saved and opened again; 100: it is not saved.
-    """
-
-    crop: int = 0
-    turn: int = 0
-    brightness: int = 100
-    quality: int = 100
-
-
-#: The lowest and highest value of each change, and its label on the page.
-LIMITS = {
-    "crop": (0, 40, "Cut off each side, %"),
-    "turn": (-45, 45, "Turn, degrees"),
-    "brightness": (10, 300, "Brightness, %"),
-    "quality": (1, 100, "JPEG quality (100: off)"),
-}
-
-
-def changed(image: Image.Image, change: Change) -> Image.Image:
-    """A picture after a change.
+def count_differing(differ: np.ndarray) -> str:
+    """How many bits differ, in words.
 
     Parameters
     ----------
-    image : PIL.Image.Image
-    change : Change
+    differ : ndarray of bool
+        True where a bit differs.
 
     Returns
     -------
-    PIL.Image.Image
-        In RGB.
-
-    Raises
-    ------
-    Problem
-        For a change beyond `LIMITS`.
+    str
+        Such as ``'2 bits differ'``.
 
     Examples
     --------
-    >>> changed(Image.new("L", (100, 50)), Change(crop=10)).size
-    (80, 40)
+    >>> count_differing(bits(0b101)), count_differing(bits(1)), count_differing(bits(0))
+    ('2 bits differ', '1 bit differs', 'no bits differ')
     """
-    for name, (low, high, _) in LIMITS.items():
-        if not low <= getattr(change, name) <= high:
-            raise Problem(f"{name}={getattr(change, name)}: it is a number from {low} to {high}")
-    image = image.convert("RGB")
-    if change.crop:
-        left, top = (side * change.crop // 100 for side in image.size)
-        image = image.crop((left, top, image.width - left, image.height - top))
-    if change.turn:
-        image = image.rotate(change.turn, Image.Resampling.BICUBIC)
-    if change.brightness != 100:
-        image = ImageEnhance.Brightness(image).enhance(change.brightness / 100)
-    if change.quality != 100:
-        saved = io.BytesIO()
-        image.save(saved, "JPEG", quality=change.quality)
-        image = Image.open(saved).convert("RGB")
-    return image
+    number = int(differ.sum())
+    return f"{count_bits(number)} {'differs' if number == 1 else 'differ'}"
+
+
+def count_bits(number: int) -> str:
+    """A number of bits in words.
+
+    Parameters
+    ----------
+    number : int
+        How many bits there are.
+
+    Returns
+    -------
+    str
+        Such as ``'2 bits'``.
+
+    Examples
+    --------
+    >>> count_bits(0), count_bits(1), count_bits(2)
+    ('no bits', '1 bit', '2 bits')
+    """
+    return "no bits" if number == 0 else "1 bit" if number == 1 else f"{number} bits"
 
 
 class Steps:
@@ -145,15 +103,18 @@ class Steps:
     Parameters
     ----------
     image : PIL.Image.Image
+        The picture, in any mode.
 
     Attributes
     ----------
     grey : PIL.Image.Image
+        Step 1: the picture in grey.
     pixels : ndarray of int, shape (8, 9)
-        Eight rows of nine grey values.
+        Step 2: eight rows of nine grey values, from 0 (black) to 255 (white).
     right_minus_left : ndarray of int, shape (8, 8)
-        What is compared.
+        Step 3: each grey value but the first of a row, minus its left neighbour.
     bits : ndarray of bool, shape (8, 8)
+        Step 4: whether that difference is above 0.
 
     Examples
     --------
@@ -170,7 +131,10 @@ class Steps:
 
     @property
     def nearer_half(self) -> np.ndarray:
-        """The nearer half of the 64 comparisons: the 32 nearest to a tie, however near that is; of equally near ones the first."""
+        """The 32 comparisons that are nearest to a tie: bool, shape (8, 8).
+
+        Of equally near ones those count first that come first in the table.
+        """
         order = np.argsort(np.abs(self.right_minus_left), axis=None, kind="stable")
         near = np.zeros(64, dtype=bool)
         near[order[:32]] = True
