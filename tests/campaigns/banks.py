@@ -28,7 +28,7 @@ def prepare(here: Path) -> None:
             bank.flag_many(np.uint64(values[start : start + 10]), f"reason {start}", sources)
         bank.unflag([3, 14, 15], "it was the owner's own")
         near = [value ^ rng.choice((0, 1, 0x1010, 0x11111, 2**64 - 1)) for value in values]
-        queries = near[: _QUERIES - 2] + [values[2], values[13]]
+        queries = [*near[: _QUERIES - 2], values[2], values[13]]
         answers = [list(bank.ask(np.uint64(query))) for query in queries]
         entries = bank.entries().astype(str).to_numpy().tolist()
     (here / "right.json").write_text(json.dumps([queries, answers, entries]))
@@ -53,9 +53,11 @@ def case(place: Path, here: Path, rng: random.Random) -> None:
     elif how == 2:
         _flip_a_digit(rng, file)
     elif how < 6:
-        with suppress(sqlite3.Error, OverflowError, UnicodeEncodeError):
-            with closing(sqlite3.connect(file, isolation_level=None)) as connection:
-                _edit(rng, connection)
+        with (
+            suppress(sqlite3.Error, OverflowError, UnicodeEncodeError),
+            closing(sqlite3.connect(file, isolation_level=None)) as connection,
+        ):
+            _edit(rng, connection)
     elif how == 6:  # a writer was killed, and then something happened to what it left
         shutil.copy(here / "half.bank", file)
         content = (here / "half.bank-journal").read_bytes()
@@ -137,7 +139,9 @@ def _edit(rng: random.Random, connection: sqlite3.Connection) -> None:
         first = f"(SELECT max(rowid) + 1 FROM {table})"
         query = f"INSERT INTO {table} ({columns[0]}, {rest}, {column}) "
         value = rng.choice((column, "'x'", "NULL", "1"))
-        connection.execute(f"{query} SELECT {first}, {rest}, {value} FROM {table} WHERE rowid = {some}")
+        connection.execute(
+            f"{query} SELECT {first}, {rest}, {value} FROM {table} WHERE rowid = {some}"
+        )
     elif how == 4:
         action = rng.choice(("INSERT", "UPDATE", "DELETE"))
         connection.execute(
@@ -159,7 +163,9 @@ def _edit(rng: random.Random, connection: sqlite3.Connection) -> None:
         name, text = rng.choice(
             connection.execute("SELECT name, sql FROM sqlite_master WHERE sql > ''").fetchall()
         )
-        old, new = rng.choice((("TEXT", "BLOB"), ("TEXT", "INTEGER"), ("NOT NULL", ""), (")", ") ")))
+        old, new = rng.choice(
+            (("TEXT", "BLOB"), ("TEXT", "INTEGER"), ("NOT NULL", ""), (")", ") "))
+        )
         text = spoil(rng, text.encode()).decode("latin-1") if rng.random() < 0.5 else text
         text = text.replace(old, new)
         connection.execute("UPDATE sqlite_master SET sql = ? WHERE name = ?", (text, name))

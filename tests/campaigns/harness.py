@@ -75,8 +75,12 @@ def check_unchanged(before: dict[str, str], after: dict[str, str]) -> None:
 
 def ask(function: Callable, *arguments: object, **options: object) -> tuple:
     """What a function returns, and the `Problem` that it raised: one of both is None."""
+    begin = time.process_time()
     try:
-        return function(*arguments, **options), None
+        result = function(*arguments, **options)
+        if time.process_time() - begin > LIMIT:
+            raise Failure(f"hang: {function.__name__} takes over {LIMIT} seconds", "")
+        return result, None
     except Problem as problem:
         error = problem
         while error := error.__cause__ or error.__context__:
@@ -142,7 +146,7 @@ def spoil(rng: random.Random, data: bytes, other: bytes = b"") -> bytes:
 
 def in_child(job: Callable[[], object], place: Path, limit: float = LIMIT) -> tuple:
     """Run in a new process, in a folder; its exit code (below 0: the signal), output, complaints."""
-    files = [tempfile.TemporaryFile() for _ in range(2)]
+    files = [tempfile.TemporaryFile() for _ in range(2)]  # noqa: SIM115 (closed by _awaited)
     child = os.fork()
     if not child:
         code = 1
@@ -222,7 +226,8 @@ def _work(pipe: Connection, base: Path, number: int, seed: int) -> None:
     if (disk := base / f"disk-{number}").is_dir():
         os.environ["DISK"] = str(disk)
     tempfile.tempdir = None
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    for number in (1, 2):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), number)
     stack = (mine / "stack.txt").open("w")
     with suppress(EOFError):  # the pipe is closed when all is done
         while True:

@@ -67,9 +67,10 @@ def case(place: Path, here: Path, rng: random.Random) -> None:
     if problem:
         raise Failure("refused: the whole undo", str(problem))
     for path in _MOVED:
-        if not (library / path).is_file() and _lines_of(path, content) == _lines_of(path, whole):
-            if folder or not _other_owner(content, library, folder):
-                raise Failure("not put back: a file whose lines are whole", path)
+        is_whole = _lines_of(path, content) == _lines_of(path, whole)
+        sure = is_whole and (folder or not _other_owner(content, library, folder))
+        if sure and not (library / path).is_file():
+            raise Failure("not put back: a file whose lines are whole", path)
         is_named = path in set(done["path"])
         if (quarantine / path).is_file() and not is_named:
             raise Failure("left alone without a word", path)
@@ -95,7 +96,9 @@ def _other_owner(content: bytes, library: Path, folder: Path | None) -> bool:
 
 def _unfinish(rng: random.Random, lines: list[bytes], library: Path, quarantine: Path) -> None:
     path = rng.choice(_MOVED)
-    lines.remove(next(line for line in lines if line.startswith(b'["is"') and _lines_of(path, line)))
+    lines.remove(
+        next(line for line in lines if line.startswith(b'["is"') and _lines_of(path, line))
+    )
     (library / path).parent.mkdir(parents=True, exist_ok=True)
     how = rng.choice((os.link, shutil.copy2, os.rename))
     how(quarantine / path, library / path)

@@ -18,6 +18,7 @@ from helpers.images.opening import open_image
 from helpers.library import inventory
 
 SIZES = 300, 20_000
+LIMIT = 60  # seconds: a case opens its picture six times
 _SMALL = 4_000_000  # pixels up to which Pillow is asked as well
 _SIDES = (0, 1, 2, 255, 5000, 13_000, 16_384, 30_000, 65_535, 2**24, 2**31 - 1, 2**32 - 1)
 #: 46 bytes that are a picture of 16,383 x 10,900 pixels.
@@ -48,7 +49,9 @@ def prepare(here: Path) -> None:
     kinds += [("webp", mode, {"lossless": True, "exif": exif}) for mode in ("RGB", "RGBA")]
     kinds += [("webp", "RGB", {}), ("bmp", "RGB", {}), ("bmp", "P", {}), ("gif", "L", {})]
     kinds += [("tif", mode, {}) for mode in ("1", "L", "I;16", "F", "I", "RGBA", "CMYK", "LAB")]
-    kinds += [("tif", "RGB", {"compression": name}) for name in ("tiff_lzw", "tiff_deflate", "jpeg")]
+    kinds += [
+        ("tif", "RGB", {"compression": name}) for name in ("tiff_lzw", "tiff_deflate", "jpeg")
+    ]
     kinds += [("tif", "1", {"compression": "group4"})]
     if features.check("avif"):
         kinds += [("avif", "RGB", {}), ("avif", "RGBA", {})]
@@ -63,7 +66,7 @@ def prepare(here: Path) -> None:
         if mode == "LAB":
             picture = Image.frombytes("LAB", picture.size, picture.tobytes())
         picture.save(here / name, **options)
-        if open_image(here / name) is None:
+        if mode != "LAB" and ask(open_image, here / name)[1]:
             raise Failure("a whole picture cannot be read", name)
 
 
@@ -86,9 +89,6 @@ def case(place: Path, here: Path, rng: random.Random) -> None:
     file = place / f"picture{suffix}"
     file.write_bytes(data)
     shown, problem = ask(open_image, file)
-    again, refused = ask(open_image, io.BytesIO(data))
-    if bool(problem) != bool(refused) or (shown and _differ(shown, again)):
-        raise Failure("silently wrong: a file and its bytes differ", f"{problem} / {refused}")
     if shown is None or shown.width * shown.height <= _SMALL:
         _compare(data, shown, problem)
     ask(open_image, file, fast=True, rotate=False, background=None)
@@ -96,9 +96,11 @@ def case(place: Path, here: Path, rng: random.Random) -> None:
     if rng.random() < 0.1:
         table, _ = ask(inventory.scan, place, cache=place.parent / "cache", workers=1)
         shutil.rmtree(place.parent / "cache", ignore_errors=True)
-        found = table["fingerprint"][0]
-        if (print_ is None) != (found is None or found != found or table["problem"][0] != ""):
+        if (print_ is None) != (table["problem"][0] != ""):
             raise Failure("silently wrong: scan and open do not agree", table["problem"][0])
+    again, refused = ask(open_image, io.BytesIO(data))
+    if bool(problem) != bool(refused) or (shown and _differ(shown, again)):
+        raise Failure("silently wrong: a file and its bytes differ", f"{problem} / {refused}")
 
 
 def _differ(one: Image.Image, other: Image.Image) -> bool:
@@ -110,14 +112,16 @@ def _compare(data: bytes, shown: Image.Image | None, problem: Exception | None) 
     try:
         with (
             warnings.catch_warnings(action="ignore"),
-            Image.open(io.BytesIO(data), formats=_FORMATS) as image,
+            Image.open(
+                io.BytesIO(data), formats=[name for name in _FORMATS if name in Image.OPEN]
+            ) as image,
         ):
             if image.width * image.height > _SMALL:
                 return
             image.load()
-    except Exception:
+    except Exception as error:
         if shown is not None:
-            raise Failure("silently wrong: Pillow refuses what is shown", "") from None
+            raise Failure("silently wrong: Pillow refuses what is shown", repr(error)) from None
         return
     if shown is None:
         if image.mode != "LAB" and "pixels" not in str(problem) and "MB" not in str(problem):
