@@ -89,6 +89,18 @@ def test_large_fingerprints_are_kept_exactly(tmp_path):
     assert int(table["fingerprint"][1]) == 2**64 - 2
 
 
+def test_no_bits_are_lost_beside_a_fingerprint_that_a_float_could_hold(tmp_path):
+    """pandas takes a list of integers for floats if the largest of them is one exactly."""
+    one = np.zeros((8, 9), dtype=np.uint8)
+    one[0, 1:] = 200  # only the first bit is set: 2**63
+    other = np.tile(np.arange(9, dtype=np.uint8) * 20, (8, 1))
+    other[0, 1] = 0  # all but the first bit are set
+    for number, pixels in enumerate([one, other]):
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    table = catalogue.of_folder(tmp_path)
+    assert [int(value) for value in table["fingerprint"]] == [2**63, 2**63 - 1]
+
+
 def test_two_files_with_one_name_stay_two(tmp_path, photograph):
     for number, name in enumerate(["one.jpg", "a/one.jpg", "a/b/one.jpg"]):
         (tmp_path / name).parent.mkdir(exist_ok=True)

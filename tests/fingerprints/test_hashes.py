@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from helpers import Problem, hamming, shelf
+from helpers.__main__ import main
 from helpers.fingerprints import catalogue, flat, hashes, recipe
 from helpers.images.opening import open_image
 from helpers.search.linear import LinearScan
@@ -260,3 +261,21 @@ def test_pdq_comes_with_its_quality(photographs):
     assert table.loc["flat.png", "quality"] == 0
     assert pd.isna(table.loc["empty.jpg", "quality"])
     assert table["quality"].max() > 49
+
+
+def test_the_command_line_finds_a_resized_copy_at_its_distance(hash, folder, tmp_path, capsys):
+    where = ["--dataset", str(folder), "--shelve", str(tmp_path / "shelf")]
+    assert main(["index", *where, "--hash", hash]) == 0
+    query = tmp_path / "resized.png"
+    with Image.open(folder / "dogs" / "image_0006.jpg") as picture:
+        picture.resize((110, 74)).save(query)
+    expected = hamming.distance(
+        hashes.of_file(query, hash), hashes.of_file(folder / "dogs" / "image_0006.jpg", hash)
+    )
+    capsys.readouterr()
+    ask = ["search", *where, "--query", str(query), "--radius", str(expected)]
+    for chosen in ([], ["--hash", hash]):
+        assert main([*ask, *chosen]) == 0
+        assert f"{expected:2}  dogs/image_0006.jpg" in capsys.readouterr().out.splitlines()
+    assert main([*ask, "--hash", "ahash" if hash != "ahash" else "whash"]) == 2
+    assert f"the shelf was made with {hash} of" in capsys.readouterr().err

@@ -6,6 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from helpers import Problem
 from helpers.files.parallel import share_out
 from helpers.fingerprints import recipe
@@ -81,8 +83,13 @@ def of_folder(
     table = pd.DataFrame(rows, columns=columns)
     kinds = {"width": "Int64", "height": "Int64", "quality": "Int64", "problem": "str"}
     table = table.astype(kinds)
-    wide = "UInt64" if kind.words == 1 else "string"
-    table["fingerprint"] = pd.array([row[4] for row in rows], dtype=wide)
+    values = [row[4] for row in rows]
+    if kind.words == 1:  # pandas itself would take some lists of large integers for floats
+        whole = np.array([value or 0 for value in values], dtype=np.uint64)
+        missing = np.array([value is None for value in values], dtype=bool)
+        table["fingerprint"] = pd.arrays.IntegerArray(whole, missing)
+    else:
+        table["fingerprint"] = pd.array(values, dtype="string")
     if not kind.quality:
         del table["quality"]
     table.attrs.update(reading=made.reading, recipe=made.as_dict())
