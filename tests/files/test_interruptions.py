@@ -23,6 +23,8 @@ from helpers.files.atomic import write_text
 from helpers.images.folders import find_images
 from helpers.truth import near_duplicates
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Job:

@@ -119,6 +119,7 @@ def is_whole(path):
 # What it answers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_it_equals_comparing_with_every_entry(seed, path, small_parts):
     """A random sequence of everything that one can do, through two banks on one file, either of which may be opened anew."""
@@ -793,6 +794,7 @@ def wait_for(condition):
     raise AssertionError("waited for a minute in vain")
 
 
+@pytest.mark.slow
 def test_four_processes_at_once_two_of_which_are_killed(path, tmp_path):
     Bank(path).close()
     names = ["first", "second", "third", "fourth"]
@@ -824,6 +826,7 @@ def flag_lists(path, folder, size):
             note(file, numbers.start, f"{first} {seed}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 400, 5_000])
 def test_killed_at_ten_random_moments(size, path, tmp_path):
     rng, acknowledged, killed_at_work = random.Random(size), 0, 0
@@ -869,6 +872,7 @@ def test_a_journal_that_was_left_behind_takes_back_what_was_half_written(path, t
     assert is_whole(later / path.name)
 
 
+@pytest.mark.slow
 def test_threads_may_share_a_bank(opened):
     def use(seed):
         rng = random.Random(seed)

@@ -306,6 +306,7 @@ def test_what_pillow_opens_but_cannot_make_grey_has_a_sentence(scan, photos):
     assert row["sha256"] != ""
 
 
+@pytest.mark.slow
 def test_exif_that_is_broken_stops_nothing(plan_of, photos, photograph):
     picture, exif = photograph(33, size=(300, 200)), Image.Exif()
     exif.get_ifd(0x8769)[0x9003] = "2024:05:01 10:00:00"
@@ -1369,6 +1370,7 @@ def messy(sample, tmp_path_factory):
     return place / "photos", truth.set_index("path"), table, plan
 
 
+@pytest.mark.slow
 def test_no_proposed_move_is_wrong(messy):
     _, truth, _, plan = messy
     moves = plan[plan["action"] == "move"]
@@ -1449,6 +1451,7 @@ def test_the_rows_of_a_plan_hang_together(messy):
     assert (largest.first().fillna(0) == largest.max().fillna(0)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_the_plan_depends_neither_on_workers_nor_on_the_order_of_files(workers, messy, tmp_path):
     folder, _, table, plan = messy

@@ -1118,6 +1118,7 @@ def check_that_nothing_is_lost_and_all_can_go_on(job, way, place, plan, before, 
     assert (state(folder), state(aside)) == ((stay, go) if then == "apply" else (before, {}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("job", "way"), [("apply", "here"), ("apply", "there"), ("undo", "there")])
 def test_killed_at_twenty_random_moments(job, way, tmp_path):
     template = tmp_path / "template"
@@ -1137,6 +1138,7 @@ def test_killed_at_twenty_random_moments(job, way, tmp_path):
     assert killed == 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("job", "way"),
     [
