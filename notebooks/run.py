@@ -150,7 +150,7 @@ def write_index(dataset: datasets.Dataset, ran: dict[Path, tuple[float, str]]) -
 
 def lab_options(dataset: str) -> tuple[str, list[str]]:
     """What DATASET is for a kernel, wherever that runs, and how JupyterLab is started."""
-    if dataset not in ("caltech-101", "sample"):
+    if dataset not in datasets.DATASETS:
         check_folder(dataset)
         dataset = str(Path(dataset).absolute())
     # Jupyter drops larger uploads without an error; a photograph may have more than its 10 MB
@@ -213,7 +213,7 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--dataset",
         default=os.environ.get("DATASET") or "caltech-101",
-        help="caltech-101, sample or a folder; without it, what the variable DATASET says",
+        help=f"{', '.join(datasets.DATASETS)} or a folder; without it, what the variable DATASET says",
     )
     add("--lab", action="store_true", help="open the chapters in JupyterLab instead")
     add("--save", action="store_true", help="run on the sample; save the notebooks in place")
@@ -238,7 +238,7 @@ def main(words: list[str] | None = None) -> int:
     except Problem as problem:
         print(problem, file=sys.stderr)
         return 2
-    is_own = dataset.name not in ("sample", "caltech-101")
+    is_own = dataset.name not in datasets.DATASETS
     os.environ["DATASET"] = str(dataset.root.resolve()) if is_own else dataset.name
     os.environ["FINGERPRINTS_DATA"] = str(places.data_folder().resolve())
     os.environ["TQDM_DISABLE"] = "1"  # bars belong on a terminal, not on a page

@@ -460,6 +460,6 @@ class Source:
 
 #: Name -> how it can be had. A new one goes here and nowhere else.
 DATASETS = {
+    "sample": Source(sample, "no network: its photographs come with scikit-image"),
     "caltech-101": Source(caltech_101, "a download of 137 MB, once, or a copy of the archive"),
-    "sample": Source(sample, "nothing: its photographs come with scikit-image"),
 }

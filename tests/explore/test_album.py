@@ -75,12 +75,13 @@ def test_a_fetch_is_announced_and_a_dataset_that_is_there_is_not(data_folder, mo
     def fetch():
         raise Problem("no network")
 
-    monkeypatch.setattr(datasets, "caltech_101", fetch)
+    source = datasets.Source(fetch, "a network")
+    monkeypatch.setitem(datasets.DATASETS, "caltech-101", source)
     for _ in range(2):
         with pytest.raises(Problem, match="no network"):
             album.index("caltech-101", said.append)
         (data_folder / "caltech-101").mkdir(exist_ok=True)
-    assert said == ["Fetching CALTECH-101, 137 MB, and unpacking it."]
+    assert said == ["Making caltech-101 ready; it needs a network."]
 
 
 def test_a_dataset_says_what_to_type_to_get_to_it(searched, photographs):

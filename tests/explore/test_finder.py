@@ -250,7 +250,8 @@ def test_what_fails_is_said_for_a_page_and_the_field_is_put_back(page, monkeypat
     def fails():
         raise Problem("no network; connect to one, and run this again")
 
-    monkeypatch.setattr(datasets, "caltech_101", fails)
+    source = datasets.Source(fails, "a network")
+    monkeypatch.setitem(datasets.DATASETS, "caltech-101", source)
     before = state(page)
     for _ in range(2):
         page.controls.dataset.value = "caltech-101"

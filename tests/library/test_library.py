@@ -1567,7 +1567,10 @@ BAD_PLANS = {
         "line 2: the action is 'delete'; it has to be one of keep, move, look",
     ),
     "no path": (b"action,path,kept,bytes,sha256\nmove,,b,1,x\n", "line 2: names no path"),
-    "number": (b"action,path,kept,bytes,sha256\nmove,a,b,many,x\n", "line 2: bytes 'many' is no whole"),
+    "number": (
+        b"action,path,kept,bytes,sha256\nmove,a,b,many,x\n",
+        "line 2: bytes 'many' is no whole",
+    ),
     "infinite": (b"action,path,kept,bytes,sha256\nmove,a,b,inf,x\n", "bytes 'inf' is no whole"),
     "too large": (
         b"action,path,kept,bytes,sha256\nmove,a,b,99999999999999999999,x\n",
@@ -1590,7 +1593,10 @@ BAD_PLANS = {
         b"action,path,kept,bytes,sha256,difference\nmove,a,b,1,x,little\n",
         "difference 'little' is no number",
     ),
-    "latin": ("action,path,kept,bytes,sha256\nmove,é,b,1,x\n".encode("latin-1"), "line 2: is not UTF-8 text"),
+    "latin": (
+        "action,path,kept,bytes,sha256\nmove,é,b,1,x\n".encode("latin-1"),
+        "line 2: is not UTF-8 text",
+    ),
     "binary": (bytes(range(256)), "is not UTF-8 text"),
     "zeros": (b"\0" * 99, "has no column"),
 }

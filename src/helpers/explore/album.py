@@ -102,10 +102,11 @@ def index(
     >>> len(index("sample"))
     101
     """
-    if dataset in ("sample", "caltech-101"):
-        if report and dataset == "caltech-101" and not (places.data_folder() / dataset).is_dir():
-            report("Fetching CALTECH-101, 137 MB, and unpacking it.")
-        dataset = datasets.sample() if dataset == "sample" else datasets.caltech_101()
+    if isinstance(dataset, str) and dataset in datasets.DATASETS:
+        source = datasets.DATASETS[dataset]
+        if report and not (places.data_folder() / dataset).is_dir():
+            report(f"Making {dataset} ready; it needs {source.needs}.")
+        dataset = source.give()
     if isinstance(dataset, datasets.Dataset):
         name, root, paths = dataset.name, dataset.root, dataset.images
     else:

@@ -214,7 +214,7 @@ class SearchPage(Page):
     # a text.
 
     def _make_rows(self, controls: SimpleNamespace) -> list:
-        stored = ["caltech-101", "haystack-sample", "haystack-caltech-101"]
+        stored = [*datasets.DATASETS, *(f"haystack-{name}" for name in datasets.DATASETS)]
         stored = [name for name in stored if (places.data_folder() / name).is_dir()]
         names = tuple(dict.fromkeys([self.pictures.where, "sample", *stored]))
         controls.dataset = widgets_module().Combobox(options=names)

@@ -236,13 +236,13 @@ CHANGES = {
         Change(
             "crop each side",
             {f"{percent} %": percent for percent in (1, 2, 5, 10, 20)},
-            "cut off: this share of the width and of the height at each side",
+            "at each side, this share of the width or of the height is cut off",
             lambda image, percent, rng: cut_off(image, percent),
         ),
         Change(
             "crop unevenly",
             {"up to 5 %": 5},
-            "cut off: at each side another share of the width or of the height, drawn evenly",
+            "at each side, a share of the width or of the height is cut off; each is drawn evenly",
             _cut_unevenly,
         ),
         Change(
