@@ -83,17 +83,46 @@ def of_folder(
     table = pd.DataFrame(rows, columns=columns)
     kinds = {"width": "Int64", "height": "Int64", "quality": "Int64", "problem": "str"}
     table = table.astype(kinds)
-    values = [row[4] for row in rows]
-    if kind.words == 1:  # pandas itself would take some lists of large integers for floats
-        whole = np.array([value or 0 for value in values], dtype=np.uint64)
-        missing = np.array([value is None for value in values], dtype=bool)
-        table["fingerprint"] = pd.arrays.IntegerArray(whole, missing)
-    else:
-        table["fingerprint"] = pd.array(values, dtype="string")
+    table["fingerprint"] = as_column([row[4] for row in rows], hash)
     if not kind.quality:
         del table["quality"]
     table.attrs.update(reading=made.reading, recipe=made.as_dict())
     return table
+
+
+def as_column(
+    values: list[int | str | None], hash: str = DHASH
+) -> pd.api.extensions.ExtensionArray:
+    """A column of fingerprints, in which some may be missing.
+
+    Parameters
+    ----------
+    values : list of int, str or None
+        Numbers of a hash of up to 64 bits, hex text of a wider one; None where there is none.
+    hash : str
+        The hash that made them.
+
+    Returns
+    -------
+    pandas array
+        UInt64, or text for a wider hash.
+
+    Notes
+    -----
+    ``pd.array(values, dtype="UInt64")`` will not do. pandas 3.1 takes a list of integers for
+    floats if the largest of them is a float exactly, and all others lose their last bits.
+
+    Examples
+    --------
+    >>> as_column([2**63, 2**63 - 1, None]).tolist()
+    [9223372036854775808, 9223372036854775807, <NA>]
+    """
+    import pandas as pd
+
+    if hash_of(hash).words > 1:
+        return pd.array(values, dtype="string")
+    numbers = np.array([value or 0 for value in values], dtype=np.uint64)
+    return pd.arrays.IntegerArray(numbers, np.array([value is None for value in values], bool))
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:

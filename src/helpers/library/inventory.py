@@ -25,6 +25,7 @@ from PIL import Image
 from helpers import Problem
 from helpers.files.parallel import share_out
 from helpers.fingerprints import hashes
+from helpers.fingerprints.catalogue import as_column
 from helpers.fingerprints.flat import is_flat
 from helpers.images.folders import SUFFIXES, find_images
 from helpers.images.opening import open_with_size
@@ -178,6 +179,8 @@ def _scan(folder: Path, paths: list[str], memory: Memory, workers: int | None) -
     table = pd.DataFrame(
         {name: pd.array([row[name] for row in ordered], dtype=kind) for name, kind in TABLE.items()}
     )
+    # of a list pandas may take fingerprints for floats
+    table["fingerprint"] = as_column([row["fingerprint"] for row in ordered])
     table.attrs["opened"] = len(to_read)
     return table
 
