@@ -13,8 +13,10 @@ import pytest
 from PIL import Image
 
 from helpers import Problem
+from helpers.__main__ import main
 from helpers.images.folders import find_images
 from helpers.truth.near_duplicates import (
+    FORMATS,
     article_needles,
     gather,
     random_needles,
@@ -156,18 +158,19 @@ def test_both_larger_and_smaller_copies_are_drawn(photographs, output):
 # The same again
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_same_seed_same_bytes_whatever_the_workers_and_the_order(sample, tmp_path, workers):
-    needles = random_needles(sample.images, seed=5)
-    expected = gather(
-        sample.root, tmp_path / "expected", needles, seed=5, images=sample.images, workers=1
-    )
-    shuffled = random.Random(workers).sample(sample.images, len(sample.images))
-    truth = gather(
-        sample.root, tmp_path / "again", needles, seed=5, images=shuffled, workers=workers
-    )
-    pd.testing.assert_frame_equal(truth, expected)
-    assert contents(tmp_path / "again") == contents(tmp_path / "expected")
+def test_same_seed_same_bytes_whatever_the_workers_and_the_order(sample, tmp_path):
+    def made(name, images, workers):
+        needles = random_needles(images, seed=5)
+        folder = tmp_path / name
+        truth = gather(sample.root, folder, needles, seed=5, images=images, workers=workers)
+        return truth, contents(folder)
+
+    expected, files = made("expected", sample.images, 1)
+    for workers in (1, 2):
+        shuffled = random.Random(workers).sample(sample.images, len(sample.images))
+        truth, again = made(f"again {workers}", shuffled, workers)
+        pd.testing.assert_frame_equal(truth, expected)
+        assert again == files
 
 
 def test_another_seed_gives_other_copies(photographs, tmp_path):
@@ -213,6 +216,20 @@ def test_a_haystack_made_in_another_way_is_kept_unless_it_is_to_be_replaced(
 
 
 # How copies are saved
+
+
+def test_the_command_names_every_format(capsys):
+    """It names them by itself, since its help is shown without loading what makes copies."""
+    with pytest.raises(SystemExit):
+        main(["gather", "--help"])
+    assert f"--format {'|'.join(FORMATS)} " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_every_format_has_its_suffix(photographs, output, format):
+    copy = gather(photographs, output, plan(NEEDLE, copies=1), format=format)["copy"][0]
+    assert copy.endswith(FORMATS[format])
+    assert Image.open(output / copy).format == format.upper()
 
 
 def test_png_copies_lose_nothing(photographs, output):

@@ -44,19 +44,33 @@ def add(commands: argparse._SubParsersAction) -> None:
         "-i", "--input", required=True, metavar="DIR", help="the dataset; nothing in it is changed"
     )
     command.add_argument(
-        "-o", "--output", required=True, metavar="DIR", help="the haystack, a new folder"
+        "-o",
+        "--output",
+        required=True,
+        metavar="DIR",
+        help="the haystack to make; one made in the same way is used as it is",
     )
     command.add_argument(
-        "-c", "--csv", required=True, metavar="FILE", help="where the truth about the copies goes"
+        "-c",
+        "--csv",
+        required=True,
+        metavar="FILE",
+        help="the file to write the truth about the copies to",
     )
     command.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="same seed, same copies (0)"
+        "--seed", type=int, default=0, metavar="N", help="same seed, same copies (default: 0)"
     )
     command.add_argument(
-        "--article", action="store_true", help="the article's 17 needles with its numbers of copies"
+        "--article",
+        action="store_true",
+        help="take the article's 17 needles, with its numbers of copies",
     )
     command.add_argument(
-        "--needles", type=int, default=17, metavar="N", help="how many images to copy (17)"
+        "--needles",
+        type=int,
+        default=17,
+        metavar="N",
+        help="how many images are copied, 1 to 8 times each (default: 17)",
     )
     command.add_argument(
         "--factors",
@@ -64,14 +78,21 @@ def add(commands: argparse._SubParsersAction) -> None:
         nargs=2,
         default=(0.95, 1.05),
         metavar=("LOW", "HIGH"),
-        help="resize by (0.95 1.05)",
+        help="resize each copy by a factor between these two (default: 0.95 1.05)",
     )
     command.add_argument(
-        "--format", default="jpeg", metavar="jpeg|png", help="of the copies (jpeg)"
+        "--format",
+        default="jpeg",
+        metavar="jpeg|png",
+        help="how the copies are saved (default: jpeg)",
     )
     command.add_argument(
-        "--quality", type=int, default=75, metavar="Q", help="JPEG quality of the copies (75)"
+        "--quality",
+        type=int,
+        default=75,
+        metavar="Q",
+        help="JPEG quality of the copies, 1 to 95 (default: 75)",
     )
     command.add_argument(
-        "--replace", action="store_true", help="start anew, whatever haystack is there"
+        "--replace", action="store_true", help="make it anew, if a haystack made otherwise is there"
     )
