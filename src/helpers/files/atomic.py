@@ -125,7 +125,8 @@ def clear(final: Path) -> None:
     for leftover in (partial, old):
         shutil.rmtree(leftover, ignore_errors=True)
     with suppress(OSError):
-        for leftover in final.parent.glob(f".{escape(final.name)}.{8 * '[0-9a-f]'}{PARTIAL}"):
+        partials = f".{escape(final.name)}.{8 * '[0-9a-f]'}{PARTIAL}"
+        for leftover in (*final.parent.glob(partials), *final.parent.glob(f"{partials}-journal")):
             leftover.unlink()
 
 
@@ -165,6 +166,26 @@ def give_name(file: Path, name: Path) -> bool:
         file.rename(name)
         return False
     return True
+
+
+def synchronise(folder: Path) -> None:
+    """Make the names in a folder outlast a power cut, where the operating system offers that.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder in which a file has got its name.
+
+    Examples
+    --------
+    >>> synchronise(Path("."))
+    """
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def write_problem(path: str | Path, error: OSError) -> Problem:

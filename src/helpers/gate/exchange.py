@@ -1,41 +1,215 @@
-"""A bank's entries as a CSV file."""
+"""Entries as a table, and as a CSV file: to keep a copy, or to share them with another bank."""
 
 import stat
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+
 from helpers import Problem
-from helpers.files.tables import read_csv
+from helpers.files import tables
+from helpers.files.atomic import exclusive, write_problem, write_text
+from helpers.files.places import is_same_file
 from helpers.fingerprints import hashes
 from helpers.fingerprints.flat import check_says_something
+from helpers.gate.file import File
 from helpers.gate.log import iso
 
 #: The columns of a bank's CSV file.
 COLUMNS = ["fingerprint", "reason", "source", "time", "made_with"]
-_LONGEST = 10_000  # letters of a reason or a source
+
+_MOST_LETTERS = 10_000  # of a reason or a source
+
+
+class Exchange:
+    """What lists the entries of a bank, writes them as CSV, and takes them in.
+
+    Attributes
+    ----------
+    file : File
+        The file of the bank.
+    """
+
+    file: File
+
+    def entries(self, *, withdrawn: bool = False) -> pd.DataFrame:
+        """The entries in force, by number.
+
+        Parameters
+        ----------
+        withdrawn : bool
+            Whether the withdrawn ones are listed too. Why they were stands in a column
+            ``withdrawn``, which is empty for those in force.
+
+        Returns
+        -------
+        DataFrame
+            ``entry``, ``fingerprint`` (uint64), ``reason``, ``source`` and ``time``.
+
+        Raises
+        ------
+        Problem
+            If the bank cannot be read.
+
+        Examples
+        --------
+        >>> bank.entries()["reason"].tolist()  # doctest: +SKIP
+        ['stolen photograph']
+        """
+        with self.file.working() as log:
+            rows = [] if log is None else log.flagged(withdrawn=withdrawn)
+        columns = ["entry", *COLUMNS[:-1], "withdrawn"]
+        table = pd.DataFrame(rows, columns=columns).astype({"entry": "int64"})
+        numbers = [int(digits, 16) for digits in table["fingerprint"]]
+        table["fingerprint"] = np.array(numbers, dtype=np.uint64)
+        table["withdrawn"] = table["withdrawn"].fillna("")
+        table = table.astype(dict.fromkeys(["reason", "source", "time", "withdrawn"], "str"))
+        return table if withdrawn else table.drop(columns="withdrawn")
+
+    def write_csv(self, path: str | Path) -> int:
+        """Write the entries in force as CSV, whole or not at all.
+
+        Parameters
+        ----------
+        path : str or Path
+            An older CSV file of a bank is replaced in one step.
+
+        Returns
+        -------
+        int
+            Number of entries.
+
+        Raises
+        ------
+        Problem
+            If it cannot be written, or if something else is there.
+
+        Notes
+        -----
+        The file is UTF-8 with ``\\n`` and all values in quotes. Its columns are ``fingerprint``
+        (16 hex digits), ``reason``, ``source``, ``time`` (UTC) and ``made_with``, which tells how
+        the pictures were read. A text that a spreadsheet would run as a formula gets a ``'`` in front,
+        which `read_csv` takes away again.
+
+        Examples
+        --------
+        >>> bank.write_csv("banned.csv")  # doctest: +SKIP
+        2
+        """
+        if is_same_file(self.file.place, path):
+            raise Problem(f"{path}: is the bank itself; choose another name for the CSV file")
+        _check_not_another(path)
+        made_with = _made_with(self.file)
+        with self.file.working() as log:
+            rows = [] if log is None else log.flagged(withdrawn=False)
+        rows = [[*row[1:5], made_with] for row in rows]
+        try:
+            with exclusive(path):
+                write_text(path, tables.as_csv(COLUMNS, rows, quote_all=True))
+        except OSError as error:
+            raise write_problem(path, error) from error
+        except ValueError as error:  # as for "." and ""
+            raise Problem(f"{path}: is not a valid file name ({error}); choose another") from error
+        return len(rows)
+
+    def read_csv(self, path: str | Path, *, anyway: bool = False) -> int:
+        """Take in the entries of a CSV file: all that are new or, if a row is broken, none.
+
+        An entry is new if this bank never had one with the same fingerprint, reason, source and
+        time. So the same file can be merged again and again. An entry that was withdrawn here
+        stays so: to ban the picture again, flag it.
+
+        Parameters
+        ----------
+        path : str or Path
+            A file as `write_csv` writes it, also after a spreadsheet saved it.
+        anyway : bool
+            Whether fingerprints that say nothing are taken in as well: see
+            `helpers.fingerprints.flat.says_nothing`.
+
+        Returns
+        -------
+        int
+            Number of entries added.
+
+        Raises
+        ------
+        Problem
+            If a row is broken, with its line; if its bank reads pictures otherwise; if the file
+            cannot be read, or if the bank cannot be written.
+
+        Notes
+        -----
+        A list that was made by hand may have an empty ``made_with``, or no such column. Then nobody
+        checks how its pictures were read.
+
+        Examples
+        --------
+        >>> bank.read_csv("banned.csv")  # doctest: +SKIP
+        0
+        """
+        if is_same_file(self.file.place, path):
+            raise Problem(f"{path}: is the bank itself; name a CSV file")
+        rows = _read_rows(path, _made_with(self.file), anyway)
+        if not rows:
+            return 0
+        return len(self.file.write(lambda log: log.add(log.without_known(rows))))
 
 
 def check_text(name: str, text: str) -> None:
+    """Make sure that a text can be kept as a reason or a source.
+
+    Parameters
+    ----------
+    name : {"reason", "source"}
+        What the text is.
+    text : str
+        A reason is not empty.
+
+    Raises
+    ------
+    Problem
+        If it cannot.
+
+    Examples
+    --------
+    >>> check_text("reason", "stolen photograph")
+    """
     if not isinstance(text, str):
         raise Problem(f"{name} {text!r}: it is text, not {type(text).__name__}")
     if name == "reason" and not text.strip():
         raise Problem("the reason is empty; say in a few words why")
-    if len(text) > _LONGEST:
-        raise Problem(f"the {name} has {len(text)} letters; {_LONGEST} are the most")
+    if len(text) > _MOST_LETTERS:
+        raise Problem(f"the {name} has {len(text)} letters; {_MOST_LETTERS} are the most")
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise Problem(
-            f"the {name} {text!a} is not valid text (letter {error.start + 1}), as names of files may be; write it otherwise"
+            f"the {name} {text!a} is not valid text (letter {error.start + 1}), "
+            "as names of files may be; write it otherwise"
         ) from error
     if "\0" in text:
         raise Problem(f"the {name} {text!a} holds a zero character; write it without")
 
 
-def check_not_another(path: str | Path) -> None:
-    """Raise where a file is there that no bank has written: an export takes the place of an export only."""
-    with suppress(OSError, ValueError):  # no such file, or no name of one
+def _made_with(file: File) -> str:
+    """How pictures are read, in words; a rule is named only if it is not that of version 0.1."""
+    made = file.recipe
+    words = [made.hash, str(file.settings["hash_size"])]
+    words += [f"{name}={value}" for name, value in sorted(made.reading.items())]
+    words += [
+        f"{subject.replace(' ', '-')}={rule}"
+        for subject, rule in sorted(made.rules.items())
+        if rule != 1
+    ]
+    return " ".join(words)
+
+
+def _check_not_another(path: str | Path) -> None:
+    """Raise where a file is there that no bank has written: an export replaces only an export."""
+    with suppress(OSError, ValueError):  # there is no such file, or it is no valid name
         kind = Path(path).stat().st_mode
         if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
             raise Problem(f"{path}: is a pipe or a device; name a file")
@@ -46,21 +220,23 @@ def check_not_another(path: str | Path) -> None:
             )
 
 
-def read_rows(path: str | Path, made_with: str, anyway: bool) -> list[tuple]:
+def _read_rows(path: str | Path, made_with: str, anyway: bool) -> list[tuple]:
     """The rows of a CSV file as the log has them."""
-    columns, lines = read_csv(path)
-    rows, line = [], 1
-    try:
-        if columns not in (COLUMNS, COLUMNS[:-1]):  # a list made by hand lacks the last one
-            raise Problem(f"its columns are not {','.join(COLUMNS)}; export it from a bank")
-        for line, cells in lines:
+    columns, lines = tables.read_csv(path)
+    if columns not in (COLUMNS, COLUMNS[:-1]):  # a list made by hand lacks the last one
+        raise Problem(
+            f"{path}: line 1: its columns are not {','.join(COLUMNS)}; export it from a bank"
+        )
+    rows = []
+    for number, cells in lines:
+        try:
             if len(cells) != len(columns):
                 raise Problem(
                     f"has {len(cells)} values, not {len(columns)}; put texts with commas in quotes"
                 )
             rows.append(_row(*cells, made_with=made_with, anyway=anyway))
-    except Problem as problem:
-        raise Problem(f"{path}: line {line}: {problem}") from problem
+        except Problem as problem:
+            raise Problem(f"{path}: line {number}: {problem}") from problem
     return rows
 
 
@@ -76,8 +252,8 @@ def _row(
 ) -> tuple:
     if there not in ("", made_with):
         raise Problem(
-            f"was made with {there!r}, and this bank with {made_with!r}; their fingerprints cannot be compared: make a bank "
-            "that reads pictures as that one does"
+            f"was made with {there!r}, and this bank with {made_with!r}; their fingerprints "
+            "cannot be compared: make a bank that reads pictures as that one does"
         )
     value = hashes.from_hex(digits)
     if not anyway:
