@@ -24,13 +24,14 @@ pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnraisableException
 # What it answers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_it_equals_comparing_with_every_entry(seed, path, small_parts):
     """A random sequence of everything that one can do, through two banks on one file, either of which may be opened anew."""
     rng, in_force, reasons, last = random.Random(seed), {}, {}, 0
     banks, asked = [Bank(path), Bank(path)], Counter()
     try:
-        for step in range(500):
+        for step in range(400):
             which = rng.randrange(2)
             opened, choice, reason = banks[which], rng.random(), f"step {step}"
             if choice < 0.15:
@@ -174,15 +175,15 @@ def test_the_index_is_built_anew_only_when_the_tail_has_grown(path, monkeypatch)
             super().__init__(values, radius)
 
     monkeypatch.setattr(memory, "MultiIndexHashing", Counted)
-    monkeypatch.setattr(memory, "_TAIL", 10)  # an index of few entries is rare
-    values = np.random.default_rng(3).integers(0, 2**64, 1_000, dtype=np.uint64)
+    monkeypatch.setattr(memory, "_TAIL", 5)  # an index of few entries is rare
+    values = np.random.default_rng(3).integers(0, 2**64, 100, dtype=np.uint64)
     with Bank(path) as opened:
         opened.flag_many(values, "a list", anyway=True)
         opened.ask(np.uint64(KEY))
-        for step in range(250):
+        for step in range(25):
             opened.flag(np.uint64(flipped(random.Random(step), KEY, 20)), "one more")
             opened.ask(np.uint64(KEY))
-    assert built == [1_000, 1_101, 1_212], "each time a tenth more"
+    assert built == [100, 111, 123], "each time a tenth more"
 
 
 def test_an_answer_reads_only_what_is_new(opened):

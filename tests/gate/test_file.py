@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 from banks import KEY, Bank, connection_of, is_whole, log_of, make_empty
 from kills import DIED, count_moments, exit_code, kill_at, work_until
-from PIL import Image
+from PIL import Image, ImageOps
 
 from helpers import Problem
 from helpers.fingerprints import hashes, recipe
 from helpers.gate import file, log
+from helpers.images import opening
 
 # A reader must not see "Exception ignored in ..." either.
 pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
@@ -112,6 +113,7 @@ def check_all_or_nothing(path):
     return begun
 
 
+@pytest.mark.slow
 def test_killed_at_twenty_random_moments_while_it_is_made(tmp_path):
     moments, rng = count_moments(flag_first, tmp_path / "whole"), random.Random(11)
     for trial in range(20):
@@ -275,6 +277,76 @@ def test_an_unknown_way_of_reading_is_a_programmers_mistake(path):
     with pytest.raises(Problem, match="no colour that Pillow knows"):
         Bank(path, background="no colour")
     assert not path.exists()
+
+
+# What version 0.1 made
+
+OF_0_1 = Path(__file__).parents[1] / "files_of_0_1"
+
+
+@pytest.fixture
+def old(path):
+    """A copy of a bank that version 0.1 wrote."""
+    shutil.copy(OF_0_1 / "banned.bank", path)
+    return path
+
+
+def test_a_bank_of_0_1_answers_and_takes_flags(old, photograph):
+    before = old.read_bytes()
+    with Bank(old, make=False) as opened:
+        assert opened.entries()["entry"].tolist() == [1, 2]
+        for name in ("astronaut.jpg", "transparent.png"):
+            assert opened.ask(OF_0_1 / "pictures" / name)[:2] == ("block", 0)
+        assert opened.ask(OF_0_1 / "pictures" / "cell.jpg").verdict == "allow"
+        assert old.read_bytes() == before
+        assert opened.flag(photograph(5), "banned") == 5
+    with Bank(old, make=False) as opened:
+        assert opened.ask(photograph(5)).entry == 5
+
+
+def test_entries_of_0_1_are_taken_in(old, path, tmp_path):
+    with Bank(tmp_path / "new.bank") as opened:
+        assert opened.read_csv(OF_0_1 / "banned.csv") == 2
+        opened.write_csv(tmp_path / "banned.csv")
+    assert (tmp_path / "banned.csv").read_bytes() == (OF_0_1 / "banned.csv").read_bytes()
+    with Bank(old) as opened:
+        assert opened.read_csv(OF_0_1 / "banned.csv") == 0
+
+
+@pytest.fixture
+def rule_2(monkeypatch):
+    """A second rule for transparency, as a later version may bring one: all is mirrored."""
+    monkeypatch.setitem(
+        opening.WAYS["transparency"], 2, lambda image, background: ImageOps.mirror(image)
+    )
+    monkeypatch.setitem(opening.RULES, "transparency", 2)
+
+
+def test_a_bank_of_0_1_is_asked_by_the_rules_of_0_1(old, rule_2, tmp_path):
+    picture = OF_0_1 / "pictures" / "astronaut.jpg"
+    with Bank(old) as opened, Bank(tmp_path / "new.bank") as new:
+        assert opened.ask(picture)[:2] == ("block", 0)
+        assert opened.ask_many([picture] * 2, workers=1)[1].verdict == "block"
+        new.flag(picture, "banned")
+        assert new.ask(picture)[:2] == ("block", 0)
+        assert new.fingerprint(picture) != opened.fingerprint(picture)
+        new.write_csv(tmp_path / "new.csv")
+        with pytest.raises(Problem, match=r"was made with 'dhash 8 .* transparency=2', and this"):
+            opened.read_csv(tmp_path / "new.csv")
+    with Bank(tmp_path / "new.bank", make=False) as new:
+        assert new.settings["rules"]["transparency"] == 2
+        assert new.ask(picture)[:2] == ("block", 0)
+
+
+def test_a_rule_that_only_newer_helpers_know_is_one_sentence(old):
+    with closing(sqlite3.connect(old)) as raw, raw:
+        raw.execute("INSERT INTO settings VALUES ('rules', '{\"transparency\": 7}')")
+    with pytest.raises(Problem, match="was read by rule 7 for transparency, which only newer help"):
+        Bank(old)
+    with closing(sqlite3.connect(old)) as raw, raw:
+        raw.execute("UPDATE settings SET name = 'rulez' WHERE name = 'rules'")
+    with pytest.raises(Problem, match=r"is damaged .it does not say in known words what made it"):
+        Bank(old)
 
 
 # Files that are no bank
