@@ -37,7 +37,7 @@ from helpers import Problem, datasets
 from helpers.files import places
 from helpers.fingerprints import catalogue
 from helpers.hamming import as_fingerprints
-from helpers.search import linear, multi_index, pairs, trees
+from helpers.search import compiled, linear, multi_index, pairs, trees
 
 QUERIES, SECONDS = 32, 5  # questions for a structure at a radius, unless they take longer
 REFERENCE = ("faiss IndexBinaryFlat", "linear scan")  # the first that is there
@@ -184,7 +184,7 @@ def _rows_of(data: np.ndarray) -> dict[int, list[int]]:
 #: Name -> how it is built, the module that it needs, and the most fingerprints that it is tried with.
 STRUCTURES = {
     "linear scan": (_ours(linear.LinearScan), "numpy", 10**8),
-    "compiled scan (numba)": (_ours(linear.CompiledScan), "numba", 10**8),
+    "compiled scan (numba)": (_ours(compiled.CompiledScan), "numba", 10**8),
     "multi-index hashing": (_ours(multi_index.MultiIndexHashing, for_radius=True), "numpy", 10**8),
     "VP tree": (_ours(trees.VPTree), "numpy", 10**6),
     "K-d tree (scipy)": (_ours(trees.KDTree), "scipy", 10**5),

@@ -1,25 +1,32 @@
-"""Which of many fingerprints are near a query: four structures of one shape.
+"""Which of many fingerprints are near a query: what all structures share, and the linear scan.
 
-Each is built from an array of fingerprints, of 64 bits or of any multiple (see `helpers.hamming`). ``within(query, radius)`` gives
-all rows at most so many bits away, ``nearest(query, k)`` the k nearest. All give the same answers in the same order; they
-differ in how many fingerprints they look at, which ``cost`` tells.
+Each structure is built from fingerprints of any width (see `helpers.hamming`).
+``within(query, radius)`` gives all rows at most so many bits away, ``nearest(query, k)`` the k
+nearest. All structures give the same answers in the same order; they differ in how many
+fingerprints they look at, which ``cost`` tells.
 
-A new structure is a subclass of `Search` with one method, ``_look``.
+A new structure is a subclass of `Search` with one method, ``_look``: see CONTRIBUTING.md.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from helpers import Problem
-from helpers.hamming import BITS, as_fingerprints, as_query, as_words, check_radius, count_bits
+from helpers.hamming import BITS, as_query, as_words, check_radius, count_bits
 
-_CHUNK = 32_768  # fingerprints; what a scan keeps of them, 9 bytes each, stays in a processor's second cache
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+# fingerprints; what a scan keeps of them, 9 bytes each, stays in a processor's second cache
+_CHUNK = 32_768
 
 
 class Cost(NamedTuple):
-    """What a query took: distances computed, and nodes visited or buckets looked into."""
+    """What a query took: how many distances, and how many nodes or buckets were visited."""
 
     distances: int
     nodes: int
@@ -30,28 +37,38 @@ class Search:
 
     Parameters
     ----------
-    fingerprints : array-like of uint64, shape (n,) or (n, words)
-        64 bits, or 64 in each of several words. A copy is kept.
+    fingerprints : array-like of uint64, shape (n,) or (n, words), or of hex text, shape (n,)
+        One hash's fingerprints. A copy is kept.
+
+    Attributes
+    ----------
+    words : ndarray of uint64, shape (words, n)
+        The fingerprints word by word.
+    bits : int
+        How many bits the words of a fingerprint have: the largest radius that can be asked for.
 
     Raises
     ------
     Problem
-        For what is no array of fingerprints.
+        If the values are no fingerprints.
     """
 
-    def __init__(self, fingerprints: object) -> None:
+    def __init__(self, fingerprints: ArrayLike) -> None:
         self.words = as_words(fingerprints).copy()  # so that nobody changes them later
         self.bits = BITS * len(self.words)
 
     def __len__(self) -> int:
         return self.words.shape[1]
 
-    def within(self, query: object, radius: int) -> tuple[np.ndarray, np.ndarray]:
+    def within(
+        self, query: np.uint64 | np.ndarray | str, radius: int
+    ) -> tuple[np.ndarray, np.ndarray]:
         """All rows at most `radius` bits from a query.
 
         Parameters
         ----------
-        query : uint64, or ndarray of uint64, shape (words,)
+        query : uint64, or ndarray of uint64, shape (words,), or hex text
+            One fingerprint.
         radius : int
             Largest distance, in bits, that counts.
 
@@ -63,7 +80,7 @@ class Search:
         Raises
         ------
         Problem
-            For a query of another width, or a radius that is no whole number from 0 to the width.
+            If the query has another width, or if the radius is no whole number from 0 to it.
 
         Examples
         --------
@@ -76,18 +93,21 @@ class Search:
         order = np.lexsort((rows, distances))
         return rows[order].astype(np.int64), distances[order].astype(np.int64)
 
-    def within_many(self, queries: object, radius: int) -> pd.DataFrame:
+    def within_many(self, queries: ArrayLike, radius: int) -> pd.DataFrame:
         """All rows at most `radius` bits from each of many queries.
 
         Parameters
         ----------
-        queries : array-like of uint64, shape (m,) or (m, words)
+        queries : array-like of uint64, shape (m,) or (m, words), or of hex text, shape (m,)
+            The fingerprints to ask for.
         radius : int
+            Largest distance, in bits, that counts.
 
         Returns
         -------
         DataFrame
-            ``query`` (its row in `queries`), ``row`` and ``distance`` (bits), sorted in this order: query, distance, row.
+            ``query`` (its row in `queries`), ``row`` and ``distance`` (bits), sorted in this
+            order: query, distance, row.
 
         Examples
         --------
@@ -98,14 +118,17 @@ class Search:
         """
         return _joined([self.within(query, radius) for query in _several(queries)])
 
-    def nearest(self, query: object, k: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    def nearest(
+        self, query: np.uint64 | np.ndarray | str, k: int = 1
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The `k` rows nearest to a query; all rows if there are fewer.
 
         Parameters
         ----------
-        query : uint64, or ndarray of uint64, shape (words,)
+        query : uint64, or ndarray of uint64, shape (words,), or hex text
+            One fingerprint.
         k : int
-            At least 1.
+            How many rows, at least 1.
 
         Returns
         -------
@@ -115,7 +138,7 @@ class Search:
         Raises
         ------
         Problem
-            For a query of another width, or a `k` below 1.
+            If the query has another width, or if `k` is below 1.
 
         Examples
         --------
@@ -136,21 +159,43 @@ class Search:
         rows = rows[np.argsort(distances[rows], kind="stable")][:k]
         return rows, distances[rows].astype(np.int64)
 
-    def nearest_many(self, queries: object, k: int = 1) -> pd.DataFrame:
-        """The `k` rows nearest to each of many queries: see `nearest` and `within_many`."""
-        return _joined([self.nearest(query, k) for query in _several(queries)])
-
-    def cost(self, query: object, radius: int) -> Cost:
-        """How many distances `within` computes for this query, and how many nodes or buckets it visits.
+    def nearest_many(self, queries: ArrayLike, k: int = 1) -> pd.DataFrame:
+        """The `k` rows nearest to each of many queries.
 
         Parameters
         ----------
-        query : uint64, or ndarray of uint64, shape (words,)
+        queries : array-like of uint64, shape (m,) or (m, words), or of hex text, shape (m,)
+            The fingerprints to ask for.
+        k : int
+            How many rows for each, at least 1.
+
+        Returns
+        -------
+        DataFrame
+            As from `within_many`.
+
+        Examples
+        --------
+        >>> LinearScan(np.array([7, 1], dtype=np.uint64)).nearest_many(np.array([0], dtype=np.uint64))
+           query  row  distance
+        0      0    1         1
+        """
+        return _joined([self.nearest(query, k) for query in _several(queries)])
+
+    def cost(self, query: np.uint64 | np.ndarray | str, radius: int) -> Cost:
+        """What `within` takes for a query.
+
+        Parameters
+        ----------
+        query : uint64, or ndarray of uint64, shape (words,), or hex text
+            One fingerprint.
         radius : int
+            Largest distance, in bits, that counts.
 
         Returns
         -------
         Cost
+            How many distances it computes, and how many nodes or buckets it visits.
 
         Examples
         --------
@@ -174,7 +219,12 @@ class Search:
 
 
 class LinearScan(Search):
-    """Compare the query with every fingerprint. The plainest way, and what the others are checked against.
+    """Compare the query with every fingerprint: the oracle of all other structures.
+
+    Parameters
+    ----------
+    fingerprints : array-like of uint64, shape (n,) or (n, words), or of hex text, shape (n,)
+        One hash's fingerprints. A copy is kept.
 
     Examples
     --------
@@ -186,34 +236,27 @@ class LinearScan(Search):
         return scan_words(self.words, query, radius)
 
 
-class CompiledScan(Search):
-    """The linear scan as a compiled loop, for 64 bits. It needs numba, an extra: ``pip install numba``.
-
-    See `helpers.search.compiled`.
-    """
-
-    def __init__(self, fingerprints: object) -> None:
-        super().__init__(fingerprints)
-        if self.bits != BITS:
-            raise Problem(f"a compiled scan is for {BITS} bits, not {self.bits}; use LinearScan")
-        try:
-            from helpers.search import compiled
-        except ImportError as error:
-            raise Problem(
-                "a compiled scan needs numba, which is not installed: "
-                "run  python -m pip install numba, or use LinearScan"
-            ) from error
-        self._scan = compiled.scan
-
-    def _look(self, query: np.ndarray, radius: int) -> tuple[np.ndarray, np.ndarray, Cost]:
-        rows = self._scan(self.words[0], query[0], np.uint64(radius))
-        return *self._compare(query, radius, rows), Cost(len(self), 0)
-
-
 def scan_words(
     words: np.ndarray, query: np.ndarray, radius: int
 ) -> tuple[np.ndarray, np.ndarray, Cost]:
-    """Compare with all, chunk by chunk."""
+    """Compare a query with all fingerprints, chunk by chunk.
+
+    Parameters
+    ----------
+    words : ndarray of uint64, shape (words, n)
+        The fingerprints word by word.
+    query : ndarray of uint64, shape (words,)
+        The words of the query.
+    radius : int
+        Largest distance, in bits, that counts.
+
+    Returns
+    -------
+    rows, distances : ndarray, shape (found,)
+        Row numbers, in order, and bits.
+    cost : Cost
+        What it took.
+    """
     n = words.shape[1]
     differ = np.empty(min(_CHUNK, n), dtype=np.uint64)
     distances = np.empty(len(differ), dtype=np.uint8 if len(words) == 1 else np.uint16)
@@ -233,25 +276,53 @@ def scan_words(
 
 
 def ranges(first: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """The numbers first[0], ..., last[0] - 1, first[1], ..., last[1] - 1, and so on."""
+    """The numbers first[0], ..., last[0] - 1, first[1], ..., last[1] - 1, and so on.
+
+    Parameters
+    ----------
+    first, last : ndarray of int
+        Where each range starts, and the number after its end.
+
+    Returns
+    -------
+    ndarray of int
+        All ranges, joined.
+
+    Examples
+    --------
+    >>> ranges(np.array([3, 8]), np.array([5, 9])).tolist()
+    [3, 4, 8]
+    """
     lengths = last - first
     ends = lengths.cumsum()
     return np.arange(lengths.sum()) + np.repeat(first - (ends - lengths), lengths)
 
 
 def concatenate(found: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """All answers as one.
+
+    Parameters
+    ----------
+    found : list of tuple of ndarray
+        Rows and distances, several times or never.
+
+    Returns
+    -------
+    rows, distances : ndarray, shape (found,)
+        Joined in their order.
+    """
     nothing = np.empty(0, dtype=np.int64)
     rows, distances = zip(*found, strict=True) if found else ([nothing], [nothing])
     return np.concatenate(rows), np.concatenate(distances)
 
 
-def _several(queries: object) -> np.ndarray:
-    queries = as_fingerprints(queries)
-    if queries.ndim == 0:
+def _several(queries: ArrayLike) -> np.ndarray:
+    if np.ndim(queries) == 0:
         raise Problem(
-            "one query where several are expected; put it into a list, or ask with within or nearest"
+            "one query where several are expected; put it into a list, "
+            "or ask with within or nearest"
         )
-    return queries
+    return as_words(queries).T
 
 
 def _joined(answers: list[tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
