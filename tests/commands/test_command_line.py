@@ -5,17 +5,14 @@ import re
 import shutil
 import subprocess
 import sys
-from concurrent.futures.process import BrokenProcessPool
 
 import pandas as pd
 import pytest
+from inputs import everything
 
 from helpers import shelf
 from helpers.__main__ import main
-from helpers.files import parallel
 from helpers.images.folders import find_images
-from helpers.library import inventory, proposal
-from helpers.quarantine import journal, plans
 
 
 @pytest.fixture
@@ -338,116 +335,7 @@ def test_stopping_with_control_c_is_one_sentence(photographs, tmp_path, capsys, 
     assert capsys.readouterr().err.startswith("Stopped; ")
 
 
-# Clean
-
-
-@pytest.fixture
-def twice(photographs, data_folder):
-    """A photo library in which one picture is there twice."""
-    shutil.copy2(photographs / "cats" / "image_0000.jpg", photographs / "twice.jpg")
-    return photographs
-
-
-def everything(folder):
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def refused(capsys, *arguments):
-    """The one sentence."""
-    assert run("clean", *arguments) == 2
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1
-    return error
-
-
-def test_clean_prints_the_copies_and_why(twice, capsys):
-    assert run("clean", twice) == 0
-    _, title, *lines = capsys.readouterr().out.splitlines()
-    assert title == "Group 1"
-    plan = proposal.propose(inventory.scan(twice), twice)
-    assert lines == [f"  {row.action}  {row.path}: {row.reason}" for row in plan.itertuples()]
-    assert [line.split(":")[0] for line in lines] == [
-        "  keep  twice.jpg",
-        "  move  cats/image_0000.jpg",
-    ]
-    assert all(plan["reason"])
-
-
-def test_clean_prints_the_first_groups_and_says_how_many_more_there_are(twice, capsys):
-    for number in range(7):
-        cat = sorted(twice.glob("*/*"))[number]
-        shutil.copy2(
-            cat, twice / f"{number}\x1b.jpg" if os.name != "nt" else twice / f"{number}.jpg"
-        )
-    for number in range(5):
-        shutil.copy2(twice / "twice.jpg", twice / f"again {number}.jpg")
-    assert run("clean", twice) == 0
-    out = capsys.readouterr().out
-    lines = out.splitlines()
-    assert sum(line.startswith("Group ") for line in lines) == 5
-    assert lines.count("  4 more files") == 1
-    assert lines[-1] == "2 more groups; --all or --plan lists them, --sheet shows the pictures"
-    assert len(lines) <= 1 + 5 * 6 + 1
-    assert "\x1b" not in out
-
-
-def test_apply_leaves_the_plan_beside_what_moved_and_undo_knows_it(twice, tmp_path, capsys):
-    before, place = everything(twice), tmp_path / "photographs-quarantine"
-    for plan in ("plan.csv", "plan-2.csv"):
-        assert run("clean", twice, "--apply") == 0
-        carried_out = plans.read_plan(place / plan)
-        moves = carried_out[carried_out["action"] == "move"]
-        assert all((place / path).is_file() for path in moves["path"])
-        assert moves["reason"].str.len().gt(0).all()
-        capsys.readouterr()
-        assert run("clean", twice, "--undo") == 0
-        assert capsys.readouterr().out == f"Put back: {len(moves)} files\n"
-        shutil.copy2(twice / "dogs" / "image_0004.jpg", twice / "new.jpg")
-    (twice / "new.jpg").unlink()
-    assert everything(twice) == before
-
-
-@pytest.mark.parametrize("option", ["--sheet", "--plan"])
-@pytest.mark.parametrize("name", ["twice.jpg", "new.html", "cats/deeper/new.csv", "../alias/x.csv"])
-def test_nothing_is_written_into_the_library(option, name, twice, capsys):
-    if "alias" in name and os.name == "nt":
-        pytest.skip("links need rights there")
-    if "alias" in name:
-        (twice.parent / "alias").symlink_to(twice / "cats")
-    before = everything(twice.parent)
-    assert "lies inside" in refused(capsys, twice, option, twice / name)
-    assert everything(twice.parent) == before
-
-
-def test_a_sheet_takes_the_place_of_a_sheet_and_of_nothing_else(twice, tmp_path, capsys):
-    letter, sheet = tmp_path / "letter.html", tmp_path / "sheet.html"
-    letter.write_text("<!DOCTYPE html><title>Dear</title>")
-    before = everything(tmp_path)
-    for target in (letter, tmp_path / "db.csv"):
-        target.touch()
-        error = refused(capsys, twice, "--sheet", target)
-        assert error == f"{target}: is there already and is no contact sheet; name another file\n"
-    assert everything(tmp_path) == {**before, tmp_path / "db.csv": b""}
-    assert run("clean", twice, "--sheet", sheet) == 0
-    first = sheet.read_bytes()
-    (twice / "twice.jpg").unlink()
-    assert run("clean", twice, "--sheet", sheet) == 0
-    assert sheet.read_bytes() != first
-
-
-def test_a_plan_is_not_written_over_the_sheet_nor_the_sheet_over_the_plan(twice, tmp_path, capsys):
-    both = tmp_path / "both"
-    assert "is no contact sheet" in refused(capsys, twice, "--plan", both, "--sheet", both)
-    assert len(plans.read_plan(both)) == 2
-
-
-def test_a_radius_does_not_go_with_a_plan_that_is_made(twice, tmp_path, capsys):
-    plan, before = tmp_path / "plan.csv", everything(twice)
-    assert run("clean", twice, "--plan", plan, "--radius", 4) == 0
-    capsys.readouterr()
-    error = refused(capsys, twice, "--apply", "--plan", plan, "--radius", 8)
-    assert "plan.csv: is there already, with its own radius; leave out --radius" in error
-    assert everything(twice) == before
+# Names that are none
 
 
 @pytest.mark.parametrize(
@@ -460,10 +348,12 @@ def test_a_radius_does_not_go_with_a_plan_that_is_made(twice, tmp_path, capsys):
         ["gather", "-i", "{photos}", "-o", "", "-c", "truth.csv"],
     ],
 )
-def test_a_variable_that_is_not_set_does_nothing(words, twice, tmp_path, capsys, monkeypatch):
-    monkeypatch.chdir(twice)
+def test_a_variable_that_is_not_set_does_nothing(
+    words, photographs, data_folder, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(photographs)
     before = everything(tmp_path)
-    assert main([word.format(photos=twice) for word in words]) == 2
+    assert main([word.format(photos=photographs) for word in words]) == 2
     error = capsys.readouterr().err
     assert ": is empty, as a variable is that is not set" in error
     assert error.count("\n") == 1
@@ -483,82 +373,17 @@ def test_a_variable_that_is_not_set_does_nothing(words, twice, tmp_path, capsys,
         "gate ask -b {long} {long}",
     ],
 )
-def test_a_name_that_is_too_long_is_one_sentence(command, twice, tmp_path, capsys):
-    before = everything(twice)
-    places = {"photos": twice, "long": tmp_path / ("a" * 300)}
+def test_a_name_that_is_too_long_is_one_sentence(
+    command, photographs, data_folder, tmp_path, capsys
+):
+    shutil.copy(photographs / "cats" / "image_0000.jpg", photographs / "twice.jpg")
+    before = everything(photographs)
+    places = {"photos": photographs, "long": tmp_path / ("a" * 300)}
     assert main([word.format(**places) for word in command.split()]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert "aaa" in error
-    assert everything(twice) == before
-
-
-@pytest.mark.skipif(os.name == "nt", reason="pipes end otherwise there")
-def test_what_nobody_reads_is_moved_all_the_same(twice, unread, tmp_path):
-    place = tmp_path / "aside"
-    code, error = unread("clean", twice, "--apply", "--quarantine", place)
-    assert code == 0, error
-    assert b"Traceback" not in error
-    assert len([path for path in place.rglob("*.jpg") if path.is_file()]) == 1
-
-
-def test_a_worker_that_is_killed_is_one_sentence(twice, capsys, monkeypatch):
-    def killed(*arguments, **options):
-        raise BrokenProcessPool
-
-    monkeypatch.setattr(parallel.joblib, "Parallel", lambda **_: killed)
-    error = refused(capsys, twice, "--workers", 2)
-    assert error.startswith(
-        "scanning: one of 2 processes was killed, most likely for want of memory"
-    )
-
-
-@pytest.mark.parametrize("workers", [0, -3])
-def test_there_is_one_worker_at_least(workers, twice, capsys):
-    error = refused(capsys, twice, "--workers", workers)
-    assert error == f"--workers {workers}: is no number of processes; it starts at 1\n"
-
-
-@pytest.mark.parametrize("option", [[], ["--undo"], ["--apply"]])
-def test_a_whole_disk_is_one_sentence(option, tmp_path, capsys):
-    assert "is a whole disk" in refused(capsys, tmp_path.anchor, *option)
-
-
-@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
-def test_clean_passes_over_links_in_a_circle(twice, capsys):
-    (twice / "circle.jpg").symlink_to("circle.jpg")
-    assert run("clean", twice, "--apply") == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("No picture: circle.jpg: is a link")
-    assert any(line.startswith("Moved to ") and ": 1 files;" in line for line in lines)
-    assert run("clean", twice, "--undo") == 0
-
-
-@pytest.mark.parametrize(
-    ("option", "sentence"),
-    [
-        (["--apply"], "nothing is lost. Run it again to go on, or with --undo to go back."),
-        (["--undo"], "nothing is lost. Run it again to go on."),
-    ],
-)
-def test_clean_that_is_stopped_between_two_names_tells_the_truth(
-    option, sentence, twice, capsys, monkeypatch
-):
-    before, synchronise = everything(twice), journal._synchronise
-    if option == ["--undo"]:
-        assert run("clean", twice, "--apply") == 0
-
-    def stopped(folder):
-        synchronise(folder)
-        if list(folder.glob("*.jpg")):  # one has come, or one is to go
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(journal, "_synchronise", stopped)
-    assert run("clean", twice, *option) == 130
-    assert capsys.readouterr().err == f"Stopped; {sentence}\n"
-    monkeypatch.setattr(journal, "_synchronise", synchronise)
-    assert run("clean", twice, "--undo") == 0
-    assert everything(twice) == before
+    assert everything(photographs) == before
 
 
 # In a terminal of its own
@@ -638,38 +463,3 @@ def test_a_search_in_a_folder_that_was_not_indexed_says_so(photographs, tmp_path
     other.mkdir()
     assert main(["search", "-d", str(other), "-s", str(tmp_path / "db"), "-q", query]) == 0
     assert "or it is not the folder that was indexed" in capsys.readouterr().err
-
-
-def test_nothing_is_written_into_a_quarantine_or_beside_undo(photographs, tmp_path, capsys):
-    aside = tmp_path / "aside"
-    for option in ("--plan", "--sheet"):
-        said = refused(capsys, photographs, "--quarantine", aside, option, aside / "new.csv")
-        assert "where nothing is written" in said
-        said = refused(capsys, photographs, "--undo", option, tmp_path / "new.csv")
-        assert "has no meaning beside --undo" in said
-    assert not aside.exists()
-
-
-def test_wrong_arguments_are_told_before_the_scan(photographs, tmp_path, capsys, monkeypatch):
-    from helpers.library import inventory
-
-    monkeypatch.setattr(inventory, "scan", lambda *_, **__: pytest.fail("scanned"))
-    inside = photographs / "aside"
-    assert "whole number of bits" in refused(capsys, photographs, "--radius", "65")
-    assert "lies inside" in refused(capsys, photographs, "--apply", "--quarantine", inside)
-
-
-def test_a_plan_that_came_during_the_scan_is_not_replaced(
-    photographs, tmp_path, capsys, monkeypatch
-):
-    from helpers.library import proposal
-
-    plan, propose = tmp_path / "plan.csv", proposal.propose
-
-    def late(*arguments, **options):
-        plan.write_text("mine")
-        return propose(*arguments, **options)
-
-    monkeypatch.setattr(proposal, "propose", late)
-    assert "has come meanwhile" in refused(capsys, photographs, "--plan", plan)
-    assert plan.read_text() == "mine"

@@ -3,12 +3,12 @@
 import os
 import struct
 import sys
-import zlib
 from pathlib import Path
 
 import imagehash
 import numpy as np
 import pytest
+from inputs import HEIC, png
 from PIL import Image
 
 from helpers import Problem
@@ -36,20 +36,6 @@ def imagehash_of(path):
 
 def fingerprint_of(path, **reading):
     return hashes.to_hex(hashes.of_file(path, **reading))
-
-
-def write_png(path, width, height, content=b""):
-    """A PNG with one bit a pixel, without anything in memory that is as large as the picture."""
-
-    def chunk(kind, data):
-        return (
-            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        )
-
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0))
-    path.write_bytes(
-        b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(content)) + chunk(b"IEND", b"")
-    )
 
 
 # Finding images
@@ -237,11 +223,11 @@ def damaged_png(path, photograph):
 
 
 def bomb(path, photograph):
-    write_png(path, 20_000, 2 * Image.MAX_IMAGE_PIXELS // 20_000 + 1)
+    path.write_bytes(png(20_000, 2 * Image.MAX_IMAGE_PIXELS // 20_000 + 1))
 
 
 def heic(path, photograph):
-    path.write_bytes(struct.pack(">I", 24) + b"ftypheic\0\0\0\0mif1heic" + bytes(100))
+    path.write_bytes(HEIC)
 
 
 def video(path, photograph):
@@ -327,7 +313,7 @@ def test_a_picture_between_the_two_bomb_limits_is_read_without_a_warning(
 ):
     path = tmp_path / "large.png"
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)  # one bit past the first limit is enough
-    write_png(path, 64, 24, (b"\0" + bytes(8)) * 24)
+    path.write_bytes(png(64, 24, (b"\0" + bytes(8)) * 24))
     assert open_with_size(path)[1] == (64, 24)
     assert not recwarn
 

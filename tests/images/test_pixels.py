@@ -270,3 +270,65 @@ def test_flat_places_in_the_whole_fit_nothing(grey):
     assert pixels.find_part(whole, noise(1, size=(40, 30))) < 0.3
     whole.paste(noise(1, size=(40, 30)), (100, 90))
     assert pixels.find_part(whole, noise(1, size=(40, 30))) == pytest.approx(1, abs=1e-6)
+
+
+# By how much two pictures differ
+
+
+def test_a_picture_differs_from_itself_by_nothing_and_both_ways_the_same(photograph):
+    one, other = photograph(1, size=(300, 200)), photograph(2, size=(200, 260))
+    assert pixels.difference(one, one) == 0
+    assert pixels.difference(one, other) == pixels.difference(other, one) > 50
+    square, wide = one.resize((200, 200)), one.resize((400, 100))
+    assert pixels.difference(square, wide) == pytest.approx(pixels.difference(wide, square))
+
+
+def changed(picture, box, *levels):
+    values = np.asarray(picture).astype(int)
+    left, top, right, bottom = box
+    values[top:bottom, left:right] += levels
+    return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
+
+
+@pytest.fixture
+def stripes():
+    """A colour picture of 120 x 90 pixels with a standard deviation of 50 levels."""
+    values = np.full((90, 120, 3), 128)
+    values[:, ::2] += 50
+    values[:, 1::2] -= 50
+    return Image.fromarray(values.astype(np.uint8))
+
+
+def test_brightness_counts_by_threes_and_twice_by_nines(stripes):
+    assert pixels.difference(stripes, changed(stripes, (40, 30, 43, 33), 18)) == 18
+    assert pixels.difference(stripes, changed(stripes, (40, 30, 42, 32), 18)) == 8
+    assert pixels.difference(stripes, changed(stripes, (40, 30, 49, 39), 18)) == 36
+    assert pixels.difference(stripes, changed(stripes, (111, 81, 120, 90), -18)) == 36, (
+        "in a corner"
+    )
+
+
+def test_colour_counts_by_nines(stripes):
+    """Blue and red against brightness; as Pillow rounds them."""
+    redder = changed(stripes, (40, 30, 49, 39), 28, -14, 0)
+    assert pixels.difference(stripes, redder) == pytest.approx(20, abs=1.5)
+    assert pixels.difference(stripes, changed(stripes, (40, 30, 43, 33), 28, -14, 0)) < 4
+
+
+def test_where_there_is_little_contrast_a_difference_counts_for_more(stripes):
+    fog = stripes.point(lambda level: 128 + (level - 128) * 8 // 50)
+    assert pixels.difference(fog, changed(fog, (40, 30, 43, 33), 5)) == pytest.approx(20, rel=0.25)
+    assert pixels.difference(fog, changed(stripes, (0, 0, 0, 0), 0)) > 50, (
+        "the one with less counts"
+    )
+
+
+def test_the_common_size_is_the_smaller_one_but_no_more_than_512(photograph):
+    large = Image.fromarray(np.random.default_rng(1).integers(0, 256, (700, 900), dtype=np.uint8))
+    small = large.resize((90, 70), Image.Resampling.LANCZOS)
+    assert pixels.difference(large, small) == 0
+    halved = large.resize((512, 398), Image.Resampling.LANCZOS)
+    assert pixels.difference(large, halved) == 0
+    assert pixels.difference(large, large.resize((640, 498), Image.Resampling.LANCZOS)) < 15
+    tiny = photograph(1, size=(3, 2))
+    assert pixels.difference(tiny, tiny.resize((6, 4), Image.Resampling.NEAREST)) < 40

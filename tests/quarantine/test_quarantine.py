@@ -25,6 +25,7 @@ from helpers.files.atomic import exclusive
 from helpers.quarantine import journal, moving
 from helpers.quarantine.journal import JOURNAL, LOCK, RESERVE
 from helpers.quarantine.moving import apply, undo
+from helpers.quarantine.plans import read_plan, write_plan
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="Windows does this otherwise")
 
@@ -664,8 +665,6 @@ def test_the_plan_that_was_carried_out_lies_in_quarantine(library, place, plan):
 
 
 def test_it_is_written_as_other_plans_are(library, place, plan, tmp_path):
-    from helpers.quarantine.plans import write_plan
-
     write_plan(tmp_path / "plan.csv", plan)
     apply(library, plan)
     assert plans(place) == {"plan.csv": (tmp_path / "plan.csv").read_bytes()}
@@ -1060,6 +1059,37 @@ def test_each_move_is_announced_before_and_confirmed_after(library, place, plan)
         assert before[-1][:2] == ["begin", "in"]
         assert before[-1][3] == plan.set_index("path").at[path, "sha256"]
         assert lines[2 + 2 * number] == ["is", "in", path]
+
+
+# What version 0.1 left
+
+
+@pytest.fixture
+def of_0_1(tmp_path):
+    """A library that version 0.1 cleaned, and its quarantine; the journal has the library's place now."""
+    for name in ("library", "library-quarantine"):
+        shutil.copytree(Path(__file__).parents[1] / "files_of_0_1" / name, tmp_path / name)
+    journal = tmp_path / "library-quarantine" / JOURNAL
+    journal.write_text(journal.read_text().replace("/photos/library", str(tmp_path / "library")))
+    return tmp_path / "library", tmp_path / "library-quarantine"
+
+
+def test_what_version_0_1_moved_is_put_back(of_0_1):
+    library, place = of_0_1
+    assert undo(place)["outcome"].tolist() == ["put back", "put back"]
+    assert {path.name for path in library.iterdir()} == {
+        *("=cat, a copy.jpg", "cat large.jpg", "cat.jpg", "cell.jpg")
+    }
+    assert plans(place).keys() == {"plan.csv"}
+
+
+def test_a_plan_of_version_0_1_is_carried_out_on(of_0_1):
+    library, place = of_0_1
+    plan = read_plan(place / "plan.csv")
+    (place / "cat.jpg").rename(library / "cat.jpg")
+    assert apply(library, plan)["outcome"].tolist() == ["moved", "moved"]
+    assert (place / "cat.jpg").is_file()
+    assert not (library / "cat.jpg").exists()
 
 
 # Killed

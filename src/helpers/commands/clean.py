@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 def clean(arguments: argparse.Namespace) -> int:
     """Find the copies in a photo library, and propose which of them may go, and why.
 
-    Nothing is touched, unless --apply moves them into a quarantine folder, or --undo puts them back. Ends with 0, or with 1 if
-    --apply or --undo left a file alone.
+    Nothing is touched, unless --apply moves the copies into a quarantine folder, or --undo puts
+    them back. Fingerprints are dHash, since the second look was measured with it. Ends with 0, or
+    with 1 if --apply or --undo left a file alone.
     """
     from helpers.library import sheet  # these take a second to import
     from helpers.quarantine import moving, plans
