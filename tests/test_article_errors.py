@@ -39,6 +39,7 @@ def test_1_the_articles_copies_were_equal_byte_for_byte(photographs, tmp_path):
         assert md5(tmp_path / "haystack" / row.copy) == md5(photographs / row.needle)
 
 
+@pytest.mark.slow
 def test_1_ours_differ_from_their_needle_in_bytes_width_and_height(haystack, sample):
     folder, truth = haystack
     assert len(truth) == 404

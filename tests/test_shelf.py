@@ -662,6 +662,7 @@ def build_some(path, folder, images, ready):
         shelf.build(path, folder, images=[name])
 
 
+@pytest.mark.slow
 def test_reading_while_another_process_builds_gives_the_old_shelf_or_the_new(
     path, photographs, tmp_path, photograph
 ):
@@ -687,6 +688,7 @@ def test_reading_while_another_process_builds_gives_the_old_shelf_or_the_new(
     assert min(seen) >= 5, f"both versions were met: {seen}"
 
 
+@pytest.mark.slow
 def test_two_processes_that_build_at_the_same_time_lose_nothing(path, photographs):
     context = multiprocessing.get_context("spawn")
     images, ready = find_images(photographs), context.Event()

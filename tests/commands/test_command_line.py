@@ -389,6 +389,7 @@ def test_a_name_that_is_too_long_is_one_sentence(
 # In a terminal of its own
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
 def test_names_that_the_terminal_cannot_show_are_shown_all_the_same(
     encoding, photographs, tmp_path

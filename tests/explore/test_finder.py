@@ -95,6 +95,7 @@ def test_an_uploaded_copy_finds_its_original(page, sample, encoded, told, upload
     assert "&lt;b&gt;bold&lt;/b&gt;.txt" in page.controls.status.value
 
 
+@pytest.mark.slow
 def test_a_panorama_is_read_once_and_worked_on_small(page, tmp_path, monkeypatch, told):
     width, height = 4_000, 2_000
     ramp = Image.linear_gradient("L").resize((width, height)).convert("RGB")

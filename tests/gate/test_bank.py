@@ -166,6 +166,7 @@ def test_radii_that_are_none_are_refused(block, review, opened):
             ask(np.uint64(KEY), block=block, review=review)
 
 
+@pytest.mark.slow
 def test_the_index_is_built_anew_only_when_the_tail_has_grown(path, monkeypatch):
     built = []
 
@@ -256,6 +257,7 @@ def test_an_image_that_pillow_cannot_decode_is_one_sentence(opened, photographs,
         opened.ask(lazy)
 
 
+@pytest.mark.slow
 def test_ask_many_stops_at_nothing_and_keeps_the_order(opened, photographs, photograph):
     files = sorted(photographs.rglob("*.jpg"))
     (photographs / "broken.jpg").write_bytes(b"no picture")
@@ -287,6 +289,7 @@ def test_of_an_animation_the_first_frame_is_looked_at(opened, photograph, tmp_pa
     assert opened.ask(tmp_path / "two.gif").verdict == "allow"
 
 
+@pytest.mark.slow
 def test_a_panorama_of_50_million_pixels(opened, photograph, tmp_path):
     small = photograph(5, size=(1000, 500))
     small.resize((10_000, 5_000)).save(tmp_path / "panorama.jpg")

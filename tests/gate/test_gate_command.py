@@ -115,6 +115,7 @@ def test_a_source_may_be_empty(banned, photographs):
         assert opened.entries()["source"].tolist()[-1] == ""
 
 
+@pytest.mark.slow
 def test_two_who_make_a_bank_at_once_both_ban(path, photographs):
     pictures = sorted((photographs / "cats").iterdir())
     gates = [
@@ -346,6 +347,7 @@ def test_a_command_that_is_not_understood_ends_with_2(command, capsys):
     assert capsys.readouterr().err.startswith("usage: python -m helpers gate")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
 def test_names_of_files_may_be_anything(banned, photographs, tmp_path):
     """In a process of its own, which prints them."""

@@ -158,6 +158,7 @@ def test_tiles_of_two_sizes_fit_together(photograph, monkeypatch):
     assert pixels.difference(large, small, size=None) == pytest.approx(at_once, abs=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_the_small_look_never_says_more_than_the_full_one(seed, photograph):
     rng = np.random.default_rng(seed)

@@ -1199,6 +1199,7 @@ def test_dying_before_every_single_file_operation(job, way, tmp_path):
     assert operation > 12, "there are so many operations at least"
 
 
+@pytest.mark.slow
 def test_dying_again_and_again(tmp_path):
     """Each run dies a few operations after it began, whatever the one before it left; in the end all is back."""
     place = tmp_path / "place"

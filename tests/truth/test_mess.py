@@ -50,6 +50,7 @@ def test_there_are_as_many_files_as_wanted_some_of_each_kind_all_in_the_truth(ma
     assert truth["path"].str.lower().is_unique, "names that Windows could not tell apart"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_the_same_seed_gives_the_same_bytes_and_times(tiles, made, tmp_path, workers):
     folder, truth = made
@@ -186,6 +187,7 @@ def test_what_cannot_be_read_or_is_there_twice_is_not_taken(photographs, tmp_pat
     assert len(set(digests)) == 8
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
 def test_strange_names_are_copied_like_others(photographs, tmp_path):
     for number, path in enumerate(find_images(photographs)):

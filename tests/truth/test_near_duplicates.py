@@ -158,6 +158,7 @@ def test_both_larger_and_smaller_copies_are_drawn(photographs, output):
 # The same again
 
 
+@pytest.mark.slow
 def test_same_seed_same_bytes_whatever_the_workers_and_the_order(sample, tmp_path):
     def made(name, images, workers):
         needles = random_needles(images, seed=5)
