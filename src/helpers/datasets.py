@@ -252,33 +252,30 @@ def sample() -> Dataset:
     101
     """
     root = data_folder() / "sample"
-    if not root.is_dir():
-        with exclusive(root):
-            if not root.is_dir():
-                with new_folder(root) as folder:
-                    _write_sample(folder)
+    _make_once(root, _write_sample)
     return Dataset("sample", root, _complete(root, SAMPLE_IMAGES), _sample_licences())
 
 
-def _write_sample(folder: Path) -> None:
+def _write_sample(root: Path) -> None:
     from skimage import data
 
-    for name, function, _, _ in SAMPLE_PHOTOGRAPHS:
-        pixels = getattr(data, function)()
-        if function == "stereo_motorcycle":
-            pixels = pixels[name == "motorcycle_right"]
-        photograph = Image.fromarray(pixels)
-        (folder / name).mkdir()
-        photograph.save(folder / name / "whole.jpg", quality=95)
-        corners = [
-            (left, top)
-            for top in range(0, photograph.height - SAMPLE_TILE + 1, SAMPLE_TILE)
-            for left in range(0, photograph.width - SAMPLE_TILE + 1, SAMPLE_TILE)
-        ]
-        for number, (left, top) in enumerate(corners if len(corners) > 1 else [], start=1):
-            tile = photograph.crop((left, top, left + SAMPLE_TILE, top + SAMPLE_TILE))
-            tile.save(folder / name / f"tile_{number:02}.jpg", quality=95)
-    write_text(folder / "LICENCES.txt", _sample_licences() + "\n")
+    with new_folder(root) as folder:
+        for name, function, _, _ in SAMPLE_PHOTOGRAPHS:
+            pixels = getattr(data, function)()
+            if function == "stereo_motorcycle":
+                pixels = pixels[name == "motorcycle_right"]
+            photograph = Image.fromarray(pixels)
+            (folder / name).mkdir()
+            photograph.save(folder / name / "whole.jpg", quality=95)
+            corners = [
+                (left, top)
+                for top in range(0, photograph.height - SAMPLE_TILE + 1, SAMPLE_TILE)
+                for left in range(0, photograph.width - SAMPLE_TILE + 1, SAMPLE_TILE)
+            ]
+            for number, (left, top) in enumerate(corners if len(corners) > 1 else [], start=1):
+                tile = photograph.crop((left, top, left + SAMPLE_TILE, top + SAMPLE_TILE))
+                tile.save(folder / name / f"tile_{number:02}.jpg", quality=95)
+        write_text(folder / "LICENCES.txt", _sample_licences() + "\n")
 
 
 def _sample_licences() -> str:
@@ -310,14 +307,20 @@ def caltech_101() -> Dataset:
     9144
     """
     root = data_folder() / "caltech-101"
-    if not root.is_dir():
-        with exclusive(root):
-            if not root.is_dir():
-                _install_caltech_101(root)
+    _make_once(root, _install_caltech_101)
     return Dataset("caltech-101", root, _complete(root, CALTECH_101_IMAGES), CALTECH_101_CREDIT)
 
 
+def _make_once(root: Path, make: Callable[[Path], None]) -> None:
+    """Let `make` write the folder, unless it is there or another process is writing it."""
+    if not root.is_dir():
+        with exclusive(root):
+            if not root.is_dir():
+                make(root)
+
+
 def _complete(root: Path, number: int) -> list[str]:
+    """The images of a folder, if they are as many as it should hold."""
     images = [path for path in find_images(root) if path.endswith(".jpg")]
     if len(images) != number:
         raise Problem(
