@@ -1,7 +1,7 @@
 """Files and folders that are whole or absent, however a program ends.
 
-Everything is written beside its final place and moved there in one step. A lock, which the operating system
-lets go of when a process dies, keeps two processes from doing the same work.
+Everything is written beside its final place and moved there in one step. A lock keeps two
+processes from doing the same work; the operating system lets go of it when a process dies.
 """
 
 import errno
@@ -36,20 +36,33 @@ _NO_LINKS = {
 
 @contextmanager
 def exclusive(path: str | Path, *, wait: bool = True) -> Iterator[None]:
-    """Let one process at a time work on `path`; the others wait. What an interrupted one left behind is cleared first.
+    """Let one process at a time work on `path`; the others wait.
+
+    What an interrupted process left behind is cleared first.
 
     Parameters
     ----------
     path : str or Path
-        What is worked on. The lock itself lies in the folder for temporary files, so it keeps off processes that share this folder:
-        neither those of another computer on a network drive, nor those of another container.
+        What is worked on.
     wait : bool
-        False raises `TimeoutError` where another process is at work.
+        Whether to wait for another process that is at work.
+
+    Yields
+    ------
+    None
+        Once no other process is at work.
 
     Raises
     ------
     Problem
-        Where the lock cannot be written.
+        If the lock cannot be written.
+    TimeoutError
+        If another process is at work, and we are not to wait.
+
+    Notes
+    -----
+    The lock lies in the folder for temporary files. It keeps off the processes that share this
+    folder, but not those of another computer on a network drive or of another container.
 
     Examples
     --------
@@ -78,8 +91,8 @@ def exclusive(path: str | Path, *, wait: bool = True) -> Iterator[None]:
 def new_folder(final: str | Path) -> Iterator[Path]:
     """A folder to fill, which takes the place `final` once the block ends without an error.
 
-    An older folder at `final` is replaced. What an interrupted run left behind is removed first. Hold
-    `exclusive(final)` around it where two processes might meet.
+    An older folder at `final` is replaced. What an interrupted run left behind is removed first.
+    Hold `exclusive(final)` around it where two processes might meet.
 
     Parameters
     ----------
@@ -94,7 +107,12 @@ def new_folder(final: str | Path) -> Iterator[Path]:
     Raises
     ------
     Problem
-        Where the folder cannot be written: no room, no permission.
+        If the folder cannot be written, as there is no room or no permission.
+
+    Examples
+    --------
+    >>> with new_folder("haystack") as folder:  # doctest: +SKIP
+    ...     (folder / "truth.csv").touch()
     """
     final = Path(final)
     partial, old = _beside(final)
@@ -117,7 +135,18 @@ def _beside(final: Path) -> tuple[Path, Path]:
 
 
 def clear(final: Path) -> None:
-    """Remove what an interrupted `new_folder(final)` or `write_text` left behind. Hold a lock around it."""
+    """Remove what an interrupted run left behind beside its final place. Hold a lock around it.
+
+    Parameters
+    ----------
+    final : Path
+        What `new_folder`, `write_text` or a new bank was to make. If its older folder had been
+        moved away already, that comes back.
+
+    Examples
+    --------
+    >>> clear(Path("haystack"))
+    """
     partial, old = _beside(final)
     if os.path.exists(old) and not os.path.exists(final):  # ended between the two renamings
         with suppress(OSError):
@@ -131,7 +160,23 @@ def clear(final: Path) -> None:
 
 
 def unique_partial(final: Path) -> Path:
-    """A name, which nobody else has, for a file that is to be moved to `final` once it is whole."""
+    """A name for a file that is not whole yet, which no other file has.
+
+    Parameters
+    ----------
+    final : Path
+        The name that the file is to get once it is whole.
+
+    Returns
+    -------
+    Path
+        Beside `final`. `clear` knows such a name.
+
+    Examples
+    --------
+    >>> unique_partial(Path("plan.csv")).name  # doctest: +SKIP
+    '.plan.csv.0a1b2c3d.fingerprints-partial'
+    """
     return final.with_name(f".{final.name}.{uuid4().hex[:8]}{PARTIAL}")
 
 
@@ -140,18 +185,26 @@ def give_name(file: Path, name: Path) -> bool:
 
     Parameters
     ----------
-    file, name : Path
+    file : Path
+        The file under its old name.
+    name : Path
+        The new name.
 
     Returns
     -------
     bool
-        Whether it has both names now (a hard link), for the caller to remove the old one. Where there are no hard links, and on
-        Windows, it has lost the old one.
+        Whether the file has both names now, through a hard link. The caller then removes the old
+        one. Where there are no hard links, and on Windows, the old name is gone already.
 
     Raises
     ------
     OSError
-        `FileExistsError` where something has this name already.
+        `FileExistsError` if something has this name already; others as the system raises them.
+
+    Examples
+    --------
+    >>> if give_name(partial, final):  # doctest: +SKIP
+    ...     partial.unlink()
     """
     if os.name == "nt":
         file.rename(name)  # raises where something is there
@@ -189,7 +242,25 @@ def synchronise(folder: Path) -> None:
 
 
 def write_problem(path: str | Path, error: OSError) -> Problem:
-    """The sentence for a file or folder that could not be written."""
+    """The sentence for a file or folder that could not be written.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file or folder.
+    error : OSError
+        What the system raised.
+
+    Returns
+    -------
+    Problem
+        To be raised.
+
+    Examples
+    --------
+    >>> str(write_problem("a.csv", OSError("no room"))).startswith("a.csv: could not be written (no")
+    True
+    """
     return Problem(
         f"{path}: could not be written ({error.strerror or error}); make room there, "
         "or choose another folder that you may write to"
@@ -209,7 +280,11 @@ def write_text(path: str | Path, text: str) -> None:
     Raises
     ------
     Problem
-        Where it cannot be written.
+        If it cannot be written.
+
+    Examples
+    --------
+    >>> write_text("plan.csv", "path,action\\n")  # doctest: +SKIP
     """
     path = Path(path)
     partial = unique_partial(path)

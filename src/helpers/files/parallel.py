@@ -12,8 +12,8 @@ from helpers import Problem
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-_CHUNK = 64  # jobs that a worker is handed at a time, at most
-_FEW = 32  # jobs that are done before other processes would have started
+_JOBS_AT_A_TIME = 64  # that a worker is handed, at most
+_FEW_JOBS = 32  # so many are done before other processes would have started
 
 
 def share_out(
@@ -24,13 +24,15 @@ def share_out(
     Parameters
     ----------
     function : callable
-        Takes a list of jobs and returns a list. It is sent to other processes, so it has to be a function of a module, or a
-        ``functools.partial`` of one.
+        Takes a list of jobs and returns a list. It is sent to other processes, so it is a
+        function of a module, or a ``functools.partial`` of one.
     jobs : list
+        What there is to do. Each job is sent to a process, so it is something that can be pickled.
     workers : int or None
-        Processes. If None all processors, but this process alone for up to 32 jobs: others would take longer to start.
+        Processes. If None, all processors are used, but only this process for up to 32 jobs:
+        others would take longer to start.
     title : str
-        Of the progress bar.
+        What the progress bar says.
 
     Returns
     -------
@@ -40,16 +42,16 @@ def share_out(
     Raises
     ------
     Problem
-        If a process was killed.
+        If a process was killed, as the system does when memory runs out.
 
     Examples
     --------
     >>> share_out(sorted, [3, 1, 2], workers=1, title="sorting")
     [3, 1, 2]
     """
-    workers = workers or (1 if len(jobs) <= _FEW else joblib.cpu_count())
+    workers = workers or (1 if len(jobs) <= _FEW_JOBS else joblib.cpu_count())
     workers = min(workers, max(1, len(jobs)))
-    size = max(1, min(_CHUNK, len(jobs) // (8 * workers)))
+    size = max(1, min(_JOBS_AT_A_TIME, len(jobs) // (8 * workers)))
     chunks = [jobs[start : start + size] for start in range(0, len(jobs), size)]
     pool = joblib.Parallel(n_jobs=workers, return_as="generator", batch_size=1)
     results = []
@@ -62,8 +64,8 @@ def share_out(
                 bar.update(len(chunk))
         except BrokenProcessPool as error:
             raise Problem(
-                f"{title}: one of {workers} processes was killed, most likely for want of memory; try again with fewer "
-                "(workers=1; with clean, --workers 1)"
+                f"{title}: one of {workers} processes was killed, most likely for want of memory; "
+                "try again with fewer (workers=1; with clean, --workers 1)"
             ) from error
     return results
 

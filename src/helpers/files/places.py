@@ -5,7 +5,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-# src/helpers/files/places.py lies three folders below the clone.
+# this file is src/helpers/files/places.py in the clone
 _CLONE = Path(__file__).resolve().parents[3]
 
 
@@ -15,8 +15,9 @@ def data_folder() -> Path:
     Returns
     -------
     Path
-        The environment variable ``FINGERPRINTS_DATA`` if it is set; else the clone's ``data/``; for a package installed
-        without its clone, the user's cache folder.
+        What the environment variable ``FINGERPRINTS_DATA`` names, if it is set. Otherwise
+        ``data/`` of the clone; for a package that was installed without its clone, the cache
+        folder of the user.
 
     Examples
     --------
@@ -81,11 +82,14 @@ def real_path(path: str | Path) -> Path:
 
 
 def is_same_file(one: str | Path, other: str | Path) -> bool:
-    """Whether two names are one file, by whatever link or spelling.
+    """Whether two names lead to one file, by any link or spelling.
 
     Parameters
     ----------
-    one, other : str or Path
+    one : str or Path
+        The first name.
+    other : str or Path
+        The second name.
 
     Returns
     -------
