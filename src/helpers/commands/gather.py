@@ -40,39 +40,19 @@ def add(commands: argparse._SubParsersAction) -> None:
     """Add the command to the command line."""
     command = commands.add_parser("gather", help=gather.__doc__, description=gather.__doc__)
     command.set_defaults(run=gather)
-    command.add_argument(
-        "-i", "--input", required=True, metavar="DIR", help="the dataset; nothing in it is changed"
-    )
-    command.add_argument(
-        "-o",
-        "--output",
-        required=True,
-        metavar="DIR",
-        help="the haystack to make; one made in the same way is used as it is",
-    )
-    command.add_argument(
-        "-c",
-        "--csv",
-        required=True,
-        metavar="FILE",
-        help="the file to write the truth about the copies to",
-    )
-    command.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="same seed, same copies (default: 0)"
-    )
-    command.add_argument(
-        "--article",
-        action="store_true",
-        help="take the article's 17 needles, with its numbers of copies",
-    )
-    command.add_argument(
-        "--needles",
-        type=int,
-        default=17,
-        metavar="N",
-        help="how many images are copied, 1 to 8 times each (default: 17)",
-    )
-    command.add_argument(
+    option = command.add_argument
+    dataset = "the dataset; nothing in it is changed"
+    option("-i", "--input", required=True, metavar="DIR", help=dataset)
+    haystack = "the haystack to make; one made in the same way is used as it is"
+    option("-o", "--output", required=True, metavar="DIR", help=haystack)
+    truth = "the file to write the truth about the copies to"
+    option("-c", "--csv", required=True, metavar="FILE", help=truth)
+    option("--seed", type=int, default=0, metavar="N", help="same seed, same copies (default: 0)")
+    article = "take the article's 17 needles, with its numbers of copies"
+    option("--article", action="store_true", help=article)
+    needles = "how many images are copied, 1 to 8 times each (default: 17)"
+    option("--needles", type=int, default=17, metavar="N", help=needles)
+    option(
         "--factors",
         type=float,
         nargs=2,
@@ -80,19 +60,9 @@ def add(commands: argparse._SubParsersAction) -> None:
         metavar=("LOW", "HIGH"),
         help="resize each copy by a factor between these two (default: 0.95 1.05)",
     )
-    command.add_argument(
-        "--format",
-        default="jpeg",
-        metavar="jpeg|png",
-        help="how the copies are saved (default: jpeg)",
-    )
-    command.add_argument(
-        "--quality",
-        type=int,
-        default=75,
-        metavar="Q",
-        help="JPEG quality of the copies, 1 to 95 (default: 75)",
-    )
-    command.add_argument(
-        "--replace", action="store_true", help="make it anew, if a haystack made otherwise is there"
-    )
+    saved = "how the copies are saved (default: jpeg)"
+    option("--format", default="jpeg", metavar="jpeg|png", help=saved)
+    quality = "JPEG quality of the copies, 1 to 95 (default: 75)"
+    option("--quality", type=int, default=75, metavar="Q", help=quality)
+    replace = "make it anew, if a haystack made otherwise is there"
+    option("--replace", action="store_true", help=replace)
