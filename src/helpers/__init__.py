@@ -1,20 +1,21 @@
-"""Helpers behind the chapters on perceptual image hashing: the code that would get in the way of reading a notebook.
+"""Helpers behind the chapters: the code that would get in the way of reading a notebook.
 
-Each folder is a wing, with words of its own in its ``__init__``. From the top; each imports only from lines below it, and a
-contract in ``pyproject.toml`` holds that:
+Each folder is a wing; its ``__init__`` explains its words. A wing imports only from lines below
+it, and a contract in ``pyproject.toml`` holds that. From the top:
 
-====================================== ==================================================================
-``commands``                           one file a command of ``python -m helpers``
-``explore``                            pages with controls
-``experiments``                        recall and false matches, against known truth
-``gate``, ``library``, ``shelf``       the bank of banned pictures, copies in a photo library, the article's index
-``datasets``, ``quarantine``           where images come from, files moved so that none is lost
-``truth``, ``classroom``               copies with known truth, plots with checks and results
-``search``                             near a query, near each other, groups
-``fingerprints``                       pictures to bits: every hash, one table
-``images``, ``hamming``                open one picture honestly, distances between bits
-``files``                              whole or absent; tables; places; work shared out
-====================================== ==================================================================
+============================= ==================================================================
+``commands``                  one file a command of ``python -m helpers``
+``explore``                   pages with controls
+``experiments``               recall and false matches, against known truth
+``gate``, ``library``,        the bank of banned pictures; copies in a photo library;
+``shelf``                     the article's index
+``datasets``, ``quarantine``, where images come from; files moved so that none is lost;
+``truth``, ``classroom``      copies with known truth; plots, checks and results
+``search``                    near a query, near each other, groups
+``fingerprints``              pictures to bits: every hash, one table
+``images``, ``hamming``       one picture: opened, changed, looked at twice; distances
+``files``                     whole or absent files; tables; places; work shared out
+============================= ==================================================================
 """
 
 __version__ = "0.2.0"

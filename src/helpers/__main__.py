@@ -1,4 +1,4 @@
-"""The command line: ``python -m helpers gather | index | search``, as in the article, and ``clean | gate``."""
+"""The command line: gather, index and search, as in the article; clean a library; keep a gate."""
 
 import argparse
 import sys
@@ -21,7 +21,24 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; 0 when it ran (1 when ``gate ask`` holds a picture back, or ``clean`` left a file alone), 2 with one sentence on bad input."""
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        The words of the command line; those of this process if left out.
+
+    Returns
+    -------
+    int
+        0 if the command ran; 1 if ``gate ask`` held a picture back or ``clean`` left a file alone;
+        2 after one sentence about bad input; 130 if it was stopped.
+
+    Examples
+    --------
+    >>> main(["search", "--dataset", "images", "--shelve", "db.shelve", "--query", ""])
+    2
+    """
     with suppress(AttributeError):  # in a notebook
         # A file name may hold letters that the terminal cannot show.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -49,10 +66,8 @@ def main(arguments: list[str] | None = None) -> int:
         except OSError:
             mute()
         where = f"{one_line(str(error.filename))}: " if error.filename else ""
-        print(
-            f"{where}{error.strerror or error}; check the name, the permissions and the room on the disk",
-            file=sys.stderr,
-        )
+        remedy = "check the name, the permissions and the room on the disk"
+        print(f"{where}{error.strerror or error}; {remedy}", file=sys.stderr)
         return 2
     return 0
 

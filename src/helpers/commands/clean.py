@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def clean(arguments: argparse.Namespace) -> int:
+def _clean(arguments: argparse.Namespace) -> int:
     """Find the copies in a photo library, and propose which of them may go, and why.
 
     Nothing is touched, unless --apply moves the copies into a quarantine folder, or --undo puts
@@ -77,7 +77,8 @@ def _read_plan(arguments: argparse.Namespace) -> pd.DataFrame:
     for option in ("radius", "keep"):
         if getattr(arguments, option) is not None and os.path.lexists(arguments.plan):
             raise Problem(
-                f"{arguments.plan}: is there already, with its own {option}; leave out --{option}, or name another plan"
+                f"{arguments.plan}: is there already, with its own {option}; "
+                f"leave out --{option}, or name another plan"
             )
     return plans.read_plan(arguments.plan)
 
@@ -131,7 +132,7 @@ def _inside(folder: Path, places: list[str]) -> list[str]:
 
 
 def _check_outside(file: str, folder: Path) -> None:
-    """Nothing is written into a photo library or a quarantine, by whatever path."""
+    """Raise if a file to be written lies in a library or a quarantine, by whatever path."""
     for around in real_path(file).parents:
         inside = around == real_path(folder)  # which may not be there yet
         if inside or is_same_file(around, folder):
@@ -141,7 +142,7 @@ def _check_outside(file: str, folder: Path) -> None:
 
 
 def _print_groups(plan: pd.DataFrame, arguments: argparse.Namespace) -> None:
-    """The first groups of a plan, with the reasons, and how many more there are; with --all, every one."""
+    """Print the first groups of a plan with the reasons; with --all, every group."""
     groups, lines = (len(plan), len(plan)) if arguments.all else (5, 4)
     for number, group in plan[plan["group"] <= groups].groupby("group"):
         print(f"Group {number}")
@@ -155,9 +156,15 @@ def _print_groups(plan: pd.DataFrame, arguments: argparse.Namespace) -> None:
 
 
 def add(commands: argparse._SubParsersAction) -> None:
-    """Add the command to the command line."""
-    command = commands.add_parser("clean", help="clean a photo library", description=clean.__doc__)
-    command.set_defaults(run=clean, if_stopped="nothing is lost")
+    """Add the command to the command line.
+
+    Parameters
+    ----------
+    commands : argparse._SubParsersAction
+        The commands of ``python -m helpers``.
+    """
+    command = commands.add_parser("clean", help="clean a photo library", description=_clean.__doc__)
+    command.set_defaults(run=_clean, if_stopped="nothing is lost")
     command.add_argument("folder", metavar="FOLDER", help="the photo library")
     command.add_argument(
         "--radius",

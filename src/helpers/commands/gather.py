@@ -5,7 +5,7 @@ import argparse
 from helpers import Problem
 
 
-def gather(arguments: argparse.Namespace) -> None:
+def _gather(arguments: argparse.Namespace) -> None:
     """Copy a dataset and hide resized copies of some of its images in it."""
     from helpers.images.folders import find_images
     from helpers.truth import near_duplicates
@@ -37,9 +37,15 @@ def gather(arguments: argparse.Namespace) -> None:
 
 
 def add(commands: argparse._SubParsersAction) -> None:
-    """Add the command to the command line."""
-    command = commands.add_parser("gather", help=gather.__doc__, description=gather.__doc__)
-    command.set_defaults(run=gather)
+    """Add the command to the command line.
+
+    Parameters
+    ----------
+    commands : argparse._SubParsersAction
+        The commands of ``python -m helpers``.
+    """
+    command = commands.add_parser("gather", help=_gather.__doc__, description=_gather.__doc__)
+    command.set_defaults(run=_gather)
     option = command.add_argument
     dataset = "the dataset; nothing in it is changed"
     option("-i", "--input", required=True, metavar="DIR", help=dataset)

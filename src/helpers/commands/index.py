@@ -5,7 +5,7 @@ import argparse
 from helpers.commands.terminal import add_hash, add_reading, reading_of
 
 
-def index(arguments: argparse.Namespace) -> None:
+def _index(arguments: argparse.Namespace) -> None:
     """Fingerprint a folder of images and keep the fingerprints on a shelf."""
     from helpers import shelf
 
@@ -29,9 +29,15 @@ def index(arguments: argparse.Namespace) -> None:
 
 
 def add(commands: argparse._SubParsersAction) -> None:
-    """Add the command to the command line."""
-    command = commands.add_parser("index", help=index.__doc__, description=index.__doc__)
-    command.set_defaults(run=index)
+    """Add the command to the command line.
+
+    Parameters
+    ----------
+    commands : argparse._SubParsersAction
+        The commands of ``python -m helpers``.
+    """
+    command = commands.add_parser("index", help=_index.__doc__, description=_index.__doc__)
+    command.set_defaults(run=_index)
     command.add_argument(
         "-d", "--dataset", required=True, metavar="DIR", help="the folder of images"
     )

@@ -10,7 +10,7 @@ from helpers.commands.terminal import add_hash, add_reading, reading_of
 from helpers.files.atomic import write_problem
 
 
-def search(arguments: argparse.Namespace) -> None:
+def _search(arguments: argparse.Namespace) -> None:
     """Find the images that have the query's fingerprint, or one within a radius."""
     from helpers import shelf
 
@@ -25,8 +25,8 @@ def search(arguments: argparse.Namespace) -> None:
     absent = [path for path in found["path"] if not os.path.exists(Path(arguments.dataset, path))]
     if absent:
         print(
-            f"{len(absent)} of them, as {absent[0]}, are not in {arguments.dataset}: they have gone, "
-            "or it is not the folder that was indexed",
+            f"{len(absent)} of them, as {absent[0]}, are not in {arguments.dataset}: "
+            "they have gone, or it is not the folder that was indexed",
             file=sys.stderr,
         )
     if arguments.save_grid:
@@ -43,9 +43,15 @@ def search(arguments: argparse.Namespace) -> None:
 
 
 def add(commands: argparse._SubParsersAction) -> None:
-    """Add the command to the command line."""
-    command = commands.add_parser("search", help=search.__doc__, description=search.__doc__)
-    command.set_defaults(run=search)
+    """Add the command to the command line.
+
+    Parameters
+    ----------
+    commands : argparse._SubParsersAction
+        The commands of ``python -m helpers``.
+    """
+    command = commands.add_parser("search", help=_search.__doc__, description=_search.__doc__)
+    command.set_defaults(run=_search)
     command.add_argument(
         "-d", "--dataset", required=True, metavar="DIR", help="the folder that was indexed"
     )

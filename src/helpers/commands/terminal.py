@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
 @contextmanager
 def until_nobody_reads() -> Iterator[None]:
-    """Print for as long as somebody reads our output."""
+    """Print for as long as somebody reads our output.
+
+    Examples
+    --------
+    >>> with until_nobody_reads():
+    ...     print("Found 0 images")
+    Found 0 images
+    """
     try:
         yield
         sys.stdout.flush()
@@ -32,7 +39,23 @@ def mute() -> None:
 
 
 def one_line(text: str) -> str:
-    """The text on one line and without orders to the terminal: a reason, or a file's name, may hold any letters."""
+    """The text on one line and without orders to the terminal.
+
+    Parameters
+    ----------
+    text : str
+        A reason or the name of a file, which may hold any letters.
+
+    Returns
+    -------
+    str
+        The text, with an escape like ``\\n`` for each letter that cannot be printed.
+
+    Examples
+    --------
+    >>> print(one_line("two\\nlines"))
+    two\\nlines
+    """
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode()
         for letter in text
@@ -40,7 +63,19 @@ def one_line(text: str) -> str:
 
 
 def print_some(what: str, rows: pd.DataFrame, why: str, arguments: argparse.Namespace) -> None:
-    """Print the first few rows, a line each, with a column that says why; with ``--all`` every one."""
+    """Print the first few rows, a line each; with ``--all`` every row.
+
+    Parameters
+    ----------
+    what : str
+        What the rows are, in one or two words. Each line begins with it.
+    rows : DataFrame
+        A column ``path``, and the column that `why` names.
+    why : str
+        The column with the reason, which ends the line.
+    arguments : argparse.Namespace
+        The arguments of the command, among them ``all``.
+    """
     most = len(rows) if arguments.all else 5
     for row in rows.head(most).to_dict("records"):
         print(f"{what}: {one_line(row['path'])}: {one_line(row[why])}")
@@ -49,13 +84,30 @@ def print_some(what: str, rows: pd.DataFrame, why: str, arguments: argparse.Name
 
 
 def reading_of(arguments: argparse.Namespace) -> dict:
-    """The options of `add_reading` that were given: arguments of `helpers.images.opening.open_image`."""
+    """The options of `add_reading` that were given.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        The arguments of the command.
+
+    Returns
+    -------
+    dict
+        Arguments of `helpers.images.opening.open_image`.
+    """
     given = {name: getattr(arguments, name) for name in ("rotate", "background", "fast")}
     return {name: value for name, value in given.items() if value is not None}
 
 
 def add_reading(command: argparse.ArgumentParser) -> None:
-    """Add the options that tell how pictures are read."""
+    """Add the options that tell how pictures are read.
+
+    Parameters
+    ----------
+    command : argparse.ArgumentParser
+        The command that gets the options.
+    """
     command.add_argument(
         "--fast",
         action="store_const",
@@ -91,10 +143,29 @@ def add_hash(command: argparse.ArgumentParser, usual: str) -> None:
 
 
 def check_not_empty(words: list[str]) -> None:
-    """Raise where a name is empty, as that of the current folder would be if a variable is not set. Texts may be."""
+    """Make sure that no name is empty, as it is if a variable of the shell is not set.
+
+    Otherwise an empty name would mean the current folder. Texts may be empty.
+
+    Parameters
+    ----------
+    words : list of str
+        The words of the command line.
+
+    Raises
+    ------
+    Problem
+        If one is empty.
+
+    Examples
+    --------
+    >>> check_not_empty(["search", "--query", ""])
+    Traceback (most recent call last):
+    ...
+    helpers.Problem: --query: is empty, as a variable is that is not set; give a name
+    """
     for before, word in zip(["", *words], words, strict=False):
         is_text = before in ("--source", "--reason") or word in ("--source=", "--reason=")
         if not is_text and (not word or re.fullmatch("--[a-z-]+=", word)):
-            raise Problem(
-                f"{word or before or 'an argument'}: is empty, as a variable is that is not set; give a name"
-            )
+            name = word or before or "an argument"
+            raise Problem(f"{name}: is empty, as a variable is that is not set; give a name")
