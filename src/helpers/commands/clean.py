@@ -39,7 +39,7 @@ def _clean(arguments: argparse.Namespace) -> int:
     if arguments.sheet:
         sheet.check_sheet(arguments.sheet)
     plan = _read_plan(arguments) if carry_out else _make_plan(folder, arguments)
-    with until_nobody_reads():  # who has read enough still wants what was asked for
+    with until_nobody_reads():  # people who stop reading still want what they asked for
         print(plans.summary(plan))
         if not arguments.apply:
             _print_groups(plan, arguments)
@@ -71,7 +71,7 @@ def _apply(folder: Path, plan: pd.DataFrame, place: Path, arguments: argparse.Na
 
 
 def _read_plan(arguments: argparse.Namespace) -> pd.DataFrame:
-    """The plan that is to be carried out. Its radius and the folders to be kept are its own."""
+    """The plan that is to be carried out. It has its own radius and folders to be kept."""
     from helpers.quarantine import plans
 
     for option in ("radius", "keep"):

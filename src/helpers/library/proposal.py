@@ -35,7 +35,7 @@ _PARTNERS = (
 class Reason(NamedTuple):
     """Why one file stays rather than another.
 
-    Attributes
+    Parameters
     ----------
     words : str
         What the file is that stays.

@@ -32,10 +32,15 @@ class Memory:
     every other line is one key with what was found. If something else made it, it counts for
     nothing. If it is damaged, a sentence says so, and it counts for nothing too.
 
-    Attributes
+    Parameters
     ----------
     file : Path or None
         Where it is kept; None if nothing is to be remembered.
+    made_by : dict
+        All that a finding depends on, beside the files of the library.
+
+    Attributes
+    ----------
     found : dict
         Key -> what an earlier run found, in the types that JSON has.
 

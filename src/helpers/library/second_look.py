@@ -45,7 +45,7 @@ _PICTURES_IN_MEMORY = 200  # of one group, at the size at which they are compare
 class Job(NamedTuple):
     """A group of pictures with near fingerprints; each dictionary has a value for each path.
 
-    Attributes
+    Parameters
     ----------
     ranks : dict
         What the pictures are sorted by, the best first; see `helpers.library.proposal`.
@@ -75,7 +75,7 @@ class Job(NamedTuple):
 class Verdict(NamedTuple):
     """What was found about a file, beside the one that stays.
 
-    Attributes
+    Parameters
     ----------
     kind : str
         ``near copy`` or ``look-alike``; ``exact copy`` where nobody had to look.

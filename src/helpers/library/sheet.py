@@ -67,7 +67,7 @@ def contact_sheet(
     most: int = 300,
     workers: int | None = None,
 ) -> None:
-    """Write a plan as a page: a row of small pictures for each group, what happens to each, and why.
+    """Write a plan as a page: a row of small pictures for each group, their fate, and why.
 
     The page is one file and needs no network. Exact copies, which need no eyes, come last. The tab
     key goes from group to group. Words and borders, not colours, tell which file stays.
