@@ -19,8 +19,16 @@ context = multiprocessing.get_context(
     "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 )
 if context.get_start_method() == "forkserver":
-    wings = ("gate.bank", "quarantine.moving", "shelf", "truth.near_duplicates")
-    context.set_forkserver_preload([*(f"helpers.{name}" for name in wings), "pytest"])
+    wings = ("datasets", "gate.bank", "quarantine.moving", "shelf", "truth.near_duplicates")
+    kinds = ("Avif", "Bmp", "Gif", "Jpeg", "Mpo", "Png", "Ppm", "Tiff", "WebP")
+    context.set_forkserver_preload(
+        [
+            *(f"helpers.{wing}" for wing in wings),
+            *(f"PIL.{kind}ImagePlugin" for kind in kinds),
+            "pytest",
+            "kills",
+        ]
+    )
 
 
 def start(function, *arguments):
