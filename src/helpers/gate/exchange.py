@@ -90,8 +90,8 @@ class Exchange:
         -----
         The file is UTF-8 with ``\\n`` and all values in quotes. Its columns are ``fingerprint``
         (16 hex digits), ``reason``, ``source``, ``time`` (UTC) and ``made_with``, which tells how
-        the pictures were read. A text that a spreadsheet would run as a formula gets a ``'`` in front,
-        which `read_csv` takes away again.
+        the pictures were read. A text that a spreadsheet would run as a formula gets a ``'`` in
+        front, which `read_csv` takes away again.
 
         Examples
         --------

@@ -17,7 +17,7 @@ from helpers import Problem
 class Format(NamedTuple):
     """How a file is laid out.
 
-    Attributes
+    Parameters
     ----------
     schema : tuple of str
         The statements that make its tables. A file with others is damaged.

@@ -216,17 +216,21 @@ def gather(
             )
         truth = _plan(folder, needles, set(images), seed, factors, format, resize)
         with new_folder(output) as place:
-            jobs = [(path, path, None) for path in images]
-            jobs += [
-                (row.needle, row.copy, (row.width, row.height) if resize else None)
-                for row in truth.itertuples()
-            ]
+            jobs = _files_to_write(images, truth, resize)
             job = partial(_save, folder, place, quality)
             for sentence in share_out(job, jobs, workers=workers, title="haystack"):
                 print(sentence)
             write_truth(place / "truth.csv", truth)
             write_text(place / "gather.json", json.dumps(settings, indent=1) + "\n")
     return truth
+
+
+def _files_to_write(images: list[str], truth: pd.DataFrame, resize: bool) -> list[tuple]:
+    """Of each file its source, its name, and the size of a copy that is resized."""
+    return [(path, path, None) for path in images] + [
+        (row.needle, row.copy, (row.width, row.height) if resize else None)
+        for row in truth.itertuples()
+    ]
 
 
 def write_truth(path: str | Path, truth: pd.DataFrame) -> None:
