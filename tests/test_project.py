@@ -2,6 +2,8 @@
 
 import re
 import tomllib
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,18 @@ def test_readme_names_only_what_is_there():
     assert len(links) >= 7
     for link in links:
         assert (ROOT / link).exists(), link
+
+
+def test_readme_names_only_modules_that_there_are():
+    names = set(re.findall(r"`(helpers(?:\.\w+)+)`", README))
+    assert len(names) >= 15
+    for name in names:
+        module, _, word = name.rpartition(".")
+        assert (
+            find_spec(name)
+            if find_spec(module).submodule_search_locations
+            else (hasattr(import_module(module), word))
+        ), name
 
 
 def test_readme_names_only_targets_of_the_makefile():
