@@ -20,7 +20,8 @@ def copy_distances(truth: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `truth` with a column ``distance`` (bits); copies without a fingerprint, or of a needle without one, are left out.
+        `truth` with a column ``distance`` (bits). Copies without a fingerprint are left out, and
+        copies of a needle without one.
 
     Examples
     --------
@@ -32,9 +33,8 @@ def copy_distances(truth: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     truth = truth[truth["needle"].isin(known.index) & truth["copy"].isin(known.index)].reset_index(
         drop=True
     )
-    needles = hamming.as_fingerprints(known[truth["needle"]])
-    copies = hamming.as_fingerprints(known[truth["copy"]])
-    return truth.assign(distance=np.bitwise_count(needles ^ copies).astype(int))
+    needles, copies = (hamming.as_words(known[truth[name]]) for name in ("needle", "copy"))
+    return truth.assign(distance=hamming.count_bits(needles ^ copies).astype(int))
 
 
 def by_radius(
@@ -47,7 +47,8 @@ def by_radius(
     same : array-like of int
         Distance of each copy from its needle, in bits.
     others : array-like of int, shape (65,)
-        How many pictures that are no copies lie at 0, 1, ..., 64 bits from a query, summed over all queries.
+        How many pictures that are no copies lie at 0, 1, ..., 64 bits from a query, summed over
+        all queries.
     queries : int
         How many queries were asked.
     radii : range
@@ -56,8 +57,9 @@ def by_radius(
     Returns
     -------
     DataFrame
-        A row a radius: ``found`` (copies), ``recall`` (share of all copies) with its 95 % Wilson interval ``low`` to
-        ``high``, ``false`` (matches that are no copies), ``false_per_query``, and ``precision``.
+        A row a radius: ``found`` (copies), ``recall`` (share of all copies) with its 95 % Wilson
+        interval ``low`` to ``high``, ``false`` (matches that are no copies),
+        ``false_per_query``, and ``precision``.
 
     Raises
     ------
@@ -66,17 +68,20 @@ def by_radius(
 
     Notes
     -----
-    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927).
+    The interval is that of E. B. Wilson, "Probable inference, the law of succession, and
+    statistical inference", JASA 22 (1927).
 
     Examples
     --------
-    >>> by_radius([0, 0, 1, 3], np.eye(65, dtype=int)[2], queries=1, radii=range(3))["recall"].tolist()
+    >>> others = np.eye(65, dtype=int)[2]
+    >>> by_radius([0, 0, 1, 3], others, queries=1, radii=range(3))["recall"].tolist()
     [0.5, 0.75, 0.75]
     """
     same, rows = np.asarray(same), []
     if not len(same) or queries < 1:
         raise Problem(
-            f"{len(same)} copies and {queries} queries: there is nothing to find; hide at least one copy"
+            f"{len(same)} copies and {queries} queries: there is nothing to find; "
+            "hide at least one copy"
         )
     for radius in radii:
         found, false = int((same <= radius).sum()), int(np.asarray(others)[: radius + 1].sum())

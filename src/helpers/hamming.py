@@ -117,7 +117,8 @@ def _from_text(texts: ArrayLike) -> np.ndarray:
     lengths = {len(text) if isinstance(text, str) else 0 for text in texts}
     if len(lengths) > 1:
         raise Problem(
-            f"fingerprints of {min(lengths)} and {max(lengths)} hex digits; compare those of one hash"
+            f"fingerprints of {min(lengths)} and {max(lengths)} hex digits; "
+            "compare those of one hash"
         )
     words = -(-lengths.pop() // 16)
     digits = "".join(text.zfill(16 * words) for text in texts)

@@ -48,8 +48,10 @@ _FILES = (".dat", ".dir")
 class Shelf(Mapping):
     """A shelf as it was when it was read: hex fingerprint -> list of paths.
 
-    Attributes
+    Parameters
     ----------
+    index : dict
+        Hex fingerprint -> list of paths.
     about : dict
         What made it, in the form of `helpers.fingerprints.recipe.Recipe.as_dict`, and ``files``
         (of each its size, its time and the way from the shelf to its dataset). It is empty for a
@@ -125,7 +127,7 @@ class Shelf(Mapping):
         0  a.jpg         1
         """
         radius = check_radius(radius, self.recipe.bits)
-        self.refuse_other(hash, **reading)
+        self._check_comparable(hash, **reading)
         made = self.recipe
         if isinstance(query, (str, Path)):
             query = hashes.of_file(query, made.hash, rules=made.rules, **made.reading)
@@ -145,21 +147,8 @@ class Shelf(Mapping):
     def _search(self) -> LinearScan:
         return LinearScan(list(self))
 
-    def refuse_other(self, hash: str | None = None, **reading: object) -> None:
-        """Make sure that fingerprints made here and now can be compared with the shelf's.
-
-        Parameters
-        ----------
-        hash : str, optional
-            By which hash they are made; the shelf's own if left out.
-        **reading
-            How files are read; as for the shelf if left out.
-
-        Raises
-        ------
-        Problem
-            If they cannot: see `helpers.fingerprints.recipe.why_not`.
-        """
+    def _check_comparable(self, hash: str | None, **reading: object) -> None:
+        """Make sure that fingerprints made here, in this way, can be compared with the shelf's."""
         opening.complete_reading(reading)
         made = self.recipe
         asked = here(hash or made.hash, rules=made.rules, **{**made.reading, **reading})
@@ -183,8 +172,8 @@ def build(
     """Make a shelf of a folder's images, or bring one up to date.
 
     Images that the shelf has are not read again unless their size or time has changed. Nothing is
-    listed twice. Images that have gone stay listed (`replace` starts anew). If the process is
-    killed at any moment, the old shelf stays, or none.
+    listed twice. Images that have gone stay listed (`replace` starts anew). The rules by which
+    its files were read stay too. If the process is killed, the old shelf stays, or none.
 
     Parameters
     ----------
@@ -214,11 +203,6 @@ def build(
     Problem
         If `path` is something else than a shelf, or a shelf made otherwise; if the folder holds
         no images; if there is no room.
-
-    Notes
-    -----
-    A shelf that is brought up to date keeps the rules by which its files were read; a new one is
-    made by the newest rules.
 
     Examples
     --------
@@ -266,7 +250,7 @@ def _to_go_on_with(path: Path, made: Recipe) -> Shelf:
             f"{path}: was made by another program and does not say how; choose a new name, "
             "or replace it"
         )
-    old.refuse_other(made.hash, **made.reading)
+    old._check_comparable(made.hash, **made.reading)
     return old
 
 
@@ -309,8 +293,7 @@ def read(path: str | Path) -> Shelf:
     Raises
     ------
     Problem
-        If there is none, if it is no shelf, if it is of a kind that this Python cannot open, or
-        if it holds anything but lists of file names.
+        If there is none, if this Python cannot open it, or if it holds anything but a shelf does.
 
     Examples
     --------
@@ -326,10 +309,10 @@ def read(path: str | Path) -> Shelf:
         try:
             entries = _entries(path)
         except Problem:
-            if _is_unchanged(before, path):
+            if _is_whole(path, before):
                 raise
         else:
-            if _is_unchanged(before, path):
+            if _is_whole(path, before):
                 break
         time.sleep(0.02)
     else:
@@ -495,7 +478,7 @@ def _stamp(path: Path) -> tuple:
     return tuple(stamps)
 
 
-def _is_unchanged(before: tuple, path: Path) -> bool:
+def _is_whole(path: Path, before: tuple) -> bool:
     """Whether what was read since `before` is one whole shelf."""
     return not _ready(path).exists() and before == _stamp(path)
 

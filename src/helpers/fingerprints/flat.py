@@ -47,9 +47,9 @@ def says_nothing(fingerprints: ArrayLike, hash: str = DHASH) -> np.ndarray | np.
     nothing if at most 8 bits tell it from all zeros or all ones: since the gate holds back
     pictures within 8 bits, every flat picture would be held back because of it.
 
-    Measured on 100 flat pictures, also as JPEG: all say nothing, in every hash but PDQ. So do,
-    of 100 flat pictures with noise of one grey level, of 100 even gradients in any direction,
-    and of the 101 pictures of the sample (44 of which are grey, and colorhash says no more than that):
+    Measured on 100 flat pictures, also as JPEG: all say nothing, in every hash but PDQ. So do some
+    of 100 flat pictures with noise of one grey level, of 100 even gradients in any direction, and
+    of the 101 pictures of the sample (of those which are grey, colorhash says no more than that):
 
     ============== ===== ========= ======
     hash           noise gradients sample
@@ -117,9 +117,9 @@ def check_says_something(value: np.uint64, name: object, hash: str = DHASH) -> N
     """
     if says_nothing(value, hash):
         raise Problem(
-            f"{name}: its fingerprint {to_hex(value, hash_of(hash).bits)} says nothing, being nearly "
-            "that of a plain picture or an even gradient, all of which would be held back with it; "
-            "flag it only if you want that (anyway)"
+            f"{name}: its fingerprint {to_hex(value, hash_of(hash).bits)} says nothing, being "
+            "nearly that of a plain picture or an even gradient, all of which would be held back "
+            "with it; flag it only if you want that (anyway)"
         )
 
 

@@ -30,7 +30,7 @@ _WORD = 64  # bits
 class Hash:
     """A hash and what belongs to it.
 
-    Attributes
+    Parameters
     ----------
     name : str
         What options and files call it.

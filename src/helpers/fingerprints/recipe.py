@@ -15,7 +15,7 @@ from helpers.images.opening import READING, RULES, complete_reading, complete_ru
 class Recipe:
     """What made fingerprints.
 
-    Attributes
+    Parameters
     ----------
     hash : str
         The name of the hash, as in `helpers.fingerprints.hashes.HASHES`.

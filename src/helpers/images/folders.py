@@ -26,8 +26,9 @@ SUFFIXES = (
 def find_images(folder: str | Path) -> list[str]:
     """The images below a folder, by their file names.
 
-    Hidden files and folders (``.thumbnails``, ``._photo.jpg``) are passed over, and links to folders are not followed. A
-    sub-folder that may not be listed stands in the list by itself, so that it is not left out in silence.
+    Hidden files and folders (``.thumbnails``, ``._photo.jpg``) are passed over, and links to
+    folders are not followed. A sub-folder that may not be listed stands in the list by itself, so
+    that it is not left out in silence.
 
     Parameters
     ----------
@@ -37,7 +38,8 @@ def find_images(folder: str | Path) -> list[str]:
     Returns
     -------
     list of str
-        Paths relative to `folder`, with ``/`` on every platform, sorted: the same order on every file system.
+        Paths relative to `folder`, with ``/`` on every platform, sorted: the same order on every
+        file system.
 
     Raises
     ------
@@ -77,6 +79,7 @@ def check_folder(folder: str | Path) -> None:
     Parameters
     ----------
     folder : str or Path
+        The folder.
 
     Raises
     ------
@@ -95,7 +98,8 @@ def check_folder(folder: str | Path) -> None:
         if error.errno == errno.ELOOP:
             raise Problem(f"{folder}: is a link that leads nowhere; name a folder") from error
         raise Problem(
-            f"{folder}: cannot be looked at ({error.strerror}); check the spelling, or ask for permission"
+            f"{folder}: cannot be looked at ({error.strerror}); check the spelling, "
+            "or ask for permission"
         ) from error
     if not is_folder:
         raise Problem(f"{folder}: is a file, not a folder; name the folder it lies in")

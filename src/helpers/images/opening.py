@@ -1,9 +1,14 @@
 """Open one picture honestly, and say in words why one could not be opened.
 
-``imagehash`` takes the pixels as they are stored. That is wrong for three kinds of file, measured on imagehash 4.3.2:
-a photograph turned by its EXIF tag (24 of 64 bits differ from the picture as it is shown), transparency (the colour
-hidden under it counts: 15 bits) and 16-bit greyscale (clipped to white: 31 bits). `open_image` mends them; every other
-picture comes out exactly as ``PIL.Image.open`` gives it.
+``imagehash`` takes the pixels as they are stored. That is wrong for three kinds of file (measured
+on imagehash 4.3.2):
+
+- a photograph that is turned by its EXIF tag: 24 of 64 bits differ from the picture as shown;
+- transparency, where the colour hidden under it counts: 15 bits;
+- greys of 16 bits, which are clipped to white: 31 bits.
+
+`open_image` mends these; every other picture comes out exactly as ``PIL.Image.open`` gives it. By
+which rules it mends them is numbered: see `WAYS`.
 """
 
 from __future__ import annotations
@@ -26,7 +31,8 @@ from helpers import Problem
 #: How a picture is read unless something else is asked for; the arguments of `open_image`.
 READING = {"rotate": True, "background": "white", "fast": False}
 
-#: `fast` takes the smallest size that the JPEG decoder can give and that is at least this: 16 times dHash's 9 x 8 pixels.
+#: `fast` takes the smallest size that the JPEG decoder can give and that is at least this, in
+#: pixels: 16 times dHash's 9 x 8.
 FAST_SIZE = (144, 128)
 
 _ORIENTATION = 0x0112  # the EXIF tag, and what each of its values asks for
@@ -191,8 +197,10 @@ def complete_rules(rules: dict[str, int]) -> dict[str, int]:
 
 
 def _functions(rules: dict[str, int]) -> list[Callable]:
-    rules = complete_rules(rules)
-    return [WAYS[subject][number] for subject, number in rules.items()]
+    try:
+        return [ways[rules[subject]] for subject, ways in WAYS.items()]
+    except KeyError:  # most rules are complete; to look each up first would take longer
+        return [WAYS[subject][number] for subject, number in complete_rules(rules).items()]
 
 
 def _orientation_by_exif(image: Image.Image) -> int:
@@ -247,7 +255,7 @@ RULES = {subject: max(ways) for subject, ways in WAYS.items()}
 
 @cache
 def _formats() -> list[str]:
-    """The formats behind `SUFFIXES`. No others are tried: some (EPS) would start a program to read a file."""
+    """The formats of the images that are looked for; others, as EPS, may start a program."""
     for plugin in ("MpoImagePlugin", "WebPImagePlugin", "TiffImagePlugin", "AvifImagePlugin"):
         with suppress(ImportError):
             import_module(f"PIL.{plugin}")
@@ -262,7 +270,10 @@ def _reason(path: str | Path, error: Exception) -> str:
     path = Path(path)
     if isinstance(error, FileNotFoundError) or getattr(error, "errno", None) == errno.ELOOP:
         if path.is_symlink():
-            return f"is a link that leads nowhere ({path.readlink()}); bring its target back or delete the link"
+            return (
+                f"is a link that leads nowhere ({path.readlink()}); "
+                "bring its target back or delete the link"
+            )
         return "no such file; check the spelling"
     if os.path.isdir(path) and not os.access(path, os.R_OK | os.X_OK):
         return "is a folder that may not be listed; ask for permission to read it"
@@ -272,8 +283,8 @@ def _reason(path: str | Path, error: Exception) -> str:
         return "may not be read; ask for permission to read it"
     if isinstance(error, Image.DecompressionBombError):
         return (
-            f"has more than {2 * Image.MAX_IMAGE_PIXELS // 1_000_000} million pixels, which Pillow refuses to open, "
-            "since such files are used to exhaust memory; save a smaller copy"
+            f"has more than {2 * Image.MAX_IMAGE_PIXELS // 1_000_000} million pixels, which Pillow "
+            "refuses to open, since such files are used to exhaust memory; save a smaller copy"
         )
     if isinstance(error, UnidentifiedImageError):
         with path.open("rb") as file:
@@ -283,13 +294,22 @@ def _reason(path: str | Path, error: Exception) -> str:
         if start[4:12] == b"ftypavif" and "AVIF" not in _formats():
             return "is an AVIF picture, which this Pillow was built without; convert it to JPEG"
         if start[4:12] in _HEIC and "HEIF" not in _formats():
-            return "is a HEIC picture; convert it to JPEG, or install pillow-heif (pip install pillow-heif) and start Python anew"
+            return (
+                "is a HEIC picture; convert it to JPEG, or install pillow-heif "
+                "(pip install pillow-heif) and start Python anew"
+            )
         return "is not an image that Pillow can read; save it again as JPEG or PNG, or delete it"
     if "truncated" in str(error).lower():
         return f"ends before its picture does ({error}); copy it again from its source"
     if isinstance(error, OSError) and error.strerror:  # of the system, not of a decoder
-        return f"cannot be read ({error.strerror}); check the spelling, or copy it again from its source"
-    return f"could not be decoded ({type(error).__name__}: {error}); copy it again from its source, or save it anew"
+        return (
+            f"cannot be read ({error.strerror}); check the spelling, "
+            "or copy it again from its source"
+        )
+    return (
+        f"could not be decoded ({type(error).__name__}: {error}); "
+        "copy it again from its source, or save it anew"
+    )
 
 
 def thumbnail(path: str | Path, size: int) -> Image.Image | None:
@@ -298,6 +318,7 @@ def thumbnail(path: str | Path, size: int) -> Image.Image | None:
     Parameters
     ----------
     path : str or Path
+        The file.
     size : int
         Pixels on the longer side, at most.
 
@@ -320,7 +341,30 @@ def thumbnail(path: str | Path, size: int) -> Image.Image | None:
 
 
 def complete_reading(reading: dict) -> dict:
-    """All arguments of `helpers.images.opening.open_image`, the given ones and the defaults of the others."""
+    """All options of `open_image`: the given ones, and the usual values of the others.
+
+    Parameters
+    ----------
+    reading : dict
+        Some of ``rotate``, ``background`` and ``fast``.
+
+    Returns
+    -------
+    dict
+        Has the keys of `READING`.
+
+    Raises
+    ------
+    TypeError
+        If there is no such option: this is a mistake in the program.
+    Problem
+        If Pillow does not know the colour.
+
+    Examples
+    --------
+    >>> complete_reading({"fast": True})
+    {'rotate': True, 'background': 'white', 'fast': True}
+    """
     unknown = sorted(set(reading) - set(READING))
     if unknown:
         raise TypeError(

@@ -12,14 +12,16 @@ def correlation(first: Image.Image, second: Image.Image, size: int = 64) -> floa
     Parameters
     ----------
     first, second : PIL.Image.Image
+        The two pictures, of any size.
     size : int
         Pixels on each side of the common size.
 
     Returns
     -------
     float
-        Pearson's correlation of the grey values, -1 to 1 (the same, but for brightness and contrast). A flat picture
-        correlates with nothing: 1 if both are flat and of the same grey, within one part in 255, else 0.
+        Pearson's correlation of the grey values, -1 to 1 (the same, but for brightness and
+        contrast). A flat picture correlates with nothing: 1 if both are flat and of the same
+        grey, within one part in 255, else 0.
 
     Examples
     --------
@@ -37,12 +39,14 @@ def greys(picture: Image.Image, size: int = 64) -> np.ndarray:
     Parameters
     ----------
     picture : PIL.Image.Image
+        The picture, of any size.
     size : int
         Pixels on each side.
 
     Returns
     -------
     ndarray of uint8, shape (size * size,)
+        Grey levels, row by row.
 
     Examples
     --------
@@ -54,17 +58,20 @@ def greys(picture: Image.Image, size: int = 64) -> np.ndarray:
 
 
 def correlations(one: np.ndarray, many: np.ndarray) -> np.ndarray:
-    """`correlation` of one picture with many. Sums of whole numbers are exact, so no result depends on how many there are.
+    """The `correlation` of one picture with each of many.
 
     Parameters
     ----------
     one : ndarray, shape (n,)
         From `greys`.
     many : ndarray, shape (pictures, n)
+        From `greys`, a row a picture.
 
     Returns
     -------
     ndarray of float, shape (pictures,)
+        See `correlation`. Sums of whole numbers are exact, so that no result depends on how many
+        pictures there are.
 
     Examples
     --------
@@ -87,16 +94,18 @@ def find_part(whole: Image.Image, part: Image.Image) -> float:
     Parameters
     ----------
     whole, part : PIL.Image.Image
+        The picture to look in, and the picture to look for.
 
     Returns
     -------
     float
-        The highest correlation, in grey, of `part` with any window of `whole` of its size; 0 if it is too large.
-        It takes a tenth of a second for pictures of 300 x 200 pixels.
+        The highest correlation, in grey, of `part` with any window of `whole` of its size; 0 if
+        it is too large. It takes a tenth of a second for pictures of 300 x 200 pixels.
 
     Notes
     -----
-    J. P. Lewis, "Fast normalized cross-correlation", Industrial Light & Magic (1995), as in scikit-image.
+    The method is that of J. P. Lewis, "Fast normalized cross-correlation", Industrial Light & Magic
+    (1995), as scikit-image has it.
 
     Examples
     --------
@@ -112,37 +121,47 @@ def find_part(whole: Image.Image, part: Image.Image) -> float:
     return float(match_template(a, b).max())
 
 
-#: Pixels on the longer side, at most, of the common size at which `difference` compares two pictures, unless asked for more.
+#: Pixels on the longer side, at most, of the common size at which `difference` compares two
+#: pictures, unless it is asked for more.
 COMPARED_SIZE = 512
 
 _CONTRAST = 32  # levels of 255, the standard deviation of brightness; less is little
-_TILE = 512  # pixels on each side that are compared at a time; what fits into `COMPARED_SIZE` is one tile
+# pixels on each side that are compared at a time; what fits into `COMPARED_SIZE` is one tile
+_TILE = 512
 
 
 def difference(first: Image.Image, second: Image.Image, size: int | None = COMPARED_SIZE) -> float:
     """By how much two pictures differ in the place where they differ most.
 
-    Resizing and compressing change every pixel a little; another shot, or another line of text, changes some places a lot. So
-    it is the worst place, not the mean over all, that tells look-alikes from copies.
+    Resizing and compressing change every pixel a little; another shot, or another line of text,
+    changes some places a lot. So it is the worst place, not the mean over all, that tells
+    look-alikes from copies.
 
     Parameters
     ----------
     first, second : PIL.Image.Image
+        The two pictures, of any size.
     size : int or None
-        Pixels on the longer side of the common size, which is the smaller picture's if that is less, or if this is None. What
-        is too small to be seen at the common size is not seen: a digit on a page, at 512 pixels.
+        Pixels on the longer side of the common size. It is the smaller picture's size if that is
+        less, or if this is None. What is too small to be seen at the common size is not seen: a
+        digit on a page, at 512 pixels.
 
     Returns
     -------
     float
-        The largest of the differences, in levels of 255, of mean brightness over 3 x 3 pixels, of twice those over 9 x 9 (where
-        noise averages out), and of those of mean colour (Cb or Cr) over 9 x 9, since JPEG keeps colours coarsely. If the
-        brightness of one picture has a standard deviation s below 32 levels, times 32 / s: in fog a small difference is a large
-        one. So it may pass 255.
+        The largest of three differences, in levels of 255:
+
+        - of mean brightness over 3 x 3 pixels;
+        - twice that of mean brightness over 9 x 9 pixels, where noise averages out;
+        - of mean colour (Cb or Cr) over 9 x 9 pixels, since JPEG keeps colours coarsely.
+
+        If the brightness of one picture has a standard deviation s below 32 levels, this is
+        multiplied by 32 / s: in fog a small difference is a large one. So it may pass 255.
 
     Notes
     -----
-    Large pictures are compared in tiles that overlap by 8 pixels, so that little memory is needed beside the pictures themselves.
+    Large pictures are compared in tiles that overlap by 8 pixels, so that little memory is needed
+    beside the pictures themselves.
 
     Examples
     --------
@@ -169,24 +188,34 @@ def difference(first: Image.Image, second: Image.Image, size: int | None = COMPA
 
 
 def mean_levels(picture: Image.Image, parts: int = 1) -> np.ndarray:
-    """The mean brightness and the two mean colours of a picture (Y, Cb, Cr), which a filter over the whole of it changes.
+    """The mean brightness and the two mean colours of a picture, which a filter changes.
 
-    `difference` does not see that: a filter that makes a picture warmer changes every place a little, and none a lot. Nor does it see
-    that a shirt, the same one in another blue, fills a part of it.
+    `difference` does not see that: a filter that makes a picture warmer changes every place a
+    little, and none a lot. Nor does it see it if a shirt that fills a part of the picture is the
+    same but in another blue.
 
     Parameters
     ----------
     picture : PIL.Image.Image
+        The picture, of any size.
     parts : int
-        Into so many parts it is divided, across and down.
+        Into how many parts it is divided, across and down.
 
     Returns
     -------
     ndarray of float, shape (parts, parts, 3)
-        In levels of 255. Of 300 pictures of CALTECH-101, at 512 pixels at most, halving and saving at JPEG quality 25, 50 or 85 moves
-        none by more than 2.0 in one of the three (of 4 photographs of scikit-image, 0.55); a warm filter (18 levels more red, 22 less
-        blue) moves each by 8.2 or more (11.2). Of 300, saved at quality 25 to 85, halved or not, 99 % are moved by no more than 4.2 in
-        any of 6 x 6 parts, and none by more than 6.2.
+        Brightness and two colours (Y, Cb, Cr), in levels of 255.
+
+    Notes
+    -----
+    Measured on 300 pictures of CALTECH-101, at 512 pixels at most (in brackets: on 4 photographs
+    of scikit-image):
+
+    - Halving and saving at JPEG quality 25, 50 or 85 moves none by more than 2.0 (0.55) in one of
+      the three.
+    - A warm filter (18 levels more red, 22 less blue) moves each by 8.2 (11.2) or more.
+    - Saved at quality 25 to 85, halved or not, 99 % are moved by no more than 4.2 in any of 6 x 6
+      parts, and none by more than 6.2.
 
     Examples
     --------
@@ -199,24 +228,34 @@ def mean_levels(picture: Image.Image, parts: int = 1) -> np.ndarray:
 
 
 class Blocks(NamedTuple):
-    """What `at_least` needs of a picture: sums over blocks of 9 x 9 pixels, and the standard deviation of its brightness."""
+    """What `at_least` needs of a picture.
+
+    Parameters
+    ----------
+    sums : ndarray of int16, shape (rows, columns, 3)
+        Sums of brightness and two colours over blocks of 9 x 9 pixels.
+    deviation : float
+        The standard deviation of its brightness.
+    """
 
     sums: np.ndarray
     deviation: float
 
 
 def blocks(picture: Image.Image, common: tuple[int, int]) -> Blocks:
-    """A picture in blocks of 9 x 9 pixels, side by side. They are small: 14 kB at 512 x 384 pixels.
+    """A picture in blocks of 9 x 9 pixels, side by side.
 
     Parameters
     ----------
     picture : PIL.Image.Image
+        The picture, of any size.
     common : (int, int)
         Width and height at which it is compared, from `common_size`.
 
     Returns
     -------
     Blocks
+        They are small: 14 kB at 512 x 384 pixels.
 
     Examples
     --------
@@ -236,12 +275,12 @@ def at_least(first: Blocks, second: Blocks) -> float:
     Parameters
     ----------
     first, second : Blocks
-        Of the same common size.
+        From `blocks`, of the same common size.
 
     Returns
     -------
     float
-        As `difference`.
+        At most what `difference` gives.
 
     Examples
     --------
@@ -263,11 +302,12 @@ def common_size(
     first, second : (int, int)
         Their widths and heights.
     size : int or None
-        As for `difference`.
+        Pixels on its longer side, as for `difference`.
 
     Returns
     -------
     (int, int)
+        In pixels, at least 9 on each side.
 
     Examples
     --------
@@ -292,7 +332,7 @@ def _tiles(size: tuple[int, int]) -> list[tuple[int, int, int, int]]:
 def _part(
     picture: Image.Image, common: tuple[int, int], box: tuple[int, int, int, int]
 ) -> Image.Image:
-    """What is in a box of the picture, brought to the common size: brightness and two colours (YCbCr)."""
+    """What is in a box of the picture, brought to the common size, in YCbCr."""
     picture = picture if picture.mode == "RGB" else picture.convert("RGB")
     if picture.size == common:
         return picture.crop(box).convert("YCbCr")
@@ -324,6 +364,9 @@ def _worst_of_nines(sums: np.ndarray) -> float:
 
 
 def _sums_of_three(values: np.ndarray, step: int = 1) -> np.ndarray:
-    """Of three values each, `step` apart, down and then across. With step 1 and then 3 they are sums over 9 x 9."""
+    """Sums of three values, `step` apart, down and then across.
+
+    With step 1 and then 3 they are sums over 9 x 9.
+    """
     down = values[: -2 * step] + values[step:-step] + values[2 * step :]
     return down[:, : -2 * step] + down[:, step:-step] + down[:, 2 * step :]

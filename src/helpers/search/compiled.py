@@ -26,7 +26,7 @@ _BLOCK = 4096  # fingerprints; only where one of them is near are rows written d
 
 
 @numba.njit
-def popcount(x: np.uint64) -> np.uint64:
+def _popcount(x: np.uint64) -> np.uint64:
     """The number of ones among 64 bits; LLVM replaces these lines by one instruction."""
     x = x - ((x >> np.uint64(1)) & np.uint64(0x5555555555555555))
     x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
@@ -35,25 +35,25 @@ def popcount(x: np.uint64) -> np.uint64:
 
 
 @numba.njit
-def smallest_distance(fingerprints: np.ndarray, query: np.uint64) -> np.uint64:
+def _smallest_distance(fingerprints: np.ndarray, query: np.uint64) -> np.uint64:
     """The distance of the nearest; without a branch, so that several are compared at once."""
     nearest = np.uint64(64)
     for row in range(fingerprints.size):
-        nearest = min(nearest, popcount(fingerprints[row] ^ query))
+        nearest = min(nearest, _popcount(fingerprints[row] ^ query))
     return nearest
 
 
 @numba.njit
-def scan(fingerprints: np.ndarray, query: np.uint64, radius: np.uint64) -> np.ndarray:
+def _scan(fingerprints: np.ndarray, query: np.uint64, radius: np.uint64) -> np.ndarray:
     """The rows within the radius, in order: ndarray of int64."""
     rows, found = np.empty(_BLOCK, dtype=np.int64), 0
     for start in range(0, fingerprints.size, _BLOCK):
         block = fingerprints[start : start + _BLOCK]
-        if smallest_distance(block, query) <= radius:
+        if _smallest_distance(block, query) <= radius:
             if found + _BLOCK > rows.size:
                 rows = np.concatenate((rows, np.empty_like(rows)))
             for row in range(block.size):
-                if popcount(block[row] ^ query) <= radius:
+                if _popcount(block[row] ^ query) <= radius:
                     rows[found] = start + row
                     found += 1
     return rows[:found]
@@ -89,5 +89,5 @@ class CompiledScan(Search):
             )
 
     def _look(self, query: np.ndarray, radius: int) -> tuple[np.ndarray, np.ndarray, Cost]:
-        rows = scan(self.words[0], query[0], np.uint64(radius))
+        rows = _scan(self.words[0], query[0], np.uint64(radius))
         return *self._compare(query, radius, rows), Cost(len(self), 0)

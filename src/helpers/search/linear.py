@@ -26,7 +26,15 @@ _CHUNK = 32_768
 
 
 class Cost(NamedTuple):
-    """What a query took: how many distances, and how many nodes or buckets were visited."""
+    """What a query took.
+
+    Parameters
+    ----------
+    distances : int
+        How many distances were computed.
+    nodes : int
+        How many nodes of a tree, or buckets of a table, were visited.
+    """
 
     distances: int
     nodes: int
@@ -111,7 +119,8 @@ class Search:
 
         Examples
         --------
-        >>> LinearScan(np.array([7, 1], dtype=np.uint64)).within_many(np.array([1, 7], dtype=np.uint64), 0)
+        >>> values = np.array([7, 1], dtype=np.uint64)
+        >>> LinearScan(values).within_many(values[::-1], 0)
            query  row  distance
         0      0    1         0
         1      1    0         0
@@ -176,7 +185,8 @@ class Search:
 
         Examples
         --------
-        >>> LinearScan(np.array([7, 1], dtype=np.uint64)).nearest_many(np.array([0], dtype=np.uint64))
+        >>> values = np.array([7, 1], dtype=np.uint64)
+        >>> LinearScan(values).nearest_many(["0000000000000000"])
            query  row  distance
         0      0    1         1
         """

@@ -1,8 +1,11 @@
 """Multi-index hashing: pigeonholes for bits."""
 
+from __future__ import annotations
+
 from functools import cache
 from itertools import combinations
 from math import comb
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,29 +13,42 @@ from helpers import Problem
 from helpers.hamming import BITS, check_radius
 from helpers.search.linear import Cost, Search, ranges, scan_words
 
-# What multi-index hashing weighs, as measured (only the ratios matter): comparing one candidate, somewhere in memory, takes as
-# long as scanning 16 fingerprints in a row; looking into a bucket as long as 3 candidates, turning to a table as long as 500.
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+# What multi-index hashing weighs, as measured; only the ratios matter. To compare a candidate,
+# somewhere in memory, takes as long as to scan 16 fingerprints in a row. To look into a bucket
+# takes as long as 3 candidates, to turn to a table as long as 500.
 _CANDIDATE, _LOOK_UP, _TABLE = 16, 3, 500
 
 
 class MultiIndexHashing(Search):
-    """Pigeonholes: fingerprints that differ in few bits are equal, or nearly so, in some band of bits.
+    """Pigeonholes: near fingerprints are equal, or nearly so, in some band of bits.
 
-    Cut the bits into m bands. If two fingerprints differ in at most r = m q + a bits (a < m), then they differ in at most q bits in
-    one of the first a + 1 bands, or in at most q - 1 bits in one of the others: else they would differ in
-    (a + 1)(q + 1) + (m - a - 1) q = r + 1 bits or more. So each band gets a table from its value to the rows that have it; the
-    query's value, with up to q bits flipped, is looked up there, and only the rows found are compared in full.
+    Cut the bits into m bands. Let two fingerprints differ in at most r = m q + a bits (a < m).
+    Then they differ in at most q bits in one of the first a + 1 bands, or in at most q - 1 bits
+    in one of the others: else they would differ in (a + 1)(q + 1) + (m - a - 1) q = r + 1 bits or
+    more. So each band gets a table from its value to the rows that have it. The query's value,
+    with up to q bits flipped, is looked up there, and only the rows found are compared in full.
 
     Parameters
     ----------
-    fingerprints : array-like of uint64, shape (n,) or (n, words)
+    fingerprints : array-like of uint64, shape (n,) or (n, words), or of hex text, shape (n,)
+        One hash's fingerprints. A copy is kept.
     radius : int
-        The radius to be quick at; the bands are chosen for it and for n. Any other radius gets the same answers. One for which
-        looking up would take longer than comparing with all is answered by a scan.
+        The radius to be quick at; the bands are chosen for it and for n. Any other radius gets
+        the same answers. Where looking up would take longer than comparing with all, a scan
+        answers.
+
+    Raises
+    ------
+    Problem
+        If the values are no fingerprints, the radius is none, or there are 2**32 or more.
 
     Notes
     -----
-    M. Norouzi, A. Punjani and D. J. Fleet, "Fast search in Hamming space with multi-index hashing", CVPR (2012).
+    The method is that of M. Norouzi, A. Punjani and D. J. Fleet, "Fast search in Hamming space with
+    multi-index hashing", CVPR (2012).
 
     Examples
     --------
@@ -42,7 +58,7 @@ class MultiIndexHashing(Search):
     ([1, 2], [0, 1])
     """
 
-    def __init__(self, fingerprints: object, radius: int = 10) -> None:
+    def __init__(self, fingerprints: ArrayLike, radius: int = 10) -> None:
         super().__init__(fingerprints)
         n, radius = len(self), check_radius(radius, self.bits)
         if n >= 2**32:
@@ -83,9 +99,8 @@ class MultiIndexHashing(Search):
             buckets.append((rows, first, last))
             candidates += int((last - first).sum())
             look_ups += len(values)
-        if candidates * _CANDIDATE > len(
-            self
-        ):  # many have the query's values, as many like it would
+        # where many have the query's values
+        if candidates * _CANDIDATE > len(self):
             return scan_words(self.words, query, radius)
         rows = np.concatenate([rows[ranges(first, last)] for rows, first, last in buckets])
         rows, _ = self._compare(query, radius, rows)
@@ -101,7 +116,7 @@ def _reaches(widths: list[int], radius: int) -> list[int]:
 
 
 def _work(widths: list[int], n: int, radius: int) -> float:
-    """The work for a query, counted in candidates, if all values of a band were equally frequent."""
+    """The work for a query, in candidates, as if all values of a band were equally frequent."""
     work = 0
     for reach, width in zip(_reaches(widths, radius), widths, strict=False):
         look_ups = sum(comb(width, bits) for bits in range(reach + 1))

@@ -1,8 +1,11 @@
 """All pairs of near fingerprints among many, and the groups that they form."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from itertools import chain, combinations
 from math import comb
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,39 +14,47 @@ from scipy import sparse
 from helpers import Problem
 from helpers.hamming import BITS, as_words, check_radius, count_bits
 
-#: More pairs than this are not listed: at about 130 bytes each while they are sorted, they would fill the memory.
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+#: More pairs than this are not listed: each takes about 130 bytes while they are sorted, and they
+#: would fill the memory.
 MOST_PAIRS = 10_000_000
 
 
-def all_pairs(fingerprints: object, radius: int) -> pd.DataFrame:
+def all_pairs(fingerprints: ArrayLike, radius: int) -> pd.DataFrame:
     """All pairs of rows at most `radius` bits apart.
 
     Parameters
     ----------
-    fingerprints : array-like of uint64, shape (n,) or (n, words)
+    fingerprints : array-like of uint64, shape (n,) or (n, words), or of hex text, shape (n,)
+        One hash's fingerprints.
     radius : int
         Largest distance, in bits, that counts.
 
     Returns
     -------
     DataFrame
-        ``first`` and ``second`` (row numbers, first < second) and ``distance`` (bits); sorted by distance, then rows.
+        ``first`` and ``second`` (row numbers, first < second) and ``distance`` (bits); sorted by
+        distance, then rows.
 
     Raises
     ------
     Problem
-        For what is no array of fingerprints; for a radius that is no whole number from 0 to the width; for more than
-        10 million pairs.
+        If the values are no fingerprints, if the radius is no whole number from 0 to the width,
+        or if there are more than 10 million pairs.
 
     Notes
     -----
-    Pigeonholes again: cut the bits into radius + k blocks; two fingerprints within the radius are equal in at least k blocks. So
-    for each choice of k blocks, sort by these blocks alone and compare neighbours that are equal there. A pair is kept where its first k
-    equal blocks are the chosen ones, so that it is kept once. k is 1 to 3, whichever should take the least time; for a few fingerprints, or
-    a wide radius, each is compared with all that follow. Memory grows with n and the pairs found, never with n squared.
+    These are pigeonholes again. Cut the bits into radius + k blocks: two fingerprints within the
+    radius are equal in at least k blocks. So for each choice of k blocks, sort by these blocks
+    alone and compare neighbours that are equal there. A pair is kept where its first k equal
+    blocks are the chosen ones, so that it is kept once. k is 1 to 3, whichever should take the
+    least time. For a few fingerprints, or a wide radius, each is compared with all that follow.
+    Memory grows with n and the pairs found, never with n squared.
 
-    Joining on combinations of blocks is due to G. S. Manku, A. Jain and A. Das Sarma, "Detecting near-duplicates for web
-    crawling", WWW (2007).
+    Joining on combinations of blocks is due to G. S. Manku, A. Jain and A. Das Sarma, "Detecting
+    near-duplicates for web crawling", WWW (2007).
 
     Examples
     --------
@@ -74,22 +85,24 @@ def all_pairs(fingerprints: object, radius: int) -> pd.DataFrame:
 
 
 def groups(pairs: pd.DataFrame) -> list[np.ndarray]:
-    """Whoever is paired with whoever, directly or by way of others: connected components.
+    """The groups of all that are paired, directly or by way of others: connected components.
 
-    **Likeness is not transitive.** If *a* is near *b* and *b* near *c*, all three are one group, although *a* and *c* may be twice as far
-    apart; a chain of look-alikes can join pictures that have nothing in common. Look at `diameter`, and at the pictures, before a
-    group is trusted.
+    **Likeness is not transitive.** If *a* is near *b* and *b* near *c*, all three are one group,
+    although *a* and *c* may be twice as far apart. A chain of look-alikes can join pictures that
+    have nothing in common. Look at `diameter`, and at the pictures, before you trust a group.
 
     Parameters
     ----------
     pairs : DataFrame
-        With columns ``first`` and ``second``: rows, as from `all_pairs`, or names of any kind that can be sorted.
+        With columns ``first`` and ``second``: rows, as from `all_pairs`, or names of any kind that
+        can be sorted.
 
     Returns
     -------
     list of ndarray
-        The members of each group, sorted; the largest group first, of equally large ones that with the lowest first member. It
-        does not depend on the order of the pairs; with names, not on the order of the pictures either.
+        The members of each group, sorted. The largest group comes first; of equally large ones
+        that with the lowest first member. The order of the pairs does not matter, and with names
+        the order of the pictures does not either.
 
     Raises
     ------
@@ -117,12 +130,12 @@ def groups(pairs: pd.DataFrame) -> list[np.ndarray]:
     )
 
 
-def diameter(fingerprints: object) -> int:
+def diameter(fingerprints: ArrayLike) -> int:
     """The largest distance between any two: how stretched a group is.
 
     Parameters
     ----------
-    fingerprints : array-like of uint64, shape (n,) or (n, words)
+    fingerprints : array-like of uint64, shape (n,) or (n, words), or of hex text, shape (n,)
         The members of one group. Time grows with the square of n: a second for 20,000.
 
     Returns
@@ -148,7 +161,7 @@ _Found = tuple[np.ndarray, np.ndarray, np.ndarray]  # first, second, distance
 
 
 def _near_values(words: np.ndarray, radius: int, counts: np.ndarray) -> _Found:
-    """All pairs among distinct fingerprints, each once, in any order; `counts` pictures have each."""
+    """All pairs of distinct fingerprints, each once, in any order; so many `counts` have each."""
     n, bits = words.shape[1], BITS * len(words)
     # nanoseconds, as measured; only their ratios matter
     one_by_one = n * 4_000 + n * n / 2 * 1.2 * len(words)
@@ -230,7 +243,7 @@ def _blocks(words: int, blocks: int) -> list[np.ndarray]:
 
 
 def _key(words: np.ndarray) -> np.ndarray:
-    """One integer for each column: equal columns have equal integers, and for one word no others have."""
+    """One integer for each column. Equal columns have equal integers; other ones rarely do."""
     key = words[0]
     for word in words[1:]:
         key = key * np.uint64(0x9E3779B97F4A7C15) + word  # Knuth's multiplier: 2**64 / golden ratio

@@ -1,31 +1,44 @@
 """Two trees: vantage points, and one bit a node."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from scipy import spatial
 
 from helpers.hamming import as_query, check_radius, count_bits
 from helpers.search.linear import Cost, Search, concatenate, ranges
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 _LEAF = 32  # fingerprints in a leaf of a VP tree
 
 
 class VPTree(Search):
-    """Vantage points: how far the query is from one fingerprint tells how far it is, at least, from many others.
+    """Vantage points: being far from one fingerprint is being far from those near it.
 
-    Each node has a vantage point and a threshold. The fingerprints at most so far from the vantage point lie inside, the rest
-    outside. By the triangle inequality a query at distance d needs the inside only if d - radius <= threshold, and the
-    outside only if d + radius > threshold.
+    Each node has a vantage point and a threshold. The fingerprints at most so far from the
+    vantage point lie inside, the rest outside. By the triangle inequality a query at distance d
+    needs the inside only if d - radius <= threshold, and the outside only if
+    d + radius > threshold.
 
     Parameters
     ----------
-    fingerprints : array-like of uint64, shape (n,) or (n, words)
+    fingerprints : array-like of uint64, shape (n,) or (n, words), or of hex text, shape (n,)
+        One hash's fingerprints. A copy is kept.
     seed : int
         For the choice of the vantage points. Answers do not depend on it; costs do, a little.
 
     Notes
     -----
-    J. K. Uhlmann, "Satisfying general proximity/similarity queries with metric trees", Information Processing Letters 40 (1991);
-    P. N. Yianilos, "Data structures and algorithms for nearest neighbor search in general metric spaces", SODA (1993).
+    The tree was found twice:
+
+    - J. K. Uhlmann, "Satisfying general proximity/similarity queries with metric trees",
+      Information Processing Letters 40 (1991);
+    - P. N. Yianilos, "Data structures and algorithms for nearest neighbor search in general metric
+      spaces", SODA (1993).
 
     Examples
     --------
@@ -35,13 +48,13 @@ class VPTree(Search):
     ([1, 2], [0, 1])
     """
 
-    def __init__(self, fingerprints: object, seed: int = 0) -> None:
+    def __init__(self, fingerprints: ArrayLike, seed: int = 0) -> None:
         super().__init__(fingerprints)
         rng = np.random.default_rng(seed)
-        order = np.arange(
-            len(self)
-        )  # each node owns a slice of it: its vantage point, the inside, the outside
-        nodes = []  # vantage point, threshold, child inside, child outside, start and end of the slice
+        # each node owns a slice of the order: its vantage point, the inside, the outside
+        order = np.arange(len(self))
+        # vantage point, threshold, child inside, child outside, start and end of the slice
+        nodes = []
         unfinished = [(0, len(self), -1, 0)]  # slice, parent, which child of the parent
         while unfinished:
             start, end, parent, side = unfinished.pop()
@@ -92,6 +105,11 @@ class KDTree(Search):
 
     It holds every bit as a float of 8 bytes: 512 bytes for a fingerprint of 8.
 
+    Parameters
+    ----------
+    fingerprints : array-like of uint64, shape (n,) or (n, words), or of hex text, shape (n,)
+        One hash's fingerprints. A copy is kept.
+
     Examples
     --------
     >>> tree = KDTree(np.array([7, 0, 1], dtype=np.uint64))
@@ -100,7 +118,7 @@ class KDTree(Search):
     ([1, 2], [0, 1])
     """
 
-    def __init__(self, fingerprints: object) -> None:
+    def __init__(self, fingerprints: ArrayLike) -> None:
         super().__init__(fingerprints)
         self._tree = spatial.KDTree(_unpack(self.words)) if len(self) else None
 
@@ -111,11 +129,24 @@ class KDTree(Search):
         rows = self._tree.query_ball_point(_unpack(query[:, None])[0], r=radius, p=1)
         return *self._compare(query, radius, np.array(rows, dtype=np.int64)), Cost(-1, -1)
 
-    def cost(self, query: object, radius: int) -> Cost:
-        """As `Search.cost`: scipy's comparisons. It does not tell, so this walks its tree once more, by scipy's own rule.
+    def cost(self, query: np.uint64 | np.ndarray | str, radius: int) -> Cost:
+        """What `within` takes for a query, counted by walking scipy's tree once more.
 
-        A node stands for a box. scipy leaves it out if the box is farther than the radius, takes all of it without looking if
-        the box is wholly nearer, and compares point by point in a leaf.
+        scipy does not tell, so this follows its rule. A node stands for a box. scipy leaves it
+        out if the box is farther than the radius. It takes all of it without looking if the box
+        is wholly nearer. It compares point by point in a leaf.
+
+        Parameters
+        ----------
+        query : uint64, or ndarray of uint64, shape (words,), or hex text
+            One fingerprint.
+        radius : int
+            Largest distance, in bits, that counts.
+
+        Returns
+        -------
+        Cost
+            How many distances scipy computes, and how many nodes it visits.
         """
         point = _unpack(as_query(query, len(self.words))[:, None])[0]
         radius = check_radius(radius, self.bits)
@@ -138,6 +169,6 @@ class KDTree(Search):
 
 
 def _unpack(words: np.ndarray) -> np.ndarray:
-    """Words, shape (words, n), as their bits, shape (n, 64 words): floats, as scipy's tree wants them."""
+    """Words, shape (words, n), as their bits, shape (n, 64 words): floats, as scipy wants them."""
     in_order = np.ascontiguousarray(words.T).astype(">u8").view(np.uint8)
     return np.unpackbits(in_order, axis=1).astype(np.float64)
