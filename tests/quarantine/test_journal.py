@@ -6,6 +6,7 @@ import os
 import shutil
 from collections import Counter
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import count
 from unittest import mock
 
@@ -15,7 +16,6 @@ from moves import (
     SPOILED,
     WAYS,
     accounted,
-    digest,
     fill,
     left_alone,
     other_file_system,
@@ -49,9 +49,12 @@ def save_as_long_as_before(file):
     file.write_bytes(b"#" * file.stat().st_size)
 
 
-SAVES = [save_in_place, save_and_replace, save_as_long_as_before]
-
-
+#: A file is saved in each of these ways, all in one run.
+SAVES = {
+    SPOILED: save_in_place,
+    "backup 0/photos/2 (2).jpg": save_and_replace,
+    "backup 1/photos/2 (3).jpg": save_as_long_as_before,
+}
 MOMENTS = [
     *(("before the move", way) for way in WAYS),
     ("before the old name is removed", "there"),
@@ -61,19 +64,20 @@ MOMENTS = [
 
 
 @contextmanager
-def at_the_moment(moment, source, target, act):
-    """Act once: after the file was looked at, or once it has its new name, and still the old one."""
+def at_the_moment(moment, source_folder, target_folder, acts):
+    """Act once for each path: after the file was looked at, or once it has its new name, and still the old one."""
     acted = []
 
-    def once():
-        if not acted:
-            acted.append(True)
-            act()
+    def once(path):
+        if path not in acted:
+            acted.append(path)
+            acts[path]()
 
     def before(do):
         def done(old, *rest):
-            if old == source:
-                once()
+            for path in acts:
+                if old == source_folder / path:
+                    once(path)
             do(old, *rest)
 
         return done
@@ -81,63 +85,64 @@ def at_the_moment(moment, source, target, act):
     def after(do):
         def done(*arguments):
             do(*arguments)
-            if os.path.lexists(source) and os.path.lexists(target):
-                once()
+            for path in acts:
+                if os.path.lexists(source_folder / path) and os.path.lexists(target_folder / path):
+                    once(path)
 
         return done
 
     names, wrap = (
         (["_move"], before) if moment == "before the move" else (["_synchronise", "_rename"], after)
     )
+    # private names: nothing else lies in this moment
     patch = {name: wrap(getattr(journal, name)) for name in names}
     with mock.patch.multiple(journal, **patch):
         yield
-    assert acted, "the moment came"
+    assert sorted(acted) == sorted(acts), "the moment came for each"
+
+
+def saves_in(folder):
+    return {path: partial(save, folder / path) for path, save in SAVES.items()}
 
 
 @pytest.mark.parametrize(("moment", "way"), MOMENTS)
-@pytest.mark.parametrize("save", SAVES)
-def test_an_edit_at_the_very_moment_is_left_alone(save, moment, way, library, place, plan):
+def test_an_edit_at_the_very_moment_is_left_alone(moment, way, library, place, plan):
     before = state(library)
-    source, target = library / SPOILED, place / SPOILED
-    meanwhile = at_the_moment(moment, source, target, lambda: save(source))
+    meanwhile = at_the_moment(moment, library, place, saves_in(library))
     with way_of(way, library, place), meanwhile:
         done = apply(library, plan)
-        edited = state(library)[SPOILED]
-    assert left_alone(done) == {SPOILED: "was changed while it was to be moved; run this again"}
-    assert edited[0] in (digest(EDIT), digest(b"#" * len("2 " * 400 + "x")))
-    assert not os.path.lexists(target)
+        edited = {path: about for path, about in state(library).items() if path in SAVES}
+    why = "was changed while it was to be moved; run this again"
+    assert left_alone(done) == dict.fromkeys(SAVES, why)
+    assert all(edited[path] != before[path] for path in SAVES)
+    assert not set(state(place)) & set(SAVES)
     with way_of(way, library, place):
         again = left_alone(apply(library, plan))
-        assert again == {SPOILED: "has changed since the plan was made; scan again"}
+        assert again == dict.fromkeys(SAVES, "has changed since the plan was made; scan again")
         assert set(undo(place)["outcome"]) == {"put back"}
-    assert (state(library), state(place)) == ({**before, SPOILED: edited}, {})
+    assert (state(library), state(place)) == ({**before, **edited}, {})
 
 
 @pytest.mark.parametrize(("moment", "way"), MOMENTS)
-@pytest.mark.parametrize("save", SAVES)
-def test_an_edit_in_quarantine_at_the_very_moment_stays_there(
-    save, moment, way, library, place, plan
-):
+def test_an_edit_in_quarantine_at_the_very_moment_stays_there(moment, way, library, place, plan):
     before = state(library)
     apply(library, plan)
-    source, target = place / SPOILED, library / SPOILED
-    meanwhile = at_the_moment(moment, source, target, lambda: save(source))
+    meanwhile = at_the_moment(moment, place, library, saves_in(place))
     with way_of(way, library, place), meanwhile:
-        assert set(left_alone(undo(place))) == {SPOILED}
+        assert set(left_alone(undo(place))) == set(SAVES)
     edited = state(place)
-    assert set(edited) == {SPOILED}
-    assert edited[SPOILED] != before.pop(SPOILED)
+    assert set(edited) == set(SAVES)
+    assert all(edited[path] != before.pop(path) for path in SAVES)
     assert state(library) == before
-    assert left_alone(undo(place)) == {SPOILED: "has changed in quarantine; put it back by hand"}
+    why = "has changed in quarantine; put it back by hand"
+    assert left_alone(undo(place)) == dict.fromkeys(SAVES, why)
 
 
 @pytest.mark.parametrize("way", [pytest.param("here", marks=POSIX), "there"])
 def test_a_file_that_is_deleted_at_the_very_moment_can_be_put_back(way, library, place, plan):
     before = state(library)
-    source, target = library / SPOILED, place / SPOILED
-    moment = at_the_moment("before the old name is removed", source, target, source.unlink)
-    with way_of(way, library, place), moment:
+    moment, act = "before the old name is removed", {SPOILED: (library / SPOILED).unlink}
+    with way_of(way, library, place), at_the_moment(moment, library, place, act):
         apply(library, plan)
     assert (state(library), state(place)) == split(before, plan)
     undo(place)
@@ -148,12 +153,11 @@ def test_a_file_that_is_deleted_at_the_very_moment_can_be_put_back(way, library,
 def test_what_somebody_puts_in_the_place_of_the_new_name_is_not_removed(library, place, plan):
     """Then the file keeps its old name, as the only one."""
     before = state(library)
-    source, target = library / SPOILED, place / SPOILED
-    moment = "before the old name is removed"
-    with at_the_moment(moment, source, target, lambda: save_and_replace(target)):
+    moment, act = "before the old name is removed", partial(save_and_replace, place / SPOILED)
+    with at_the_moment(moment, library, place, {SPOILED: act}):
         assert set(left_alone(apply(library, plan))) == {SPOILED}
     assert state(library)[SPOILED] == before[SPOILED]
-    assert target.read_bytes() == EDIT
+    assert (place / SPOILED).read_bytes() == EDIT
 
 
 # What the journal tells
