@@ -21,4 +21,4 @@ def opened(path):
 @pytest.fixture
 def small_parts(monkeypatch):
     """An index from the first few entries on, so that a test of some hundred meets every part of a search."""
-    monkeypatch.setattr(memory, "_TAIL", 10)  # an index of few entries is rare
+    monkeypatch.setattr(memory, "_TAIL_ENTRIES", 10)  # an index of few entries is rare

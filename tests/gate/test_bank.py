@@ -176,7 +176,7 @@ def test_the_index_is_built_anew_only_when_the_tail_has_grown(path, monkeypatch)
             super().__init__(values, radius)
 
     monkeypatch.setattr(memory, "MultiIndexHashing", Counted)
-    monkeypatch.setattr(memory, "_TAIL", 5)  # an index of few entries is rare
+    monkeypatch.setattr(memory, "_TAIL_ENTRIES", 5)  # an index of few entries is rare
     values = np.random.default_rng(3).integers(0, 2**64, 100, dtype=np.uint64)
     with Bank(path) as opened:
         opened.flag_many(values, "a list", anyway=True)

@@ -415,8 +415,11 @@ def test_permission(path):
             assert opened.ask(np.uint64(KEY)).verdict == "block"
             with pytest.raises(Problem, match="could not be written"):
                 opened.flag(np.uint64(KEY), "banned")
-        with pytest.raises(Problem, match=r"may not be opened .*; ask for permission"):
-            Bank(path.with_name("new.bank"))
+        with (
+            Bank(path.with_name("new.bank")) as opened,
+            pytest.raises(Problem, match=r"may not be opened .*; ask for permission"),
+        ):
+            opened.flag(np.uint64(KEY), "banned")
         for place in (path, path.parent):
             place.chmod(0)
             for make in (True, False):

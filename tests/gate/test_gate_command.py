@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from banks import KEY, Bank
+from kills import context
 from PIL import Image
 
 from helpers.__main__ import main
@@ -116,27 +117,20 @@ def test_a_source_may_be_empty(banned, photographs):
 
 
 @pytest.mark.slow
-def test_two_who_make_a_bank_at_once_both_ban(path, photographs):
+def flag_together(together, path, picture):
+    together.wait()
+    sys.exit(run("flag", "--new", "--bank", path, "--reason", "x", picture))
+
+
+def test_all_who_make_a_bank_at_once_ban(path, photographs):
     pictures = sorted((photographs / "cats").iterdir())
-    gates = [
-        subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "helpers",
-                "gate",
-                "flag",
-                "--new",
-                "-b",
-                path,
-                "--reason",
-                "x",
-                one,
-            ]
-        )
-        for one in pictures
-    ]
-    assert [gate.wait() for gate in gates] == [0] * len(pictures)
+    together = context.Barrier(len(pictures))
+    gates = [context.Process(target=flag_together, args=(together, path, one)) for one in pictures]
+    for gate in gates:
+        gate.start()
+    for gate in gates:
+        gate.join()
+    assert [gate.exitcode for gate in gates] == [0] * len(pictures)
     with Bank(path) as opened:
         assert sorted(opened.entries()["source"]) == [str(one) for one in pictures]
 

@@ -345,7 +345,7 @@ def test_banks_may_be_made_by_many_at_once(path):
 
 
 def test_a_bank_that_others_keep_busy_is_one_sentence(path, monkeypatch):
-    monkeypatch.setattr(file, "_PATIENCE", 0.05)  # a minute of it is rare
+    monkeypatch.setattr(file, "_SECONDS_TO_WAIT", 0.05)  # a minute of it is rare
     make_empty(path)
     with Bank(path) as opened, closing(sqlite3.connect(path, isolation_level=None)) as raw:
         raw.execute("BEGIN EXCLUSIVE")

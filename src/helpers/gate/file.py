@@ -27,7 +27,7 @@ from helpers.images.opening import complete_rules
 
 T = TypeVar("T")
 
-_PATIENCE = 60  # seconds to wait while other processes write
+_SECONDS_TO_WAIT = 60  # while other processes write
 _NO_BANK = "{}: is not a bank; check the spelling, or choose a new name"
 _NAMES = {"format", "algorithm", "hash_size", "bits", "reading", "rules", "versions"}
 _UNKNOWN = "it does not say in known words what made it"
@@ -175,11 +175,11 @@ class File:
         before = self._what_is_there(make=True)
         if self._log or not before:
             return
-        promised = self.recipe
+        promised = self.settings, self.recipe
         self._open(before, {})
-        if why := recipe.why_not(self.recipe, promised):
+        if why := recipe.why_not(self.recipe, promised[1]):
             self._log.connection.close()
-            self._log, self.recipe = None, promised
+            self._log, (self.settings, self.recipe) = None, promised
             raise Problem(
                 f"{self.path}: was made meanwhile, {why}; open it anew to go on with that bank"
             )
@@ -340,7 +340,7 @@ def _check_recipe(path: Path, made: recipe.Recipe, asked: dict) -> None:
 
 def _connected(place: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        place, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
+        place, timeout=_SECONDS_TO_WAIT, isolation_level=None, check_same_thread=False
     )
     try:
         connection.execute("PRAGMA synchronous = EXTRA")

@@ -16,7 +16,7 @@ from helpers.search.multi_index import MultiIndexHashing
 #: Distances, in bits, up to which a picture is blocked, and up to which a person is to look at it.
 BLOCK, REVIEW = 2, 8
 
-_TAIL = 20_000  # entries that are scanned one by one before they join the index
+_TAIL_ENTRIES = 20_000  # so many are scanned one by one before they join the index
 
 
 class Answer(NamedTuple):
@@ -110,7 +110,7 @@ class Memory:
         except (TypeError, ValueError) as error:
             why = f"its log holds what no bank writes: {error}"
             raise self._file.damaged(why) from error
-        if len(tail.entries) > max(_TAIL, len(most.entries) // 10):
+        if len(tail.entries) > max(_TAIL_ENTRIES, len(most.entries) // 10):
             index = partial(MultiIndexHashing, radius=REVIEW)
             most, tail = _Part.joined(index, most, tail), _no_entries()
         self._seen = seen, most, tail  # in one step: if we are stopped before, we read them again
