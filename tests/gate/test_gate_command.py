@@ -125,12 +125,14 @@ def flag_together(together, path, picture):
 def test_all_who_make_a_bank_at_once_ban(path, photographs):
     pictures = sorted((photographs / "cats").iterdir())
     together = context.Barrier(len(pictures))
-    gates = [context.Process(target=flag_together, args=(together, path, one)) for one in pictures]
-    for gate in gates:
-        gate.start()
-    for gate in gates:
-        gate.join()
-    assert [gate.exitcode for gate in gates] == [0] * len(pictures)
+    processes = [
+        context.Process(target=flag_together, args=(together, path, one)) for one in pictures
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * len(pictures)
     with Bank(path) as opened:
         assert sorted(opened.entries()["source"]) == [str(one) for one in pictures]
 
