@@ -20,6 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from helpers import Problem
+from helpers.files.atomic import write_bytes
 from helpers.fingerprints import steps
 from helpers.images.opening import open_with_size
 
@@ -79,17 +80,33 @@ def save(figure: Figure, target: str | Path | io.BytesIO, **options: object) -> 
     figure : Figure
         The figure; it stays open.
     target : str, Path or binary file
-        Where it is saved.
+        Where it is saved. A file is whole or absent; one that is there already is replaced. A PNG
+        file carries a mark by which `helpers.files.guard` knows it.
     **options
         The options of ``figure.savefig``.
+
+    Raises
+    ------
+    Problem
+        If the file cannot be written.
+    ValueError
+        If its name ends in no format that Matplotlib knows.
 
     Examples
     --------
     >>> save(plt.figure(), "empty.png")  # doctest: +SKIP
     """
+    drawn = target
+    if isinstance(target, (str, Path)):
+        drawn = io.BytesIO()
+        options.setdefault("format", Path(target).suffix[1:].lower() or "png")
+        if options["format"] == "png":
+            options["metadata"] = {"Software": f"{__name__}.save"}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")
-        figure.savefig(target, **options)
+        figure.savefig(drawn, **options)
+    if drawn is not target:
+        write_bytes(target, drawn.getvalue())
 
 
 def picture_row(

@@ -286,12 +286,34 @@ def write_text(path: str | Path, text: str) -> None:
     --------
     >>> write_text("plan.csv", "path,action\\n")  # doctest: +SKIP
     """
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Write a small file, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file; an older one is replaced in one step.
+    content : bytes
+        What it is to hold.
+
+    Raises
+    ------
+    Problem
+        If it cannot be written.
+
+    Examples
+    --------
+    >>> write_bytes("grid.png", b"...")  # doctest: +SKIP
+    """
     path = Path(path)
     partial = unique_partial(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with partial.open("xb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())  # else, after a power cut, the new name might hold nothing
         partial.replace(path)
