@@ -96,7 +96,7 @@ def test_a_filter_over_the_whole_picture_is_no_copy(plan_of, photos, photograph)
     rows = by_path(plan_of())
     assert set(rows["kept"]) == {"warm.jpg", "a.jpg"}
     look = rows[rows["action"] == "look"].loc["a.jpg"]
-    assert look["difference"] <= second_look.COPY
+    assert look["difference"] <= second_look.COPY_DIFFERENCE
     assert "alike, but brighter, darker or of other colours as a whole, by " in look["reason"]
     assert "(up to 3 passes); look at both" in look["reason"]
     moves = rows[rows["action"] == "move"]
@@ -123,7 +123,7 @@ def test_a_shirt_in_another_blue_is_no_copy(plan_of, photos, photograph):
         picture.save(photos / f"{name}.png")
     rows = by_path(plan_of())
     assert rows["action"].tolist() == ["look"]
-    assert rows["difference"].max() <= second_look.COPY
+    assert rows["difference"].max() <= second_look.COPY_DIFFERENCE
     assert "of other colours over an area, by" in rows["reason"].iloc[0]
 
 
@@ -178,7 +178,7 @@ def test_a_digit_on_a_page_is_seen_at_full_size(plan_of, photos):
     save(page("81.08"), photos / "b.jpg", quality=90)
     save(page("61.08"), photos / "copy of a.jpg", quality=60)
     one, other = (opening.open_image(photos / name) for name in ("a.jpg", "b.jpg"))
-    assert pixels.difference(one, other) <= second_look.COPY
+    assert pixels.difference(one, other) <= second_look.COPY_DIFFERENCE
     rows = by_path(plan_of())
     assert rows["action"].to_dict() == {"b.jpg": "look", "copy of a.jpg": "move"}
     assert rows.loc["copy of a.jpg", "kept"] == "a.jpg"

@@ -96,8 +96,8 @@ def test_the_rows_of_a_plan_hang_together(messy):
     facts = ["bytes", "modified", "sha256", "width", "height"]
     known = table.set_index("path").loc[plan["path"], facts].reset_index(drop=True)
     assert plan[facts].astype(object).fillna(-1).equals(known.astype(object).fillna(-1))
-    assert (moves["difference"] <= second_look.COPY).all()
-    assert (plan["correlation"] >= second_look.LOOK_ALIKE).all()
+    assert (moves["difference"] <= second_look.COPY_DIFFERENCE).all()
+    assert (plan["correlation"] >= second_look.LEAST_CORRELATION).all()
     assert (plan["reason"] != "").all()
     largest = plan.assign(area=plan["width"] * plan["height"]).groupby("group")["area"]
     assert (largest.first().fillna(0) == largest.max().fillna(0)).all()

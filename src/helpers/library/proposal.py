@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from helpers import Problem
 from helpers.images.folders import check_folder
 from helpers.library.inventory import TABLE
-from helpers.library.second_look import COPY, LOOK_ALIKE, Job, Verdict, decided_by, verdicts_on
+from helpers.library.second_look import (
+    COPY_DIFFERENCE,
+    LEAST_CORRELATION,
+    Job,
+    Verdict,
+    decided_by,
+    verdicts_on,
+)
 from helpers.quarantine.plans import PLAN
 
 # What only the main process needs is imported where it is used, so that workers start sooner.
@@ -96,8 +103,8 @@ def propose(
     radius: int = RADIUS,
     *,
     keep: Iterable[str] = (),
-    copy: float = COPY,
-    look_alike: float = LOOK_ALIKE,
+    copy: float = COPY_DIFFERENCE,
+    look_alike: float = LEAST_CORRELATION,
     cache: str | Path | None = None,
     workers: int | None = None,
 ) -> pd.DataFrame:

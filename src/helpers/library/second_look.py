@@ -2,10 +2,10 @@
 
 Near fingerprints only make two pictures candidates. Two pictures are copies of each other if
 
-- they correlate by at least `LOOK_ALIKE`;
-- they differ by at most `COPY` in every place, at 512 pixels on the longer side, and then once
-  more at the full size of the smaller one, where a digit on a page can be seen;
-- their mean levels differ by at most `SHIFT`, and in no part by more than `SHIFT_OF_PART`;
+- they correlate by at least `LEAST_CORRELATION`;
+- they differ by at most `COPY_DIFFERENCE` in every place, at 512 pixels on the longer side, and
+  then once more at the full size of the smaller one, where a digit on a page can be seen;
+- their mean levels differ by at most `COPY_SHIFT`, in each part by at most `COPY_SHIFT_OF_PART`;
 - their shapes (width by height) differ by at most 2 %;
 - both have 8 bits a channel, since only 8 are compared;
 - their cameras do not tell of two moments.
@@ -32,13 +32,13 @@ from helpers.images.opening import open_image, thumbnail
 from helpers.library.remembered import open_memory
 
 #: The most that copies may differ in one place; see `helpers.images.pixels.difference`.
-COPY = 20.0
+COPY_DIFFERENCE = 20.0
 #: The most that the mean levels of copies may differ; see `helpers.images.pixels.mean_levels`.
-SHIFT = 3.0
+COPY_SHIFT = 3.0
 #: The same for each of `PARTS` x `PARTS` parts of the pictures.
-SHIFT_OF_PART, PARTS = 5.0, 6
+COPY_SHIFT_OF_PART, PARTS = 5.0, 6
 #: The least that copies and look-alikes correlate; see `helpers.images.pixels.correlation`.
-LOOK_ALIKE = 0.9
+LEAST_CORRELATION = 0.9
 _PICTURES_IN_MEMORY = 200  # of one group, at the size at which they are compared
 
 
@@ -140,7 +140,7 @@ def verdicts_on(
 
     Examples
     --------
-    >>> verdicts_on(Path("photos"), [], COPY, LOOK_ALIKE, "cache", 1)
+    >>> verdicts_on(Path("photos"), [], COPY_DIFFERENCE, LEAST_CORRELATION, "cache", 1)
     ([], 0)
     """
     keys = [hashlib.sha256(json.dumps(job).encode()).hexdigest() for job in jobs]
@@ -257,10 +257,10 @@ class _Look:
         job, changed = self.job, "brighter, darker or of other colours"
         if differs > self.copy:
             return f"a difference of {differs:.1f} in one place (up to {self.copy:g} passes)"
-        if (shift := self.pictures.shift(best, other)) > SHIFT:
-            return f"{changed} as a whole, by {shift:.1f} (up to {SHIFT:g} passes)"
-        if (part := self.pictures.shift_of_part(best, other)) > SHIFT_OF_PART:
-            return f"{changed} over an area, by {part:.1f} (up to {SHIFT_OF_PART:g} passes)"
+        if (shift := self.pictures.shift(best, other)) > COPY_SHIFT:
+            return f"{changed} as a whole, by {shift:.1f} (up to {COPY_SHIFT:g} passes)"
+        if (part := self.pictures.shift_of_part(best, other)) > COPY_SHIFT_OF_PART:
+            return f"{changed} over an area, by {part:.1f} (up to {COPY_SHIFT_OF_PART:g} passes)"
         if _is_stretched(job.sizes[best], job.sizes[other]):
             return "of another shape: one of them was stretched"
         if job.deep[best] or job.deep[other]:
