@@ -80,7 +80,7 @@ def measure(
 
 
 def make_large_photographs(folder: Path, number: int = 12) -> list[str]:
-    """The sample's colour photographs at 4000 x 3000, with grain, since a camera's pictures are not smooth."""
+    """The sample's colour photographs at 4000 x 3000, with grain, as a camera's pictures have."""
     sample = datasets.sample()
     grain = np.random.default_rng(0)
     names = []
@@ -117,7 +117,8 @@ def main() -> None:
     for n in (1, 2):
         ways[f"fast, {n} worker{'s' * (n > 1)}"] = lambda n=n: kit(folder, images, n, fast=True)
     print(
-        f"\n{folder.name}: {len(images):,} images, {joblib.cpu_count()} processors, median of {ROUNDS} rounds"
+        f"\n{folder.name}: {len(images):,} images, {joblib.cpu_count()} processors, "
+        f"median of {ROUNDS} rounds"
     )
     speeds, results = measure(ways, len(images))
     print(speeds.to_string(index=False))
@@ -137,7 +138,8 @@ def main() -> None:
         images = make_large_photographs(large)
         megabytes = sum((large / name).stat().st_size for name in images) / len(images) / 1e6
         print(
-            f"\n{len(images)} photographs of 4000 x 3000 pixels, {megabytes:.1f} MB on average, one worker"
+            f"\n{len(images)} photographs of 4000 x 3000 pixels, {megabytes:.1f} MB on average, "
+            "one worker"
         )
         ways = {
             "the article's loop": lambda: article_loop(large, images),

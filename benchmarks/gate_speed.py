@@ -1,4 +1,4 @@
-"""How fast a gate answers at one million entries: opening, asking, flagging; and beside it one scan of all entries.
+"""How fast a gate opens, answers and flags at one million entries, beside one scan of them all.
 
     python benchmarks/gate_speed.py [ENTRIES]
 

@@ -3,15 +3,21 @@
     python -m pip install ".[bench]"
     python benchmarks/search_speed.py [--sizes 10000 100000 1000000 10000000] [--radii 2 5 10]
 
-Packages that are not installed are left out. imagededup is not among the extras, since it brings all of PyTorch.
-Every structure is built in a process of its own and asked the same questions: half of them are rows of the data with two bits
-flipped, half are new. "real" data are fingerprints of CALTECH-101, if it has been unpacked, else of the embedded sample, each bit
-flipped with a probability of 1/8, so that they are nearly as uneven as real ones; "random" data are coin flips.
+Packages that are not installed are left out. imagededup is not among the extras, since it brings
+all of PyTorch. Every structure is built in a process of its own and asked the same questions: half
+of them are rows of the data with two bits flipped, half are new. "real" data are fingerprints of
+CALTECH-101, if it has been unpacked, else of the embedded sample. Each of their bits is flipped with
+a probability of 1/8, so that they are nearly as uneven as real ones. "random" data are coin flips.
 
-Printed are the seconds to build (without the import), the megabytes that the process has grown by (less than it holds
-where memory is used again), the median time per query in milliseconds at
-each radius, that time as a multiple of faiss IndexBinaryFlat's (of the NumPy scan's, without faiss), and of all that the linear scan finds how
-much was found ("exact" if nothing was missed or added at any radius). A last table lists all pairs within a radius.
+For each structure are printed:
+
+- the seconds to build it, without the import;
+- the megabytes by which the process has grown (less than it holds where memory is used again);
+- at each radius the median time per query in milliseconds, and that time as a multiple of faiss
+  IndexBinaryFlat's (of the NumPy scan's, without faiss);
+- how much it found of all that the linear scan finds: "exact" if nothing was missed or added.
+
+A last table lists all pairs within a radius.
 """
 
 import argparse
@@ -69,7 +75,8 @@ def make_queries(kind: str, data: np.ndarray, real: np.ndarray) -> np.ndarray:
     return np.stack([near, make(kind, QUERIES // 2, 2, real)], axis=1).ravel()
 
 
-# A structure: from the data and the largest radius, a function from query and radius to the rows found.
+# A structure is made from the data and the largest radius. It is a function from a query and a
+# radius to the rows found.
 
 
 def _ours(structure: type, *, for_radius: bool = False) -> Callable:
@@ -137,7 +144,7 @@ def bk_tree(data: np.ndarray, radius: int) -> Callable:
 
 
 def vptree_integers(data: np.ndarray, radius: int) -> Callable:
-    """As the best-known sequel to the article uses it: on Python integers, which it makes floats of."""
+    """As the best-known sequel to the article uses it: on integers, which it makes floats of."""
     import vptree
 
     rows = _rows_of(data)
@@ -181,7 +188,8 @@ def _rows_of(data: np.ndarray) -> dict[int, list[int]]:
     return rows
 
 
-#: Name -> how it is built, the module that it needs, and the most fingerprints that it is tried with.
+#: Name -> how it is built, the module that it needs, and with how many fingerprints at most it is
+#: tried.
 STRUCTURES = {
     "linear scan": (_ours(linear.LinearScan), "numpy", 10**8),
     "compiled scan (numba)": (_ours(compiled.CompiledScan), "numba", 10**8),

@@ -1,5 +1,7 @@
 """Every hash of the table passes one shared test; a new one passes by being in the table."""
 
+from importlib.util import find_spec
+
 import imagehash
 import numpy as np
 import pandas as pd
@@ -10,8 +12,11 @@ from helpers import Problem, hamming, shelf
 from helpers.__main__ import main
 from helpers.fingerprints import catalogue, flat, hashes, recipe
 from helpers.images.opening import open_image
+from helpers.search.compiled import CompiledScan
 from helpers.search.linear import LinearScan
+from helpers.search.multi_index import MultiIndexHashing
 from helpers.search.pairs import all_pairs
+from helpers.search.trees import KDTree, VPTree
 
 
 def dhash_both(image):
@@ -176,9 +181,17 @@ def test_pairs_and_search_work_with_its_column(hash, folder):
     pairs = all_pairs(table["fingerprint"], hashes.HASHES[hash].bits)
     found = list(zip(pairs["distance"], pairs["first"], pairs["second"], strict=True))
     assert found == expected
-    rows, distances = LinearScan(table["fingerprint"]).nearest(table["fingerprint"][0], k=9)
-    assert sorted(rows) == list(range(9))
-    assert distances[0] == 0
+    bits, query = hashes.HASHES[hash].bits, table["fingerprint"][0]
+    ranked = sorted((hamming.distance(digits[0], other), row) for row, other in enumerate(digits))
+    for structure in (LinearScan, VPTree, KDTree, MultiIndexHashing):
+        rows, distances = structure(table["fingerprint"]).within(query, bits)
+        assert list(zip(distances, rows, strict=True)) == ranked
+    if bits > 64:
+        with pytest.raises(Problem, match="a compiled scan is for 64 bits, not "):
+            CompiledScan(table["fingerprint"])
+    elif find_spec("numba"):
+        rows, distances = CompiledScan(table["fingerprint"]).within(query, bits)
+        assert list(zip(distances, rows, strict=True)) == ranked
 
 
 def test_a_shelf_finds_a_copy_at_its_distance(hash, folder, tmp_path):

@@ -51,5 +51,5 @@ def add(commands: argparse._SubParsersAction) -> None:
     command.add_argument(
         "--replace", action="store_true", help="start anew, whatever shelf is there"
     )
-    add_hash(command, "dhash")
+    add_hash(command, "dHash, as in the article")
     add_reading(command)

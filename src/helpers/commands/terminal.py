@@ -137,9 +137,8 @@ def add_hash(command: argparse.ArgumentParser, usual: str) -> None:
         Which hash is taken if the option is left out, for the help.
     """
     # the names are not listed here: to import the table takes longer than --help may
-    command.add_argument(
-        "--hash", metavar="NAME", help=f"dhash, phash, ... ({usual}); a wrong name lists all"
-    )
+    text = f"the name of the hash (default: {usual}); a wrong name lists all"
+    command.add_argument("--hash", metavar="NAME", help=text)
 
 
 def check_not_empty(words: list[str]) -> None:

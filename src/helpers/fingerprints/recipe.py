@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.metadata import version
 from math import isqrt
 
 from helpers import Problem
@@ -104,6 +103,29 @@ def here(hash: str = DHASH, *, rules: dict[str, int] | None = None, **reading: o
         versions={package: version(package) for package in packages},
         rules=complete_rules(RULES if rules is None else rules),
     )
+
+
+def version(package: str) -> str:
+    """The version of an installed package.
+
+    Parameters
+    ----------
+    package : str
+        Its name.
+
+    Returns
+    -------
+    str
+        As ``"13.0.0"``.
+
+    Examples
+    --------
+    >>> int(version("pillow").split(".")[0]) >= 13
+    True
+    """
+    from importlib import metadata  # late: workers never ask, and it would delay their start
+
+    return metadata.version(package)
 
 
 def from_dict(about: dict) -> Recipe:
