@@ -226,8 +226,8 @@ def _work(pipe: Connection, base: Path, number: int, seed: int) -> None:
     if (disk := base / f"disk-{number}").is_dir():
         os.environ["DISK"] = str(disk)
     tempfile.tempdir = None
-    for number in (1, 2):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+    for number in range(3):
+        os.dup2(os.open(os.devnull, os.O_RDWR), number)
     stack = (mine / "stack.txt").open("w")
     with suppress(EOFError):  # the pipe is closed when all is done
         while True:
@@ -343,7 +343,7 @@ class _Keeper:
         key = name, kind
         self.kinds[key] += 1
         number = "preparing" if case is None else case
-        self.first.setdefault(key, f"--case {name}:{number} --seed {self.seed}  {text[:300]!r}")
+        self.first.setdefault(key, f"--case {name}:{number} --seed {self.seed}  {text[-400:]!r}")
         line = {"campaign": name, "case": number, "seed": self.seed, "kind": kind, "text": text}
         with (self.out / "failures.jsonl").open("a") as file:
             file.write(json.dumps(line) + "\n")
@@ -391,6 +391,8 @@ def main() -> int:
             _made_safe(base, out, arguments.workers)
         os.environ["CAMPAIGNS"] = str(base)
     base = Path(os.environ["CAMPAIGNS"])
+    os.environ["MPLCONFIGDIR"] = str(base / "matplotlib")
+    os.environ["PYTHONWARNINGS"] = "ignore:resource_tracker"  # what is killed leaves semaphores
     workers = [_Worker(base, number, arguments.seed) for number in range(arguments.workers)]
     keeper, rows = _Keeper(out, arguments), []
     try:
