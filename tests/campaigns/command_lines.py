@@ -65,7 +65,6 @@ _OWN = {
     "gather": ("truth.csv", "hay/"),
     "index": ("db.dat", "db.dir"),
     "search": ("grid.png",),
-    "clean": (),
     "flag": ("x.bank",),
     "unflag": ("x.bank",),
     "import": ("x.bank",),
@@ -106,7 +105,7 @@ def case(place: Path, here: Path, rng: random.Random) -> None:
     except Failure as failure:
         raise Failure(failure.args[0], f"{told}: {failure.args[1]}") from None
     after = contents(place)
-    own = _OWN[words[1] if words[0] == "gate" else words[0]]
+    own = _OWN.get(words[1] if words[0] == "gate" else words[0], ())
     if words[0] == "clean" and ("--apply" in words or "--undo" in words):
         if lost := set(before.values()) - set(after.values()):
             raise Failure("lost: a file", f"{told}: {lost}")

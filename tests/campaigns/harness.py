@@ -240,7 +240,8 @@ def _work(pipe: Connection, base: Path, number: int, seed: int) -> None:
 def _try(pipe: Connection, name: str, case: int | None, base: Path, mine: Path, seed: int) -> None:
     """Try one case, and tell what became of it."""
     begin, place, failed = time.monotonic(), mine / "case", ()
-    shutil.rmtree(place, ignore_errors=True)
+    for folder in (place, mine / "data"):  # what a case finds does not depend on the one before
+        shutil.rmtree(folder, ignore_errors=True)
     place.mkdir()
     os.chdir(place)
     in_child.peak = 0

@@ -34,10 +34,7 @@ def prepare(here: Path) -> None:
             rows.append({**dict.fromkeys(plans.PLAN), **about})
     plan = pd.DataFrame(rows).astype(plans.PLAN)
     plans.write_plan(here / "plan.csv", plan)
-    with Bank(here / "empty.bank", make=True):
-        pass
-    shutil.copy(here / "empty.bank", here / "x.bank")
-    with Bank(here / "x.bank") as bank:
+    with Bank(here / "x.bank", make=True) as bank:
         bank.flag_many(
             np.arange(1, 9, dtype=np.uint64) * 0x1234567890ABCDE, "a, b", list("=+'\"; \tü")
         )
@@ -118,8 +115,7 @@ def _bank(file: Path, here: Path, rng: random.Random) -> None:
     """Entries are taken in, and are the same once they went to a file and into another bank."""
     tables = []
     for number in range(2):
-        shutil.copy(here / "empty.bank", file.with_name(f"{number}.bank"))
-        with Bank(file.with_name(f"{number}.bank")) as bank:
+        with Bank(file.with_name(f"{number}.bank"), make=True) as bank:
             _, problem = ask(bank.read_csv, file, anyway=rng.random() < 0.9 or number == 1)
             if problem and number:
                 raise Failure("silently wrong: what was written is not taken in", str(problem))
