@@ -14,7 +14,7 @@ from harness import Failure, ask, check_unchanged, contents, odd, spoil
 
 from helpers.gate.bank import Bank
 
-SIZES = 200, 10_000
+SIZES = 150, 10_000
 _QUERIES = 12
 _NEW = np.uint64(0x123456789ABCDEF1)
 
@@ -143,10 +143,9 @@ def _edit(rng: random.Random, connection: sqlite3.Connection) -> None:
             f"{query} SELECT {first}, {rest}, {value} FROM {table} WHERE rowid = {some}"
         )
     elif how == 4:
-        action = rng.choice(("INSERT", "UPDATE", "DELETE"))
-        connection.execute(
-            f"CREATE TRIGGER extra AFTER {action} ON {table} BEGIN DELETE FROM {table}; END"
-        )
+        action = rng.choice(("AFTER INSERT", "BEFORE INSERT", "AFTER UPDATE", "AFTER DELETE"))
+        does = rng.choice((f"DELETE FROM {table}", "SELECT RAISE(IGNORE)"))
+        connection.execute(f"CREATE TRIGGER extra {action} ON {table} BEGIN {does}; END")
         name = rng.choice(("extra", "sqlite_extra"))
         connection.execute("UPDATE sqlite_master SET name = ? WHERE name = 'extra'", (name,))
     elif how == 5:

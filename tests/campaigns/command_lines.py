@@ -13,51 +13,83 @@ from harness import LIMIT, Failure, check_unchanged, check_words, contents, in_c
 
 from helpers.__main__ import main
 
-SIZES = 40, 1_000
-#: What stands for a folder, a file that is read or one that is written: right and odd ones alike.
-_FOLDERS = ("photos", "photos/", "./photos", "photos/../photos", "hay", "loop", "q", "link", "deep")
-_FILES = (
-    *("photos/0/0.jpg", "photos/1/1.jpg", "to-photo.jpg", "hard.jpg", "thesis.txt", "report.dat"),
+SIZES = 30, 1_000
+# The values of the options: the first three of each are those that most people would give.
+_FOLDERS = ("photos", "./photos", "photos/", "photos/../photos", "hay", "loop", "q", "link", "deep")
+_ODD = (
     *("report", "x.bank", "db", "db.dat", "db.dir", "truth.csv", "more.csv", "grid.png", "loop"),
     *("nowhere.jpg", "dead", "pipe", "pipe.jpg", "fresh", "fresh.csv", "fresh.png", "no/such/x"),
     *("PHOTOS/0/0.JPG", "=1+1", "-", "--", "~", "a" * 300, "x/" * 1500, "\x1b[31mred", "\x01", "é"),
     *("\udcff\udcfe.jpg", "é", "thesis.txt/x", "photos/0/0.jpg/", "hay/gather.json", " ", "\n"),
 )
-#: Only where the system around is read-only: `_is_safe`.
-_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/stdin", "/dev/tty", "/proc/self/mem", "/")
-_NUMBERS = ("0", "1", "2", "-1", "64", "65", "1e3", "nan", "inf", "9" * 30, "٣", "1.5", "", "x")
-_COLOURS = ("white", "#fff", "no colour", "rgb(300,0,0)", "", "\x1b[0m", "hsl(0,0%,0%)")
-_TEXTS = ("why", "", " ", "x" * 20_000, "=1+1", "\x1b[31m", "\udcff", "a\nb")
-_READING = {"--fast": (), "--no-rotate": (), "--background": _COLOURS}
-#: The options of each command with the values that they may take; those with a star are needed.
+_READ = ("photos/0/0.jpg", "photos/1/1.jpg", "to-photo.jpg", "hard.jpg", "thesis.txt", *_ODD)
+_WRITTEN = (
+    "fresh.csv",
+    "thesis.txt",
+    "photos/0/0.jpg",
+    "hard.jpg",
+    "to-photo.jpg",
+    "report.dat",
+    *_ODD,
+)
+_SHELVES = ("db", "fresh", "report", *_ODD)
+_BANKS = ("x.bank", "x.bank", "fresh", "thesis.txt", *_ODD)
+#: Only where the folder of the devices is read-only.
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/stdin", "/dev/tty", "/proc/self/mem")
+_NUMBERS = (
+    "1",
+    "2",
+    "3",
+    "0",
+    "-1",
+    "64",
+    "65",
+    "1e3",
+    "nan",
+    "inf",
+    "9" * 30,
+    "٣",
+    "1.5",
+    "",
+    "x",
+)
+_FACTORS = ("0.9", "0.8", "0.7", *_NUMBERS), ("1.1", "1.2", "1.3", *_NUMBERS)
+_COLOURS = ("white", "#fff", "red", "no colour", "rgb(300,0,0)", "", "\x1b[0m", "hsl(0,0%,0%)")
+_TEXTS = ("why", "because", "x", "", " ", "x" * 20_000, "=1+1", "\x1b[31m", "\udcff", "a\nb")
+_READING = {"--fast": (), "--no-rotate": (), "--background": (_COLOURS,)}
+#: The options of each command with the values that they take; those with a star are needed.
 COMMANDS = {
     ("gather",): {
-        **{"*-i": _FOLDERS, "*-o": ("fresh", *_FOLDERS, *_FILES), "*-c": _FILES},
-        **{"--needles": _NUMBERS, "--seed": _NUMBERS, "--factors": (_NUMBERS, _NUMBERS)},
-        **{"--format": ("png", "jpeg", "gif"), "--quality": _NUMBERS, "--replace": ()},
-        "--article": (),
+        **{"*-i": (_FOLDERS,), "*-o": (("fresh", "hay", "new", *_WRITTEN),), "*-c": (_WRITTEN,)},
+        **{"--needles": (_NUMBERS,), "--seed": (_NUMBERS,), "--factors": _FACTORS},
+        **{"--format": (("png", "jpeg", "png", "gif"),), "--quality": (_NUMBERS,)},
+        **{"--replace": (), "--article": ()},
     },
-    ("index",): {"*-d": _FOLDERS, "*-s": _FILES, "--replace": (), **_READING},
+    ("index",): {"*-d": (_FOLDERS,), "*-s": (_SHELVES,), "--replace": (), **_READING},
     ("search",): {
-        **{"*-d": _FOLDERS, "*-s": ("db", *_FILES), "*-q": _FILES, "-r": _NUMBERS},
-        **{"--save-grid": _FILES, **_READING},
+        **{"*-d": (_FOLDERS,), "*-s": (("db", *_SHELVES),), "*-q": (_READ,), "-r": (_NUMBERS,)},
+        **{"--save-grid": (("fresh.png", "photos/0/0.jpg", *_WRITTEN),), **_READING},
     },
     ("clean",): {
-        **{"*": _FOLDERS, "--radius": _NUMBERS, "--plan": _FILES, "--sheet": _FILES},
-        **{"--quarantine": (*_FOLDERS, *_FILES), "--keep": _FOLDERS, "--all": (), "--apply": ()},
-        "--undo": (),
+        **{
+            "*": (_FOLDERS,),
+            "--radius": (_NUMBERS,),
+            "--plan": (_WRITTEN,),
+            "--sheet": (_WRITTEN,),
+        },
+        **{"--quarantine": (("q", "new", "hay", *_WRITTEN),), "--keep": (_FOLDERS,), "--all": ()},
+        **{"--apply": (), "--undo": ()},
     },
-    ("gate", "ask"): {"*-b": ("x.bank", *_FILES), "*": _FILES, "--block": _NUMBERS},
+    ("gate", "ask"): {"*-b": (_BANKS,), "*": (_READ,), "--block": (_NUMBERS,)},
     ("gate", "flag"): {
-        **{"*-b": ("x.bank", *_FILES), "*": _FILES, "*--reason": _TEXTS, "--source": _TEXTS},
+        **{"*-b": (_BANKS,), "*": (_READ,), "*--reason": (_TEXTS,), "--source": (_TEXTS,)},
         **{"--new": (), "--anyway": (), **_READING},
     },
-    ("gate", "unflag"): {"*-b": ("x.bank", *_FILES), "*": _NUMBERS, "*--reason": _TEXTS},
-    ("gate", "list"): {"*-b": ("x.bank", *_FILES), "--withdrawn": ()},
-    ("gate", "export"): {"*-b": ("x.bank", "x.bank", *_FILES), "*--csv": _FILES},
+    ("gate", "unflag"): {"*-b": (_BANKS,), "*": (_NUMBERS,), "*--reason": (_TEXTS,)},
+    ("gate", "list"): {"*-b": (_BANKS,), "--withdrawn": ()},
+    ("gate", "export"): {"*-b": (_BANKS,), "*--csv": (_WRITTEN,)},
     ("gate", "import"): {
-        **{"*-b": ("x.bank", *_FILES), "*--csv": ("more.csv", *_FILES), "--new": ()},
-        "--anyway": (),
+        **{"*-b": (_BANKS,), "*--csv": (("more.csv", *_READ),), "--new": (), "--anyway": ()},
     },
 }
 #: What a command may change: the files that an earlier run of it has written.
@@ -118,26 +150,19 @@ def case(place: Path, here: Path, rng: random.Random) -> None:
 
 
 def _words(rng: random.Random) -> list[str]:
-    command = rng.choice(list(COMMANDS))
+    command, tame = rng.choice(list(COMMANDS)), rng.random() < 0.6
     words = list(command)
     for option, values in COMMANDS[command].items():
-        if rng.random() > (0.97 if option[0] == "*" else 0.25):
+        if rng.random() > (0.98 if option[0] == "*" else 0.25):
             continue
         name = option.removeprefix("*")
-        if values in (_FOLDERS, _FILES) and _is_safe() and rng.random() < 0.1:
-            values = _DEVICES[: None if values is _FILES else -1]
-        several = values if values and isinstance(values[0], tuple) else [values] * bool(values)
-        # the first few are what most people type
-        given = [rng.choice(some[: rng.choice((2, 8, None))]) for some in several]
-        words += [name, *given] if name else given
-        if rng.random() < 0.05:
-            words += [rng.choice((name or "-x", "--help", "", "--no-such", *given))]
+        words += [name] * bool(name) + [rng.choice(some[: 3 if tame else None]) for some in values]
+        is_file = values and values[0][-1] == _ODD[-1] and not os.access("/dev", os.W_OK)
+        if is_file and rng.random() < 0.05:
+            words[-1] = rng.choice(_DEVICES)
+        if not tame and rng.random() < 0.05:
+            words += [rng.choice(("-x", "--help", "", "--no-such", words[-1]))]
     return words
-
-
-def _is_safe() -> bool:
-    """Whether no command can write into the folder of the devices."""
-    return not os.access("/dev", os.W_OK)
 
 
 def _started(words: list[str], place: Path) -> tuple:

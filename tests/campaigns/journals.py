@@ -13,7 +13,7 @@ from harness import ODD_JSON, Failure, ask, check_unchanged, contents, odd, spoi
 from helpers.quarantine import moving
 from helpers.quarantine.journal import JOURNAL, LOCK, RESERVE
 
-SIZES = 200, 10_000
+SIZES = 150, 10_000
 _MOVED = ("b/one.jpg", "b/two.jpg", "b/deep/three.jpg", "ü 4.jpg", "c/=5.jpg", "c/6.jpg")
 _HERE = "THE-FOLDER"
 

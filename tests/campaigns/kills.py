@@ -128,8 +128,8 @@ def state(name: str, place: Path) -> object:
     if name == "grid":
         return Image.open(place / "g.png").size
     own = ("q/quarantine-", "q/plan", "far/quarantine-", "far/plan")
-    files = everywhere(place)
-    return {path: digest for path, digest in files.items() if not path.startswith(own)}
+    files, passing = everywhere(place), leftovers(place)
+    return {path: files[path] for path in files if not path.startswith((*own, *passing))}
 
 
 def everywhere(place: Path) -> dict[str, str]:

@@ -17,7 +17,7 @@ from helpers.fingerprints import hashes
 from helpers.images.opening import open_image
 from helpers.library import inventory
 
-SIZES = 300, 20_000
+SIZES = 150, 20_000
 LIMIT = 60  # seconds: a case opens its picture six times
 _SMALL = 4_000_000  # pixels up to which Pillow is asked as well
 _SIDES = (0, 1, 2, 255, 5000, 13_000, 16_384, 30_000, 65_535, 2**24, 2**31 - 1, 2**32 - 1)

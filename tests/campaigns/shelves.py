@@ -13,7 +13,7 @@ from PIL import Image
 
 from helpers import shelf
 
-SIZES = 200, 10_000
+SIZES = 100, 10_000
 
 
 def prepare(here: Path) -> None:
