@@ -226,8 +226,8 @@ def _work(pipe: Connection, base: Path, number: int, seed: int) -> None:
     if (disk := base / f"disk-{number}").is_dir():
         os.environ["DISK"] = str(disk)
     tempfile.tempdir = None
-    for number in range(3):
-        os.dup2(os.open(os.devnull, os.O_RDWR), number)
+    for handle in range(3):
+        os.dup2(os.open(os.devnull, os.O_RDWR), handle)
     stack = (mine / "stack.txt").open("w")
     with suppress(EOFError):  # the pipe is closed when all is done
         while True:
@@ -357,20 +357,26 @@ class _Keeper:
 # The command
 
 
-def _made_safe(base: Path, out: Path, workers: int) -> None:
-    """As root: start anew with a system that is read-only but for two folders, and small disks."""
-    steps = ["mount --bind $1 $1", "mount --bind $2 $2", "mount -o remount,bind,ro /"]
-    steps.append("mountpoint -q /dev && mount -o remount,bind,ro /dev")
+def _start_safe(base: Path, out: Path, workers: int) -> None:
+    """As root: start anew with a system that is read-only but for two folders, and small disks.
+
+    Where nothing may be mounted, as in many containers, this returns.
+    """
+    mounts = ["mount --bind $1 $1", "mount --bind $2 $2", "mount -o remount,bind,ro /"]
+    mounts.append("{ ! mountpoint -q /dev || mount -o remount,bind,ro /dev; }")
     for number in range(workers):
         disk = f"$1/disk-{number}"
-        steps.append(f"mkdir {disk} && mount -t tmpfs -o size={_DISK_BYTES} none {disk}")
-    script = "set -e\n" + "\n".join(steps) + '\nshift 2; exec "$@"'
+        mounts.append(f"mkdir {disk} && mount -t tmpfs -o size={_DISK_BYTES} none {disk}")
+    script = " && ".join(mounts) + ' || exit 77; shift 2; exec "$@"'
     words = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh"]
-    os.environ |= {"CAMPAIGNS": str(base), "TMPDIR": str(base)}
     words += [str(base), str(out), sys.executable, *sys.argv]
-    code = subprocess.run(words).returncode
-    shutil.rmtree(base, ignore_errors=True)
-    sys.exit(code)
+    environment = {**os.environ, "CAMPAIGNS": str(base), "TMPDIR": str(base)}
+    if subprocess.run([*words[:4], "true"], stderr=subprocess.DEVNULL).returncode:
+        return
+    code = subprocess.run(words, env=environment).returncode
+    if code != 77:
+        shutil.rmtree(base, ignore_errors=True)
+        sys.exit(code)
 
 
 def main() -> int:
@@ -389,7 +395,7 @@ def main() -> int:
     if "CAMPAIGNS" not in os.environ:
         base = Path(tempfile.mkdtemp(prefix="campaigns-")).resolve()
         if os.geteuid() == 0 and shutil.which("unshare"):
-            _made_safe(base, out, arguments.workers)
+            _start_safe(base, out, arguments.workers)
         os.environ["CAMPAIGNS"] = str(base)
     base = Path(os.environ["CAMPAIGNS"])
     os.environ["MPLCONFIGDIR"] = str(base / "matplotlib")
