@@ -256,7 +256,7 @@ def test_an_archive_that_lay_there_is_not_deleted(small_caltech, archive, monkey
 @pytest.mark.parametrize("name", ["caltech-256", "nowhere/at/all", "Sample"])
 def test_an_unknown_dataset_is_one_sentence_that_names_the_known_ones(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(Problem, match="no such dataset; it is .*, or the path") as problem:
+    with pytest.raises(Problem, match=r"no such dataset; it is .*, or the path") as problem:
         datasets.load(name)
     assert all(repr(known) in str(problem.value) for known in datasets.DATASETS)
     assert is_one_sentence(problem)

@@ -12,7 +12,6 @@ import re
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from helpers import Problem
 
@@ -49,7 +48,7 @@ def as_fingerprints(values: ArrayLike) -> np.ndarray:
     ...
     helpers.Problem: fingerprints must be uint64, not float64: a float holds only 53 of the 64 bits
     """
-    if isinstance(values, (pd.Series, pd.api.extensions.ExtensionArray)):
+    if _is_of_pandas(values):
         _check_none_missing(values)
         values = values.to_numpy("uint64") if str(values.dtype) == "UInt64" else values.to_numpy()
     values = np.asarray(values)
@@ -103,8 +102,10 @@ def as_words(fingerprints: ArrayLike) -> np.ndarray:
 
 def _is_text(values: ArrayLike) -> bool:
     """Whether these are hex texts; a missing one may stand among them."""
-    if isinstance(values, pd.Series):
-        return pd.api.types.is_string_dtype(values.dtype) and len(values) > 0
+    if _is_of_pandas(values):
+        from pandas.api.types import is_string_dtype
+
+        return is_string_dtype(values.dtype) and len(values) > 0
     if isinstance(values, np.ndarray) and values.dtype.kind not in "OU":
         return False
     return any(isinstance(value, str) for value in values) if np.ndim(values) == 1 else False
@@ -128,7 +129,14 @@ def _from_text(texts: ArrayLike) -> np.ndarray:
     return np.frombuffer(content, ">u8").astype(np.uint64).reshape(-1, words)
 
 
+def _is_of_pandas(values: object) -> bool:
+    """Whether it is a column of a table. pandas is not imported for that: workers do without it."""
+    return type(values).__module__.partition(".")[0] == "pandas"
+
+
 def _check_none_missing(values: ArrayLike) -> None:
+    import pandas as pd
+
     missing = int(pd.isna(values).sum())
     if missing:
         raise Problem(

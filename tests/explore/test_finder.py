@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from helpers import Problem, datasets
-from helpers.classroom import plots
+from helpers.classroom import plots, steps
 from helpers.explore import album, finder, lens
-from helpers.fingerprints import hashes, steps
+from helpers.fingerprints import hashes
 from helpers.images import opening
 
 

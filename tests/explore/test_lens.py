@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from helpers import Problem
-from helpers.classroom import plots
+from helpers.classroom import plots, steps
 from helpers.explore import lens
-from helpers.fingerprints import hashes, steps
+from helpers.fingerprints import hashes
 
 
 def test_no_adjustment_changes_no_pixel(photograph):

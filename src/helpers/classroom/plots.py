@@ -1,6 +1,5 @@
 """Figures with alt text, readable in grey."""
 
-import functools
 import html
 import io
 import itertools
@@ -12,27 +11,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import PIL.Image
-import PIL.ImageDraw
-import PIL.ImageFont
 from IPython.display import display
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from helpers import Problem
+from helpers.classroom.steps import GREY, ORANGE, bit_squares, grey_squares
 from helpers.files.atomic import write_bytes
-from helpers.fingerprints import steps
 from helpers.images.opening import open_with_size
 
 #: Okabe and Ito's palette: colour-blind people can tell these colours apart.
-#: Each line also has its own style or marker.
-BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"
-PINK = "#CC79A7"
-#: On darker greys white is easier to read, on lighter ones black.
-#: On this one both have a contrast of 4.6 to 1.
-MIDDLE_GREY = 117
-#: Squares are drawn so many times as large as a page shows them: sharp at a zoom of 200 %.
-SHARP = 2
+#: Each line also has its own style or marker. (Orange and grey stand in `squares`.)
+BLUE, GREEN, PINK = "#0072B2", "#009E73", "#CC79A7"
 _STYLES = [
     (BLUE, "o-"),
     (ORANGE, "s--"),
@@ -379,138 +370,3 @@ def draw_pixels(panel: Axes, pixels: np.ndarray) -> None:
         The grey values, from 0 (black) to 255 (white).
     """
     draw_image(panel, grey_squares(pixels)[0])
-
-
-# Squares. Pillow draws them in a few milliseconds, so that a page can follow a slider.
-
-
-def bit_squares(
-    bits: np.ndarray, marked: np.ndarray | None = None, *, width: int = 200
-) -> tuple[PIL.Image.Image, str]:
-    """Bits as squares, 1 white and 0 black, and what they show in words.
-
-    Parameters
-    ----------
-    bits : ndarray of bool, shape (rows, columns)
-        The bits.
-    marked : ndarray of bool, shape (rows, columns), optional
-        Where squares get an orange cross, since these bits differ from those of another picture.
-    width : int
-        How wide it is on a page, in pixels of the page. It is drawn `SHARP` times as wide.
-
-    Returns
-    -------
-    image : PIL.Image.Image
-        In RGB.
-    words : str
-        Which bits are marked, or that these are the bits of the picture.
-    """
-    image, pen, side = _squares(np.where(bits, 255, 0), width)
-    rows, columns = bits.shape
-    for row in range(1, rows):
-        pen.line((0, row * side, image.width, row * side), GREY, SHARP)
-    for column in range(1, columns):
-        pen.line((column * side, 0, column * side, image.height), GREY, SHARP)
-    if marked is None:
-        return image, "The bits of the picture"
-    near, far = side // 4, side - side // 4
-    for row, column in np.argwhere(marked) * side:
-        pen.line((column + near, row + near, column + far, row + far), ORANGE, side // 6)
-        pen.line((column + near, row + far, column + far, row + near), ORANGE, side // 6)
-    return image, steps.differences(marked)
-
-
-def grey_squares(pixels: np.ndarray, *, width: int = 252) -> tuple[PIL.Image.Image, str]:
-    """Grey values, each written on a square of its grey, and how many there are in words.
-
-    Parameters
-    ----------
-    pixels : ndarray of int, shape (rows, columns)
-        The grey values, from 0 (black) to 255 (white).
-    width : int
-        How wide it is on a page, in pixels of the page. It is drawn `SHARP` times as wide.
-
-    Returns
-    -------
-    image : PIL.Image.Image
-        In grey.
-    words : str
-        How many columns and rows there are.
-    """
-    image, pen, side = _squares(pixels, width)
-    for (row, column), value in np.ndenumerate(pixels):
-        ink = "black" if value > MIDDLE_GREY else "white"
-        _write(pen, side, row + 0.5, column + 0.5, str(value), ink)
-    return image.convert("L"), f"{pixels.shape[1]} by {pixels.shape[0]} grey values"
-
-
-def difference_squares(
-    after: np.ndarray, before: np.ndarray, *, width: int = 224
-) -> tuple[PIL.Image.Image, str]:
-    """Differences of neighbours after a change, and which of them got another bit in words.
-
-    Parameters
-    ----------
-    after : ndarray of int, shape (rows, columns)
-        The differences after the change. A bit is 1 if its difference is above 0.
-    before : ndarray of int, shape (rows, columns)
-        The differences before it. Where the bit is another one, a square has an orange frame and
-        shows both: the difference before above the one after.
-    width : int
-        How wide it is on a page, in pixels of the page. It is drawn `SHARP` times as wide.
-
-    Returns
-    -------
-    image : PIL.Image.Image
-        In RGB.
-    words : str
-        Row, column and both differences of each frame.
-    """
-    image, pen, side = _squares(np.full(after.shape, 255), width)
-    words = []
-    for (row, column), value in np.ndenumerate(after):
-        new, old = _signed(value), _signed(before[row, column])
-        if (value > 0) == (before[row, column] > 0):
-            _write(pen, side, row + 0.5, column + 0.5, new)
-            continue
-        corner = column * side + SHARP, row * side + SHARP
-        opposite = (column + 1) * side - SHARP - 1, (row + 1) * side - SHARP - 1
-        pen.rectangle((*corner, *opposite), outline=ORANGE, width=side // 12)
-        _write(pen, side, row + 0.31, column + 0.5, old)
-        _write(pen, side, row + 0.69, column + 0.5, new)
-        words.append(f"row {row + 1}, column {column + 1}: {old}, {new}")
-    label = f"{after.shape[1]} by {after.shape[0]} differences of neighbours"
-    if words:
-        label += f"; where bits differ, before and after: {'; '.join(words)}"
-    return image, label
-
-
-def _squares(greys: np.ndarray, width: int) -> tuple[PIL.Image.Image, PIL.ImageDraw.ImageDraw, int]:
-    """Squares in a thin frame, a pen to draw more, and the side of a square."""
-    side = SHARP * width // greys.shape[1]
-    pixels = greys.astype(np.uint8).repeat(side, axis=0).repeat(side, axis=1)
-    image = PIL.Image.fromarray(pixels).convert("RGB")
-    pen = PIL.ImageDraw.Draw(image)
-    pen.rectangle((0, 0, image.width - 1, image.height - 1), outline=GREY, width=SHARP)
-    return image, pen, side
-
-
-def _write(
-    pen: PIL.ImageDraw.ImageDraw,
-    side: int,
-    row: float,
-    column: float,
-    text: str,
-    ink: str = "black",
-) -> None:
-    place = round(column * side), round(row * side)
-    pen.text(place, text, ink, _font(round(0.4 * side)), anchor="mm")
-
-
-@functools.cache
-def _font(size: int) -> PIL.ImageFont.FreeTypeFont:
-    return PIL.ImageFont.load_default(size)  # it is unpacked anew at each call
-
-
-def _signed(value: int) -> str:
-    return f"{value:+d}" if value else "0"

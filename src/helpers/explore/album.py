@@ -393,7 +393,7 @@ def find(pictures: Pictures, fingerprint: np.uint64, radius: int) -> pd.DataFram
     -------
     DataFrame
         A row a match: ``path``, ``distance`` (bits) and ``differ`` (uint64: its ones are the bits
-        that differ; see `helpers.fingerprints.steps.bits`). ``attrs["seconds"]`` is the time that
+        that differ; see `helpers.classroom.steps.bits`). ``attrs["seconds"]`` is the time that
         the search took.
 
     Raises

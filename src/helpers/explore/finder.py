@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from helpers import Problem, datasets, hamming
-from helpers.classroom import plots
+from helpers.classroom import plots, steps
 from helpers.explore import album
 from helpers.explore.album import THUMBNAIL, Picture, Pictures
 from helpers.explore.page import Page, as_html, in_a_row, widgets_module
 from helpers.files import places
-from helpers.fingerprints import flat, hashes, steps
+from helpers.fingerprints import flat, hashes
 
 _OFFERED_NAMES = 10_000  # any other can be typed
 
@@ -146,10 +146,10 @@ class SearchPage(Page):
         more = len(self.matches) - self.most
         rest = f"<p>The {self.most} nearest are shown, {more:,} more are not.</p>"
         query, (width, height) = self.query, self.query.size
-        squares = plots.bit_squares(steps.bits(query.fingerprint), width=140)
+        drawn = steps.bit_squares(steps.bits(query.fingerprint), width=140)
         return (
             '<div class="explore"><div class="card"><div class="pair">'
-            f"{as_html(query.image, 'the query', 180)}{as_html(*squares)}"
+            f"{as_html(query.image, 'the query', 180)}{as_html(*drawn)}"
             f"<p><b>The query</b><br>{html.escape(query.name)}<br>{width:,} x {height:,} pixels<br>"
             f"<code>{hashes.to_hex(query.fingerprint)}</code><br>"
             "White: 1, brighter than to its left. Black: 0.<br>"
@@ -173,7 +173,7 @@ class SearchPage(Page):
     def _squares(self, match: tuple) -> tuple[Image.Image, str]:
         """The bits of a match, with crosses, and where they differ in words."""
         differ = steps.bits(match.differ)
-        return plots.bit_squares(
+        return steps.bit_squares(
             steps.bits(self.query.fingerprint) ^ differ, differ, width=THUMBNAIL
         )
 
@@ -196,13 +196,13 @@ class SearchPage(Page):
         shown = self.matches.iloc[rows[: len(self.matches)]]
         figure = Figure(figsize=(2 * (1 + len(shown)), 4.4), layout="constrained")
         columns = figure.subplots(2, 1 + len(shown), squeeze=False).T
-        squares = plots.bit_squares(steps.bits(self.query.fingerprint), width=THUMBNAIL)[0]
-        _draw(columns[0], "the query", self.query.name, self.query.image, squares)
+        drawn = steps.bit_squares(steps.bits(self.query.fingerprint), width=THUMBNAIL)[0]
+        _draw(columns[0], "the query", self.query.name, self.query.image, drawn)
         words = []
         for match, column in zip(shown.itertuples(), columns[1:], strict=True):
-            squares, where = self._squares(match)
+            drawn, where = self._squares(match)
             title = f"{match.Index + 1}. {steps.count_differing(steps.bits(match.differ))}"
-            _draw(column, title, match.path, self._thumbnail(match.path), squares)
+            _draw(column, title, match.path, self._thumbnail(match.path), drawn)
             words.append(f"{match.Index + 1}. {match.path}, {where}")
         if len(shown) < len(self.matches):
             some = f"{len(shown)} of {len(self.matches):,} matches, evenly spaced in their ranking"
@@ -283,7 +283,7 @@ class SearchPage(Page):
 
 
 def _draw(
-    column: np.ndarray, title: str, path: str, image: Image.Image | None, squares: Image.Image
+    column: np.ndarray, title: str, path: str, image: Image.Image | None, drawn: Image.Image
 ) -> None:
     """Draw a picture into the upper one of two panels, and its bits into the lower one."""
     lines = [title, *(part for part in path.rpartition("/")[::2] if part)]
@@ -292,4 +292,4 @@ def _draw(
     column[0].axis("off")
     if image is not None:
         plots.draw_image(column[0], image)
-    plots.draw_image(column[1], squares)
+    plots.draw_image(column[1], drawn)

@@ -12,12 +12,11 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from helpers import Problem
-from helpers.classroom import plots
+from helpers.classroom import plots, steps
+from helpers.classroom.steps import Steps
 from helpers.explore import album
 from helpers.explore.album import Picture
 from helpers.explore.page import Page, as_html, in_a_row, widgets_module
-from helpers.fingerprints import steps
-from helpers.fingerprints.steps import Steps
 from helpers.images import changes
 
 
@@ -202,10 +201,10 @@ class Microscope(Page):
         return [
             ("the picture, changed", after.image, "the changed picture", 180),
             ("1. grey", after.grey, "the same in grey", 180),
-            ("2. nine by eight pixels", *plots.grey_squares(after.pixels)),
-            ("3. each minus its left neighbour", *plots.difference_squares(*differences)),
-            ("4. bits: white if above 0", *plots.bit_squares(after.bits, self.flips)),
-            ("the bits of the unchanged picture", *plots.bit_squares(before.bits)),
+            ("2. nine by eight pixels", *steps.grey_squares(after.pixels)),
+            ("3. each minus its left neighbour", *steps.difference_squares(*differences)),
+            ("4. bits: white if above 0", *steps.bit_squares(after.bits, self.flips)),
+            ("the bits of the unchanged picture", *steps.bit_squares(before.bits)),
         ]
 
     def html(self) -> str:

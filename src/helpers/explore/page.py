@@ -1,7 +1,7 @@
 """What both pages with controls share: showing, hearing, uploads.
 
 A page is two things. Its state, and what it shows of it (``sentence``, ``html()``, ``figure()``),
-know no controls: see `helpers.explore.album` and `helpers.fingerprints.steps`. The controls are
+know no controls: see `helpers.explore.album` and `helpers.classroom.steps`. The controls are
 made when the page is first shown to a person, or by ``page.make_controls()``; then
 ``page.controls.radius.value = 3`` does what a hand would do. Where nobody can use controls, since
 a program runs the notebook, the page shows a figure of itself and a sentence instead.
@@ -21,7 +21,7 @@ from IPython.display import display
 from PIL import Image
 
 from helpers import Problem
-from helpers.classroom import plots
+from helpers.classroom import plots, steps
 from helpers.explore import album
 
 #: The largest upload that Jupyter Server takes by default, and the largest one after `make lab`.
@@ -118,7 +118,7 @@ def as_html(image: Image.Image | None, words: str, width: int | None = None) -> 
         What it shows, for those who cannot see it.
     width : int, optional
         How wide a photograph is shown, and how high at most, in pixels of the page. Left out for
-        squares from `helpers.classroom.plots`, which know how large they are to be shown.
+        squares from `helpers.classroom.steps`, which know how large they are to be shown.
 
     Returns
     -------
@@ -129,12 +129,12 @@ def as_html(image: Image.Image | None, words: str, width: int | None = None) -> 
         return f'<span style="width:{width}px">cannot be read</span>'
     content = io.BytesIO()
     if width is None:
-        kind, style = "png", f"width:{image.width // plots.SHARP}px"
+        kind, style = "png", f"width:{image.width // steps.SHARP}px"
         image.save(content, "PNG", compress_level=3)
     else:
         kind, style = "jpeg", f"width:{width}px;max-height:{width}px"
         small = image.copy()
-        small.thumbnail((plots.SHARP * width, plots.SHARP * width))
+        small.thumbnail((steps.SHARP * width, steps.SHARP * width))
         small.convert("RGB").save(content, "JPEG", quality=85)
     source = f"data:image/{kind};base64,{b64encode(content.getvalue()).decode()}"
     return f'<img src="{source}" alt="{html.escape(words)}" style="{style}">'

@@ -24,7 +24,7 @@ _BYTES_LOOKED_AT = 4096  # at the beginning of a file, by which its kind is know
 class Kind(NamedTuple):
     """What the kit writes under a name that somebody chose.
 
-    Attributes
+    Parameters
     ----------
     name : str
         What it is called in a sentence.

@@ -22,7 +22,7 @@ _TAIL_ENTRIES = 20_000  # so many are scanned one by one before they join the in
 class Answer(NamedTuple):
     """What the gate is to do with a picture, and because of which entry.
 
-    Attributes
+    Parameters
     ----------
     verdict : {"allow", "review", "block", "unreadable"}
         "unreadable" comes from `Bank.ask_many` only; `Bank.ask` raises `Problem` instead.

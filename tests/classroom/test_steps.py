@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from helpers.fingerprints import hashes, steps
+from helpers.classroom import steps
+from helpers.fingerprints import hashes
 from helpers.images import opening
 
 
