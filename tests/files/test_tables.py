@@ -111,3 +111,10 @@ def test_a_table_that_is_not_there_is_one_sentence(tmp_path):
     for path in (tmp_path / "nowhere.csv", tmp_path, tmp_path / "zero\0"):
         with pytest.raises(Problem, match=r"cannot be read \(.*\); check the spelling"):
             read_csv(path)
+
+
+@pytest.mark.parametrize("content", [b"path\n" + 300 * b"x", b"a,b\n" + 20 * b"\n", 40 * b","])
+def test_a_table_that_takes_more_memory_than_its_budget_is_one_sentence(content, file):
+    file.write_bytes(content)
+    with pytest.raises(Problem, match=r"table.csv: (is larger|has more) than .* right one"):
+        read_csv(file, most_bytes=256)

@@ -170,6 +170,19 @@ def test_a_plan_that_is_not_there_is_one_sentence(tmp_path):
         plans.write_plan(tmp_path, pd.DataFrame())
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in folders here")
+def test_what_is_no_plain_file_or_too_large_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link to a device").symlink_to("/dev/zero")
+    for name in ("pipe", "link to a device"):
+        with pytest.raises(Problem, match="cannot be read .*a pipe or a device"):
+            plans.read_plan(tmp_path / name)
+    with (tmp_path / "plan.csv").open("wb") as file:
+        file.truncate(plans.MOST_PLAN_BYTES + 1)
+    with pytest.raises(Problem, match="is larger than 33,554,432 bytes, the most"):
+        plans.read_plan(tmp_path / "plan.csv")
+
+
 # Version 0.1
 
 

@@ -7,10 +7,16 @@ mark is taken back when it is read.
 
 import csv
 from collections.abc import Iterable, Sequence
-from io import StringIO
+from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 
 from helpers import Problem
+from helpers.files.guard import read_input
+
+#: How large a CSV file may be.
+MOST_CSV_BYTES = 2**26
+# a cell takes memory even if it is empty, so a file may have one for so many bytes of its budget
+_BYTES_OF_A_CELL = 16
 
 _MARK = "'"
 # how a formula begins in a spreadsheet; a text with a mark of its own gets a second one
@@ -65,7 +71,9 @@ def as_csv(
     return ("\ufeff" if byte_order_mark else "") + text.getvalue()
 
 
-def read_csv(path: str | Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+def read_csv(
+    path: str | Path, most_bytes: int = MOST_CSV_BYTES
+) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """The cells of a CSV file that `as_csv` made, also after a spreadsheet saved it.
 
     Parameters
@@ -73,6 +81,8 @@ def read_csv(path: str | Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     path : str or Path
         A file in UTF-8, with or without a byte order mark; with commas, semicolons or tabs; with
         line ends of any system.
+    most_bytes : int
+        How many bytes it may have. It may have a sixteenth as many cells, as each takes memory.
 
     Returns
     -------
@@ -87,24 +97,31 @@ def read_csv(path: str | Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     Raises
     ------
     Problem
-        If the file cannot be read, or is not CSV in UTF-8. It names the file and the line.
+        If the file cannot be read, is too large, or is not CSV in UTF-8. It names the file and the
+        line.
 
     Examples
     --------
     >>> read_csv("plan.csv")  # doctest: +SKIP
     (['path', 'bytes'], [(2, ['=1+1.jpg', '10']), (3, ['a.jpg', ''])])
     """
+    content = read_input(path, most_bytes)
     try:
-        content = Path(path).read_bytes()
-        text = content.decode("utf-8-sig")
+        content.decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise Problem(f"{path}: line {line}: is not UTF-8 text; save it as CSV in UTF-8") from error
-    except (OSError, ValueError) as error:  # ValueError if the name holds a zero character
-        why = getattr(error, "strerror", None) or error
-        raise Problem(f"{path}: cannot be read ({why}); check the spelling") from error
-    separator = max(",;\t", key=text.partition("\n")[0].count)
-    reader = csv.reader(StringIO(text, newline=""), strict=True, delimiter=separator)
+    file = BytesIO(content)
+    separator = max((b",", b";", b"\t"), key=file.readline().count)
+    most_cells = most_bytes // _BYTES_OF_A_CELL
+    if sum(map(content.count, (separator, b"\r", b"\n"))) > most_cells:
+        raise Problem(
+            f"{path}: has more than {most_cells:,} cells, the most that are read of such a file; "
+            "check that it is the right one"
+        )
+    file.seek(0)
+    text = TextIOWrapper(file, "utf-8-sig", newline="")
+    reader = csv.reader(text, strict=True, delimiter=separator.decode())
     columns, rows, line = None, [], 1
     try:
         for cells in reader:

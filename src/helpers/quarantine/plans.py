@@ -39,6 +39,8 @@ PLAN = {
 NEEDED = ("action", "path", "kept", "bytes", "sha256")
 #: What a plan can say about a file.
 ACTIONS = ("keep", "move", "look")
+#: How large a plan may be that is read: one of 100,000 rows is smaller.
+MOST_PLAN_BYTES = 2**25
 # A whole number as programs write it. A comma begins a fraction only if an exponent follows.
 _WHOLE = re.compile(r"-?[0-9]+(\.0)?|-?[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+")
 
@@ -121,7 +123,7 @@ def read_plan(path: str | Path) -> pd.DataFrame:
     """
     import pandas as pd
 
-    columns, lines = tables.read_csv(path)
+    columns, lines = tables.read_csv(path, MOST_PLAN_BYTES)
     if missing := [name for name in NEEDED if name not in columns]:
         raise Problem(f"{path}: has no column {missing[0]!r}; write the plan again")
     rows = []
