@@ -172,11 +172,15 @@ def _png(rng: random.Random, data: bytes) -> bytes:
     else:
         pixels = [part for part in parts if part[0] in (b"IDAT", b"eXIf")]
         pixels[-1][1] = spoil(rng, pixels[-1][1])
-    whole = b"".join(
+    return _joined(parts)
+
+
+def _joined(parts: list) -> bytes:
+    """A PNG of these chunks, the sums being right."""
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(part)) + name + part + struct.pack(">I", zlib.crc32(name + part))
         for name, part in parts
     )
-    return data[:8] + whole
 
 
 def _jpeg(rng: random.Random, data: bytes) -> bytes:
@@ -237,12 +241,7 @@ def _bomb(rng: random.Random) -> tuple[bytes, str]:
     header = struct.pack(">IIBBBBB", side, side, depth, colour, 0, 0, 0)
     if kind == "tif":
         return _bilevel(side), ".tif"
-    parts = ((b"IHDR", header), (b"IDAT", rows), (b"IEND", b""))
-    whole = b"".join(
-        struct.pack(">I", len(part)) + name + part + struct.pack(">I", zlib.crc32(name + part))
-        for name, part in parts
-    )
-    return b"\x89PNG\r\n\x1a\n" + whole, ".png"
+    return _joined([(b"IHDR", header), (b"IDAT", rows), (b"IEND", b"")]), ".png"
 
 
 def _bilevel(side: int) -> bytes:
