@@ -120,10 +120,13 @@ def test_apply_without_a_plan_makes_one(twice, capsys):
 
 def test_an_edited_plan_is_never_written_over(twice, tmp_path, capsys):
     plan = tmp_path / "plan.csv"
-    plan.write_text("edited")
-    assert run("clean", twice, "--plan", plan) == 2
-    assert "is there already; add --apply to carry it out" in capsys.readouterr().err
-    assert plan.read_text() == "edited"
+    for text, sentence in (
+        ("action;path;kept\n", "is there already; add --apply to carry it out, or name another"),
+        ("a letter", "is there already and is no plan; name another file"),
+    ):
+        plan.write_text(text)
+        assert sentence in refused(capsys, twice, "--plan", plan)
+        assert plan.read_text() == text
 
 
 def test_apply_says_what_it_left_alone(twice, tmp_path, capsys):
@@ -258,8 +261,8 @@ def test_a_sheet_takes_the_place_of_a_sheet_and_of_nothing_else(twice, tmp_path,
 
 def test_a_plan_is_not_written_over_the_sheet_nor_the_sheet_over_the_plan(twice, tmp_path, capsys):
     both = tmp_path / "both"
-    assert "is no contact sheet" in refused(capsys, twice, "--plan", both, "--sheet", both)
-    assert len(plans.read_plan(both)) == 2
+    assert "is the same file as" in refused(capsys, twice, "--plan", both, "--sheet", both)
+    assert not both.exists()
 
 
 def test_a_radius_does_not_go_with_a_plan_that_is_made(twice, tmp_path, capsys):
@@ -366,5 +369,5 @@ def test_a_plan_that_came_during_the_scan_is_not_replaced(
         return propose(*arguments, **options)
 
     monkeypatch.setattr(proposal, "propose", late)
-    assert "has come meanwhile" in refused(capsys, photographs, "--plan", plan)
+    assert "is there already and is no plan" in refused(capsys, photographs, "--plan", plan)
     assert plan.read_text() == "mine"

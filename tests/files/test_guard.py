@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib import pyplot as plt
 
 from helpers import Problem, shelf
-from helpers.classroom import plots
+from helpers.__main__ import main
 from helpers.files import guard
 from helpers.files.guard import KINDS, check_output, read_input
 from helpers.gate.bank import Bank
@@ -33,6 +32,13 @@ def write_bank(photographs, target):
         bank.write_csv(target)
 
 
+def write_grid(photographs, target):
+    place = str(target.with_name("a.shelf"))
+    shelf.build(place, photographs, workers=1)
+    words = ["-d", photographs, "-s", place, "-q", photographs / "cats" / "image_0001.jpg"]
+    assert main(["search", *map(str, words), "--save-grid", str(target)]) == 0
+
+
 WRITERS = {
     "truth": lambda photographs, target: near_duplicates.write_truth(
         target, pd.DataFrame(columns=["needle", "copy", "factor", "width", "height"])
@@ -42,7 +48,7 @@ WRITERS = {
         photographs, plan_of(photographs), target
     ),
     "bank's CSV": write_bank,
-    "grid": lambda photographs, target: plots.save(plt.figure(), target),
+    "grid": write_grid,
     "shelf": lambda photographs, target: shelf.build(target, photographs, workers=1),
     "haystack": lambda photographs, target: near_duplicates.gather(
         photographs,
@@ -151,7 +157,7 @@ def test_a_shelf_that_was_killed_between_its_two_files_may_be_finished(written):
 def test_nothing_is_written_over_an_input_or_another_output_of_the_run(kind, tmp_path):
     photo = tmp_path / "photo.jpg"
     for _ in range(2):  # the other one may be there, or be written later
-        with pytest.raises(Problem, match="which this command uses; choose another name"):
+        with pytest.raises(Problem, match=r"is the same file as .*photo.jpg; choose another name"):
             check_output(tmp_path / "x" / ".." / "photo.jpg", kind, inputs=[photo])
         photo.write_bytes(b"photo")
         (tmp_path / "x").mkdir(exist_ok=True)
@@ -162,12 +168,12 @@ def test_nothing_is_written_over_an_input_or_another_output_of_the_run(kind, tmp
 def test_an_input_is_known_under_its_other_names(link, tmp_path):
     (tmp_path / "photo.jpg").write_bytes(b"photo")
     link(tmp_path / "photo.jpg", tmp_path / "other")
-    with pytest.raises(Problem, match="which this command uses"):
+    with pytest.raises(Problem, match="is the same file as"):
         check_output(tmp_path / "other", "truth", inputs=[tmp_path / "photo.jpg"])
 
 
 def test_names_that_differ_by_letter_case_are_one_place_until_the_disk_tells_otherwise(tmp_path):
-    with pytest.raises(Problem, match="which this command uses"):
+    with pytest.raises(Problem, match="is the same file as"):
         check_output(tmp_path / "Truth.CSV", "truth", inputs=[tmp_path / "truth.csv"])
     (tmp_path / "truth.csv").write_bytes(b"needle,copy,factor,width,height\n")
     if not os.path.exists(tmp_path / "Truth.CSV"):
@@ -259,6 +265,6 @@ def test_a_file_that_may_not_be_read_is_to_be_asked_for(tmp_path, monkeypatch):
     def refuse(path):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(guard, "_opened", refuse)  # who runs the tests may read everything
+    monkeypatch.setattr(guard, "open_input", refuse)  # who runs the tests may read everything
     with pytest.raises(Problem, match=r"cannot be read \(Permission denied\); ask for permission"):
         read_input(tmp_path / "secret", 10)

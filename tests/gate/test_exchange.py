@@ -175,11 +175,14 @@ def test_a_csv_that_cannot_be_read_or_written_is_one_sentence(opened, tmp_path, 
     for place in (tmp_path / "nowhere.csv", tmp_path / "folder", tmp_path / "file" / "banned.csv"):
         with pytest.raises(Problem, match=f"{place.name}: cannot be read"):
             opened.read_csv(place)
-    for place in (tmp_path / "folder", tmp_path / "file" / "banned.csv"):
-        with pytest.raises(Problem, match=f"{place.name}: could not be written"):
+    for place, reason in (
+        (tmp_path / "folder", "is a folder; name a file in it"),
+        (tmp_path / "file" / "banned.csv", "could not be written"),
+    ):
+        with pytest.raises(Problem, match=f"{place.name}: {reason}"):
             opened.write_csv(place)
     before = path.read_bytes()
-    with pytest.raises(Problem, match="is the bank itself"):
+    with pytest.raises(Problem, match="is the same file as"):
         opened.write_csv(path.parent / "folder" / ".." / path.name)
     assert path.read_bytes() == before
     assert not [place for place in tmp_path.rglob(".*")]

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import random
+import re
 import sys
 from importlib.resources import files
 
@@ -373,7 +374,7 @@ def test_the_truth_has_the_same_bytes_on_every_platform(tmp_path):
 def test_a_haystack_inside_or_around_the_dataset_is_refused(photographs, place):
     before = contents(photographs)
     with pytest.raises(
-        Problem, match="lies inside the dataset or around it; choose a folder beside it"
+        Problem, match=r"lies inside .*photographs, where nothing|lies around .*photographs; name a"
     ):
         gather(photographs, photographs.parent / place, PLAN, replace=True)
     assert contents(photographs) == before
@@ -381,7 +382,7 @@ def test_a_haystack_inside_or_around_the_dataset_is_refused(photographs, place):
 
 def test_a_link_into_the_dataset_is_seen_through(photographs, tmp_path):
     (tmp_path / "door").symlink_to(photographs)
-    with pytest.raises(Problem, match="lies inside the dataset"):
+    with pytest.raises(Problem, match=r"lies inside .*photographs, where nothing is written"):
         gather(photographs, tmp_path / "door" / "haystack", PLAN)
 
 
@@ -418,11 +419,12 @@ def test_an_empty_folder_may_become_the_haystack(photographs, output):
         ({"quality": 0}, "quality 0: JPEG quality runs from 1 to 95"),
         (
             {"factors": (1.05, 0.95)},
-            "give the smaller one first, both above 0, finite and not equal",
+            "give the smaller one first, both above 0, at most 10 and not equal, as 0.95",
         ),
-        ({"factors": (0, 1)}, "give the smaller one first, both above 0, finite and not equal"),
-        ({"factors": (1, float("inf"))}, "give the smaller one first, both above 0, finite"),
-        ({"factors": (1, 1)}, "give the smaller one first, both above 0, finite and not equal"),
+        ({"factors": (0, 1)}, "both above 0"),
+        ({"factors": (1, float("inf"))}, "at most 10"),
+        ({"factors": (95, 105)}, r"at most 10 .*they are not in per cent"),
+        ({"factors": (1, 1)}, "and not equal"),
         (
             {"needles": plan("cats/no.jpg")},
             "photographs: has no image cats/no.jpg to copy; needles are paths relative",
@@ -438,15 +440,22 @@ def test_arguments_out_of_range_are_one_sentence_and_nothing_is_made(
     assert not output.exists()
 
 
-def test_a_needle_too_small_to_change_is_one_sentence(tmp_path, output):
-    (tmp_path / "pictures").mkdir()
-    Image.new("L", (3, 3)).save(tmp_path / "pictures" / "tiny.png")
-    with pytest.raises(
-        Problem, match=r"tiny.png: is only 3 x 3 pixels, .* choose another needle or a wider range"
-    ):
-        gather(tmp_path / "pictures", output, plan("tiny.png"))
-    assert not output.exists()
-    assert len(gather(tmp_path / "pictures", output, plan("tiny.png"), factors=(0.5, 3))) == 3
+@pytest.mark.parametrize(
+    ("size", "factors", "sentence"),
+    [
+        ((3, 3), (0.95, 1.05), r"is only 3 x 3 pixels, .* choose another needle or a wider range"),
+        ((5000, 5000), (9, 10), r"has 5000 x 5000 pixels, so a copy would have more than 178"),
+    ],
+)
+def test_a_needle_that_cannot_be_resized_is_passed_over_with_a_sentence(
+    size, factors, sentence, photographs, output, capsys
+):
+    Image.new("L", size).save(photographs / "odd.png")
+    needles = plan("odd.png", NEEDLE)
+    truth = gather(photographs, output, needles, factors=factors, workers=1)
+    assert set(truth["needle"]) == {NEEDLE}
+    assert re.search(f"No copies of .*odd.png: {sentence}", capsys.readouterr().out)
+    assert (output / "odd.png").is_file()
 
 
 def test_a_needle_that_cannot_be_read_is_skipped_with_a_sentence(photographs, output, capsys):
@@ -454,8 +463,7 @@ def test_a_needle_that_cannot_be_read_is_skipped_with_a_sentence(photographs, ou
     truth = gather(photographs, output, PLAN)
     assert truth["needle"].unique().tolist() == ["dogs/image_0006.jpg"]
     printed = capsys.readouterr().out
-    assert printed.startswith("No copies of an image that cannot be read: ")
-    assert f"{NEEDLE}: is empty (0 bytes)" in printed
+    assert printed.startswith(f"No copies of {photographs / NEEDLE}: is empty (0 bytes)")
     assert (output / NEEDLE).read_bytes() == b""  # it is hay all the same
 
 
@@ -464,7 +472,8 @@ def test_a_needle_whose_name_is_no_text_is_skipped_with_a_sentence(photographs, 
     name = os.fsdecode(b"caf\xe9.jpg")
     (photographs / NEEDLE).rename(photographs / name)
     assert len(gather(photographs, output, plan(name, "dogs/image_0006.jpg"))) == 3
-    assert r"whose name is not valid text: caf\udce9.jpg; rename it" in capsys.readouterr().out
+    shown = r"No copies of caf\udce9.jpg: its name is not valid text; rename it"
+    assert shown in capsys.readouterr().out
     assert (output / name).is_file()
 
 
@@ -478,10 +487,11 @@ def test_hay_that_cannot_be_read_is_left_out_with_a_sentence(photographs, output
 def test_a_haystack_with_damaged_settings_is_one_sentence(photographs, output):
     gather(photographs, output, PLAN)
     (output / "gather.json").write_text("{")
-    with pytest.raises(
-        Problem, match=r"gather.json: is damaged .*; delete .*haystack and gather again"
-    ):
-        gather(photographs, output, PLAN)
+    before = contents(output)
+    for replace in (False, True):
+        with pytest.raises(Problem, match=r"is there already and is no haystack; choose a new"):
+            gather(photographs, output, PLAN, replace=replace)
+    assert contents(output) == before
 
 
 def test_a_listed_image_that_is_gone_is_one_sentence(photographs, tmp_path):

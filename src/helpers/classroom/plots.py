@@ -18,7 +18,6 @@ from matplotlib.figure import Figure
 
 from helpers import Problem
 from helpers.classroom.steps import GREY, ORANGE, bit_squares, grey_squares
-from helpers.files.atomic import write_bytes
 from helpers.images.opening import open_with_size
 
 #: Okabe and Ito's palette: colour-blind people can tell these colours apart.
@@ -71,33 +70,17 @@ def save(figure: Figure, target: str | Path | io.BytesIO, **options: object) -> 
     figure : Figure
         The figure; it stays open.
     target : str, Path or binary file
-        Where it is saved. A file is whole or absent; one that is there already is replaced. A PNG
-        file carries a mark by which `helpers.files.guard` knows it.
+        Where it is saved.
     **options
         The options of ``figure.savefig``.
-
-    Raises
-    ------
-    Problem
-        If the file cannot be written.
-    ValueError
-        If its name ends in no format that Matplotlib knows.
 
     Examples
     --------
     >>> save(plt.figure(), "empty.png")  # doctest: +SKIP
     """
-    drawn = target
-    if isinstance(target, (str, Path)):
-        drawn = io.BytesIO()
-        options.setdefault("format", Path(target).suffix[1:].lower() or "png")
-        if options["format"] == "png":
-            options["metadata"] = {"Software": f"{__name__}.save"}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")
-        figure.savefig(drawn, **options)
-    if drawn is not target:
-        write_bytes(target, drawn.getvalue())
+        figure.savefig(target, **options)
 
 
 def picture_row(

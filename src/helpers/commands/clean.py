@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from helpers import Problem
 from helpers.commands.terminal import one_line, print_some, until_nobody_reads
-from helpers.files.places import is_same_file, real_path
+from helpers.files.guard import check_output
+from helpers.files.places import real_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,12 +33,12 @@ def _clean(arguments: argparse.Namespace) -> int:
     if arguments.undo:
         return _undo(folder, place, arguments)
     carry_out = arguments.apply and arguments.plan
-    for written in filter(None, (arguments.sheet, None if carry_out else arguments.plan)):
-        _check_outside(written, folder)
-        _check_outside(written, place)
-    moving.check_place(folder, place)
+    if arguments.plan and not carry_out:
+        check_output(arguments.plan, "plan", folders=[folder, place])
     if arguments.sheet:
-        sheet.check_sheet(arguments.sheet)
+        plan_file = filter(None, [arguments.plan])
+        check_output(arguments.sheet, "sheet", inputs=plan_file, folders=[folder, place])
+    moving.check_place(folder, place)
     plan = _read_plan(arguments) if carry_out else _make_plan(folder, arguments)
     with until_nobody_reads():  # people who stop reading still want what they asked for
         print(plans.summary(plan))
@@ -46,7 +47,7 @@ def _clean(arguments: argparse.Namespace) -> int:
     if arguments.sheet:
         sheet.contact_sheet(folder, plan, arguments.sheet, workers=arguments.workers)
         with until_nobody_reads():
-            print(f"The pictures are in {arguments.sheet}.")
+            print(f"The pictures are in {one_line(arguments.sheet)}.")
     return _apply(folder, plan, place, arguments) if arguments.apply else 0
 
 
@@ -66,7 +67,8 @@ def _apply(folder: Path, plan: pd.DataFrame, place: Path, arguments: argparse.Na
 
     done = moving.apply(folder, plan, place)
     moved = (done["outcome"] == "moved").sum()
-    print(f"Moved to {place}: {moved} files; --undo puts them back" if moved else "Moved: 0 files")
+    where = one_line(str(place))
+    print(f"Moved to {where}: {moved} files; --undo puts them back" if moved else "Moved: 0 files")
     return _print_left_alone(done, arguments)
 
 
@@ -89,10 +91,6 @@ def _make_plan(folder: Path, arguments: argparse.Namespace) -> pd.DataFrame:
     from helpers.library import inventory, proposal
     from helpers.quarantine import plans
 
-    if arguments.plan and os.path.lexists(arguments.plan):
-        raise Problem(
-            f"{arguments.plan}: is there already; add --apply to carry it out, or name another file"
-        )
     radius = check_radius(proposal.RADIUS if arguments.radius is None else arguments.radius)
     keep = _inside(folder, arguments.keep or [])
     table = inventory.scan(folder, workers=arguments.workers)
@@ -104,11 +102,10 @@ def _make_plan(folder: Path, arguments: argparse.Namespace) -> pd.DataFrame:
             print(f"Not looked at: {others.total():,} other files ({kinds}{more})")
     plan = proposal.propose(table, folder, radius, keep=keep, workers=arguments.workers)
     if arguments.plan:
-        if os.path.lexists(arguments.plan):
-            raise Problem(f"{arguments.plan}: has come meanwhile; name another file")
+        check_output(arguments.plan, "plan")  # has one come meanwhile?
         plans.write_plan(arguments.plan, plan)
         with until_nobody_reads():
-            print(f"The plan is in {arguments.plan}.")
+            print(f"The plan is in {one_line(arguments.plan)}.")
     return plan
 
 
@@ -129,16 +126,6 @@ def _inside(folder: Path, places: list[str]) -> list[str]:
             raise Problem(f"--keep {place}: is no folder inside {folder}; check the spelling")
         inside.append(found.relative_to(root).as_posix())
     return inside
-
-
-def _check_outside(file: str, folder: Path) -> None:
-    """Raise if a file to be written lies in a library or a quarantine, by whatever path."""
-    for around in real_path(file).parents:
-        inside = around == real_path(folder)  # which may not be there yet
-        if inside or is_same_file(around, folder):
-            raise Problem(
-                f"{file}: lies inside {folder}, where nothing is written; name another place"
-            )
 
 
 def _print_groups(plan: pd.DataFrame, arguments: argparse.Namespace) -> None:

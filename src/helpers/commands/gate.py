@@ -151,7 +151,7 @@ def _export(arguments: argparse.Namespace) -> None:
     """Write the entries in force as CSV, to keep a copy or to share them."""
     with _opened(arguments) as bank:
         written = bank.write_csv(arguments.csv)
-    print(f"Wrote {written} entries to {arguments.csv}.")
+    print(f"Wrote {written} entries to {one_line(arguments.csv)}.")
 
 
 def _import(arguments: argparse.Namespace) -> None:

@@ -3,6 +3,8 @@
 import argparse
 
 from helpers import Problem
+from helpers.commands.terminal import one_line
+from helpers.files.guard import check_output
 
 
 def _gather(arguments: argparse.Namespace) -> None:
@@ -10,6 +12,8 @@ def _gather(arguments: argparse.Namespace) -> None:
     from helpers.images.folders import find_images
     from helpers.truth import near_duplicates
 
+    check_output(arguments.output, "haystack", folders=[arguments.input])
+    check_output(arguments.csv, "truth", folders=[arguments.input, arguments.output])
     images = find_images(arguments.input)
     if arguments.article:
         try:
@@ -32,8 +36,11 @@ def _gather(arguments: argparse.Namespace) -> None:
     near_duplicates.write_truth(arguments.csv, truth)
     copied = len(find_images(arguments.output)) - len(truth)
     needles = truth["needle"].nunique()
-    print(f"{arguments.output} holds {copied} images and {len(truth)} copies of {needles} of them.")
-    print(f"The truth is in {arguments.csv}.")
+    print(
+        f"{one_line(arguments.output)} holds {copied} images and {len(truth)} copies "
+        f"of {needles} of them."
+    )
+    print(f"The truth is in {one_line(arguments.csv)}.")
 
 
 def add(commands: argparse._SubParsersAction) -> None:

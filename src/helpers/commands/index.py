@@ -2,13 +2,15 @@
 
 import argparse
 
-from helpers.commands.terminal import add_hash, add_reading, reading_of
+from helpers.commands.terminal import add_hash, add_reading, one_line, reading_of
+from helpers.files.guard import check_output
 
 
 def _index(arguments: argparse.Namespace) -> None:
     """Fingerprint a folder of images and keep the fingerprints on a shelf."""
     from helpers import shelf
 
+    check_output(arguments.shelve, "shelf")
     chosen = {"hash": arguments.hash} if arguments.hash else {}
     table = shelf.build(
         arguments.shelve,
@@ -19,12 +21,12 @@ def _index(arguments: argparse.Namespace) -> None:
     )
     problems = table[table["problem"] != ""]
     for row in problems.itertuples():
-        print(f"Left out: {row.path}: {row.problem}")
+        print(f"Left out: {one_line(row.path)}: {one_line(row.problem)}")
     made = shelf.read(arguments.shelve)
     listed = sum(len(names) for names in made.values())
     print(
-        f"Read {len(table) - len(problems)} images; {arguments.shelve} lists {listed} under "
-        f"{len(made)} fingerprints."
+        f"Read {len(table) - len(problems)} images; {one_line(arguments.shelve)} lists {listed} "
+        f"under {len(made)} fingerprints."
     )
 
 

@@ -1,13 +1,15 @@
 """Find the pictures of a shelf that are near a query."""
 
 import argparse
+import io
 import os
 import sys
 from pathlib import Path
 
 from helpers import Problem
-from helpers.commands.terminal import add_hash, add_reading, reading_of
-from helpers.files.atomic import write_problem
+from helpers.commands.terminal import add_hash, add_reading, one_line, reading_of
+from helpers.files.atomic import write_bytes
+from helpers.files.guard import check_output
 
 
 def _search(arguments: argparse.Namespace) -> None:
@@ -16,30 +18,34 @@ def _search(arguments: argparse.Namespace) -> None:
 
     if not os.path.isdir(arguments.dataset):
         raise Problem(f"{arguments.dataset}: no such folder; name the one that was indexed")
+    grid = arguments.save_grid
+    if grid:
+        check_output(grid, "grid", inputs=[arguments.query], folders=[arguments.dataset])
     found = shelf.read(arguments.shelve).find(
         Path(arguments.query), arguments.radius, hash=arguments.hash, **reading_of(arguments)
     )
     print(f"Found {len(found)} images")
     for match in found.itertuples():
-        print(f"{match.distance:2}  {match.path}")
+        print(f"{match.distance:2}  {one_line(match.path)}")
     absent = [path for path in found["path"] if not os.path.exists(Path(arguments.dataset, path))]
     if absent:
         print(
-            f"{len(absent)} of them, as {absent[0]}, are not in {arguments.dataset}: "
-            "they have gone, or it is not the folder that was indexed",
+            f"{len(absent)} of them, as {one_line(absent[0])}, are not in "
+            f"{one_line(arguments.dataset)}: they have gone, or it is not the folder that was indexed",
             file=sys.stderr,
         )
-    if arguments.save_grid:
+    if grid:
         # matplotlib is slow to import, and only the grid needs it
         from helpers.classroom import plots
 
         figure = plots.query_grid(arguments.dataset, Path(arguments.query).resolve(), found)
+        drawn, format = io.BytesIO(), Path(grid).suffix[1:].lower() or "png"
+        mark = {"Software": __name__} if format == "png" else {}
         try:
-            plots.save(figure, arguments.save_grid, dpi=120)
-        except OSError as error:
-            raise write_problem(arguments.save_grid, error) from error
+            plots.save(figure, drawn, format=format, dpi=120, metadata=mark)
         except ValueError as error:
-            raise Problem(f"{arguments.save_grid}: {error}; end the name in .png") from error
+            raise Problem(f"{grid}: {error}; end the name in .png") from error
+        write_bytes(grid, drawn.getvalue())
 
 
 def add(commands: argparse._SubParsersAction) -> None:

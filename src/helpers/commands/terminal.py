@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from helpers import Problem
+from helpers.files.places import one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,30 +37,6 @@ def until_nobody_reads() -> Iterator[None]:
 def mute() -> None:
     """Let what is still to be printed go nowhere, since nobody can read it."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def one_line(text: str) -> str:
-    """The text on one line and without orders to the terminal.
-
-    Parameters
-    ----------
-    text : str
-        A reason or the name of a file, which may hold any letters.
-
-    Returns
-    -------
-    str
-        The text, with an escape like ``\\n`` for each letter that cannot be printed.
-
-    Examples
-    --------
-    >>> print(one_line("two\\nlines"))
-    two\\nlines
-    """
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
-        for letter in text
-    )
 
 
 def print_some(what: str, rows: pd.DataFrame, why: str, arguments: argparse.Namespace) -> None:

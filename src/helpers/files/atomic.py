@@ -8,6 +8,7 @@ import errno
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +19,9 @@ from uuid import uuid4
 from filelock import FileLock, Timeout
 
 from helpers import Problem
+from helpers.files.places import one_line
+
+_SILENCE = 1  # second, after which it is said that another process is waited for
 
 #: How the names end of what is not whole yet.
 PARTIAL = ".fingerprints-partial"
@@ -75,7 +79,15 @@ def exclusive(path: str | Path, *, wait: bool = True) -> Iterator[None]:
     file = Path(tempfile.gettempdir()) / f"image-fingerprints-{name}.lock"
     lock = FileLock(file, mode=0o666)  # another user may need it too
     try:
-        lock.acquire(blocking=wait)
+        try:
+            lock.acquire(blocking=wait, timeout=_SILENCE)
+        except Timeout:
+            if not wait:
+                raise
+            print(
+                f"Another process works on {one_line(str(path))}; waiting for it", file=sys.stderr
+            )
+            lock.acquire()
     except Timeout:
         raise
     except OSError as error:
@@ -91,7 +103,8 @@ def exclusive(path: str | Path, *, wait: bool = True) -> Iterator[None]:
 def new_folder(final: str | Path) -> Iterator[Path]:
     """A folder to fill, which takes the place `final` once the block ends without an error.
 
-    An older folder at `final` is replaced. What an interrupted run left behind is removed first.
+    An older folder at `final` is replaced, unless the block has removed the folder that it got.
+    What an interrupted run left behind is removed first.
     Hold `exclusive(final)` around it where two processes might meet.
 
     Parameters
@@ -120,9 +133,10 @@ def new_folder(final: str | Path) -> Iterator[Path]:
         clear(final)
         partial.mkdir(parents=True)
         yield partial
-        if os.path.lexists(final):
-            final.rename(old)
-        partial.rename(final)
+        if partial.exists():
+            if os.path.lexists(final):
+                final.rename(old)
+            partial.rename(final)
     except OSError as error:
         raise write_problem(final, error) from error
     finally:

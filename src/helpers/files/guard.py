@@ -64,7 +64,9 @@ KINDS = {
         "bank's CSV file", {"": rb'"fingerprint","reason","source","time","made_with"\n'}
     ),
     # a chunk of text is the first one after the header, which has 25 bytes
-    "grid": Kind("grid of search", {"": rb"\x89PNG\r\n\x1a\n.{29}tEXtSoftware\0helpers\."}),
+    "grid": Kind(
+        "grid of search", {"": rb"\x89PNG\r\n\x1a\n.{29}tEXtSoftware\0helpers\.commands\.search"}
+    ),
     "shelf": Kind(
         "shelf",
         {
@@ -126,7 +128,7 @@ def check_output(
 def _check_place(path: Path, kind: Kind, inputs: Iterable, folders: Iterable) -> None:
     for file in inputs:
         if _is_one_place(path, file):
-            raise Problem(f"{path}: is {file}, which this command uses; choose another name")
+            raise Problem(f"{path}: is the same file as {file}; choose another name")
     for folder in folders:
         if any(_is_one_place(around, folder) for around in (path, *real_path(path).parents)):
             raise Problem(
@@ -178,7 +180,7 @@ def _check_type(name: Path, kind: Kind) -> None:
 def _first_bytes(path: Path, part: str) -> bytes:
     """How a part of what is there begins; a shelf may have left its ``.dir`` beside itself."""
     for file in (f"{path}{part}", path.with_name(f".{path.name}.ready") / f"new{part}"):
-        with suppress(FileNotFoundError), _opened(file) as opened:
+        with suppress(FileNotFoundError), open_input(file) as opened:
             return opened.read(_BYTES_LOOKED_AT)
     return b""
 
@@ -209,7 +211,7 @@ def read_input(path: str | Path, most_bytes: int) -> bytes:
     b'needle,copy,factor,width,height\\n'
     """
     try:
-        with _opened(path) as file:
+        with open_input(path) as file:
             content = file.read(most_bytes + 1)
     except (OSError, ValueError) as error:  # ValueError if the name holds a zero character
         why = getattr(error, "strerror", None) or error
@@ -225,8 +227,29 @@ def read_input(path: str | Path, most_bytes: int) -> bytes:
     return content
 
 
-def _opened(path: str | Path) -> BinaryIO:
-    """A regular file, opened for reading without waiting for anything."""
+def open_input(path: str | Path) -> BinaryIO:
+    """A file, opened for reading without waiting for anything.
+
+    Parameters
+    ----------
+    path : str or Path
+        A regular file, or a link to one.
+
+    Returns
+    -------
+    binary file
+        To be closed by the caller.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read, or is a pipe or a device.
+
+    Examples
+    --------
+    >>> open_input("photos/cat.jpg")  # doctest: +SKIP
+    <_io.BufferedReader name='photos/cat.jpg'>
+    """
     mode = Path(path).stat().st_mode
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         raise OSError(errno.EINVAL, "it is a pipe or a device")

@@ -60,6 +60,30 @@ def sha256_of(file: str | Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
+def one_line(text: str) -> str:
+    """The text on one line and without orders to the terminal.
+
+    Parameters
+    ----------
+    text : str
+        A reason or the name of a file, which may hold any letters.
+
+    Returns
+    -------
+    str
+        The text, with an escape like ``\\n`` for each letter that cannot be printed.
+
+    Examples
+    --------
+    >>> print(one_line("two\\nlines"))
+    two\\nlines
+    """
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
+
+
 def real_path(path: str | Path) -> Path:
     """The path without links.
 

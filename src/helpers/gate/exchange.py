@@ -1,7 +1,5 @@
 """Entries as a table, and as a CSV file: to keep a copy, or to share them with another bank."""
 
-import stat
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import pandas as pd
 from helpers import Problem
 from helpers.files import tables
 from helpers.files.atomic import exclusive, write_problem, write_text
+from helpers.files.guard import check_output
 from helpers.files.places import is_same_file
 from helpers.fingerprints import hashes
 from helpers.fingerprints.flat import check_says_something
@@ -98,9 +97,7 @@ class Exchange:
         >>> bank.write_csv("banned.csv")  # doctest: +SKIP
         2
         """
-        if is_same_file(self.file.place, path):
-            raise Problem(f"{path}: is the bank itself; choose another name for the CSV file")
-        _check_not_another(path)
+        check_output(path, "bank's CSV", inputs=[self.file.place])
         made_with = _made_with(self.file)
         with self.file.working() as log:
             rows = [] if log is None else log.flagged(withdrawn=False)
@@ -110,8 +107,6 @@ class Exchange:
                 write_text(path, tables.as_csv(COLUMNS, rows, quote_all=True))
         except OSError as error:
             raise write_problem(path, error) from error
-        except ValueError as error:  # as for "." and ""
-            raise Problem(f"{path}: is not a valid file name ({error}); choose another") from error
         return len(rows)
 
     def read_csv(self, path: str | Path, *, anyway: bool = False) -> int:
@@ -205,19 +200,6 @@ def _made_with(file: File) -> str:
         if rule != 1
     ]
     return " ".join(words)
-
-
-def _check_not_another(path: str | Path) -> None:
-    """Raise where a file is there that no bank has written: an export replaces only an export."""
-    with suppress(OSError, ValueError):  # there is no such file, or it is no valid name
-        kind = Path(path).stat().st_mode
-        if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
-            raise Problem(f"{path}: is a pipe or a device; name a file")
-    with suppress(OSError, ValueError), Path(path).open("rb") as file:
-        if not file.read(40).startswith(b'"fingerprint"'):
-            raise Problem(
-                f"{path}: is there already and is no bank's CSV file; choose another name"
-            )
 
 
 def _read_rows(path: str | Path, made_with: str, anyway: bool) -> list[tuple]:

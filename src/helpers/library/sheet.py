@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import html
 import io
-import os
 from base64 import b64encode
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from helpers import Problem
 from helpers.files.atomic import write_text
+from helpers.files.guard import check_output
 from helpers.files.parallel import share_out
 from helpers.images.opening import thumbnail
 from helpers.quarantine.plans import summary
@@ -55,7 +53,6 @@ bdi {{ white-space: pre-wrap; }}
 </body>
 </html>
 """
-_MARK = b'<meta name="generator" content="helpers.library.sheet.contact_sheet">'  # of `_PAGE`
 _ON_PAGE = {"keep": "stays", "move": "moves", "look": "to look at"}
 
 
@@ -94,7 +91,7 @@ def contact_sheet(
     --------
     >>> contact_sheet("photos", plan, "sheet.html")  # doctest: +SKIP
     """
-    check_sheet(target)
+    check_output(target, "sheet")
     groups = [rows for _, rows in plan.groupby("group")]
     groups.sort(key=lambda rows: set(rows["kind"]) <= {"best", "exact copy"})
     paths = sorted({path for rows in groups[:most] for path in rows["path"]})
@@ -108,34 +105,6 @@ def contact_sheet(
         title=html.escape(title), summary=html.escape(summary(plan)), groups="\n".join(parts)
     )
     write_text(target, page.encode("utf-8", "backslashreplace").decode())
-
-
-def check_sheet(target: str | Path) -> None:
-    """Make sure that a contact sheet does not take the place of another file.
-
-    Parameters
-    ----------
-    target : str or Path
-        Where the sheet is to be written.
-
-    Raises
-    ------
-    Problem
-        If a folder is there, or a file that `contact_sheet` did not write.
-
-    Examples
-    --------
-    >>> check_sheet("sheet.html")
-    """
-    target, start = Path(target), b""
-    with suppress(OSError):
-        if target.is_file():
-            with target.open("rb") as file:
-                start = file.read(1000)
-    if os.path.isdir(target):
-        raise Problem(f"{target}: is a folder; name a file in it")
-    if os.path.lexists(target) and _MARK not in start:
-        raise Problem(f"{target}: is there already and is no contact sheet; name another file")
 
 
 def _embedded(folder: Path, paths: list[str]) -> list[str]:

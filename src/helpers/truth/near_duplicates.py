@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
+import os
 import random
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
 from importlib.resources import files
@@ -19,9 +22,17 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from helpers import Problem, __version__
-from helpers.files.atomic import exclusive, new_folder, write_problem, write_text
+from helpers.files.atomic import (
+    clear,
+    exclusive,
+    give_name,
+    new_folder,
+    write_problem,
+    write_text,
+)
+from helpers.files.guard import check_output, open_input, read_input
 from helpers.files.parallel import share_out
-from helpers.files.places import real_path
+from helpers.files.places import one_line, sha256_of
 from helpers.files.tables import as_csv, read_csv
 from helpers.images.folders import find_images
 from helpers.images.opening import open_image, open_with_size
@@ -32,6 +43,14 @@ if TYPE_CHECKING:  # imported where it is used: workers do without it and start 
 #: The name of each format that copies may have -> the suffix of their files.
 FORMATS = {"jpeg": ".jpg", "png": ".png"}
 
+#: The largest factor. Who gives more most likely means per cent.
+MOST_FACTOR = 10
+#: No copy has more pixels: Pillow refuses to open such a picture.
+MOST_PIXELS_OF_A_COPY = 178_956_970
+#: The settings of a haystack with its list of files; 32 megabytes have room for 300,000 files.
+MOST_BYTES_OF_SETTINGS = 2**25
+
+_SETTINGS, _TRUTH = "gather.json", "truth.csv"
 #: The columns of a truth, and what each holds.
 _COLUMNS = {"needle": str, "copy": str, "factor": float, "width": int, "height": int}
 
@@ -149,7 +168,7 @@ def gather(
         The dataset's root. Nothing in it is changed.
     output : str or Path
         The haystack to make. If it is there already and was made in the same way, it is used as
-        it is.
+        it is, and files that are missing are made again.
     needles : DataFrame
         ``needle`` and ``copies``, from `article_needles` or `random_needles`.
     images : list of str, optional
@@ -168,7 +187,9 @@ def gather(
         Whether copies are resized. False repeats the mistake of the article's script: each copy
         is the needle's file, byte for byte.
     replace : bool
-        Whether a haystack that was made in another way is replaced.
+        Whether a haystack that was made in another way is replaced. Only files that `gather`
+        wrote are removed, and only those that are as it wrote them: ``gather.json`` lists them.
+        Others stay where they are, and a sentence in print names them.
     workers : int, optional
         Processes; all processors if left out. The result does not depend on it.
 
@@ -177,13 +198,14 @@ def gather(
     DataFrame
         The truth, a row a copy: ``needle``, ``copy`` (paths in the haystack), ``factor``,
         ``width``, ``height`` (pixels). It is also in ``truth.csv`` in the haystack. A needle that
-        cannot be read gets no copies; one sentence in print names it.
+        cannot be read, or is too small to be resized, gets no copies; one sentence in print names
+        it. So it is with a file that cannot be copied, as a pipe.
 
     Raises
     ------
     Problem
-        If `output` holds something else, a needle is not in the dataset, a needle is too small to
-        be resized, or an argument is out of range.
+        If `output` holds something else, if a file that `gather` did not write is in the way, if
+        a needle is not in the dataset, or if an argument is out of range.
 
     Examples
     --------
@@ -191,7 +213,8 @@ def gather(
     """
     folder, output = Path(folder), Path(output)
     images = find_images(folder) if images is None else sorted(set(images))
-    _check_arguments(folder, output, needles, images, factors, format, quality)
+    _check_arguments(folder, needles, images, factors, format, quality)
+    check_output(output, "haystack", folders=[folder])
     settings = {
         "seed": seed,
         "factors": list(factors),
@@ -203,34 +226,48 @@ def gather(
         "versions": {"helpers": __version__, "pillow": version("pillow")},
     }
     with exclusive(output):
-        made = _read_settings(output)
-        if made == settings and (output / "truth.csv").is_file():
-            truth = read_truth(output / "truth.csv")
-            if all((output / copy).is_file() for copy in truth["copy"]):
-                return truth
-        if made and made != settings and not replace:
-            changed = ", ".join(key for key in settings if made.get(key) != settings[key])
+        made, listed, is_whole = _read_settings(output, settings)
+        is_same = made == settings
+        if is_same and is_whole and _is_complete(output, listed):
+            return read_truth(output / _TRUTH)
+        if made and not is_same and not replace:
+            changed = ", ".join(key for key in settings if made[key] != settings[key])
             raise Problem(
                 f"{output}: holds a haystack made otherwise ({changed}); "
                 "replace it or choose another folder"
             )
+        if made and not listed:
+            raise Problem(
+                f"{output}: was made by older helpers, which kept no list of what they wrote; "
+                "choose another folder, or delete this one"
+            )
         truth = _plan(folder, needles, set(images), seed, factors, format, resize)
+        jobs = [(path, path, None) for path in images]
+        jobs += [
+            (row.needle, row.copy, (row.width, row.height) if resize else None)
+            for row in truth.itertuples()
+        ]
+        own, others = _look_over(output, listed)
+        kept = own if is_same and is_whole else {}
+        jobs = [job for job in jobs if job[1] not in kept]
+        _check_way(output, others, [name for _, name, _ in jobs])
         with new_folder(output) as place:
-            jobs = _files_to_write(images, truth, resize)
-            job = partial(_save, folder, place, quality)
-            for sentence in share_out(job, jobs, workers=workers, title="haystack"):
-                print(sentence)
-            write_truth(place / "truth.csv", truth)
-            write_text(place / "gather.json", json.dumps(settings, indent=1) + "\n")
+            save = partial(_save, folder, place, quality)
+            written = {}
+            for name, digest, sentence in share_out(save, jobs, workers=workers, title="haystack"):
+                if sentence:
+                    print(one_line(sentence))
+                else:
+                    written[name] = digest
+            write_truth(place / _TRUTH, truth)
+            if (digest := sha256_of(place / _TRUTH)) != kept.get(_TRUTH):
+                written[_TRUTH] = digest
+            _write_settings(place, settings, kept | written)
+            if kept or others:
+                _move_into(output, place, settings, own, kept, written)
+        for path in others:
+            print(one_line(f"Left where it is: {output / path}, which gather did not write"))
     return truth
-
-
-def _files_to_write(images: list[str], truth: pd.DataFrame, resize: bool) -> list[tuple]:
-    """Of each file its source, its name, and the size of a copy that is resized."""
-    return [(path, path, None) for path in images] + [
-        (row.needle, row.copy, (row.width, row.height) if resize else None)
-        for row in truth.itertuples()
-    ]
 
 
 def write_truth(path: str | Path, truth: pd.DataFrame) -> None:
@@ -239,14 +276,14 @@ def write_truth(path: str | Path, truth: pd.DataFrame) -> None:
     Parameters
     ----------
     path : str or Path
-        The file; one that is there already is replaced.
+        The file; a truth that is there already is replaced.
     truth : DataFrame
         From `gather`.
 
     Raises
     ------
     Problem
-        If the file cannot be written.
+        If the file cannot be written, or if something else is there.
 
     Notes
     -----
@@ -257,6 +294,7 @@ def write_truth(path: str | Path, truth: pd.DataFrame) -> None:
     --------
     >>> write_truth("truth.csv", truth)  # doctest: +SKIP
     """
+    check_output(path, "truth")
     rows = truth.astype(object).itertuples(index=False)
     write_text(path, as_csv(truth.columns, rows, quote_texts=False))
 
@@ -305,7 +343,6 @@ def read_truth(path: str | Path) -> pd.DataFrame:
 
 def _check_arguments(
     folder: Path,
-    output: Path,
     needles: pd.DataFrame,
     images: list[str],
     factors: tuple[float, float],
@@ -317,22 +354,16 @@ def _check_arguments(
         raise Problem(f"format {format!r}: copies are saved as {names}")
     if not 1 <= quality <= 95:
         raise Problem(f"quality {quality}: JPEG quality runs from 1 to 95")
-    if not 0 < factors[0] < factors[1] < math.inf:
+    if not 0 < factors[0] < factors[1] <= MOST_FACTOR:
         raise Problem(
-            f"factors {factors}: give the smaller one first, both above 0, finite and not equal"
+            f"factors {factors}: give the smaller one first, both above 0, at most {MOST_FACTOR} "
+            "and not equal, as 0.95 and 1.05 (they are not in per cent)"
         )
     absent = sorted(set(needles["needle"]) - set(images))
     if absent:
         raise Problem(
             f"{folder}: has no image {absent[0]} to copy; needles are paths relative to it"
         )
-    inside, outside = real_path(output), real_path(folder)
-    if inside.is_relative_to(outside) or outside.is_relative_to(inside):
-        raise Problem(f"{output}: lies inside the dataset or around it; choose a folder beside it")
-    if output.is_file() or (
-        output.is_dir() and any(output.iterdir()) and not (output / "gather.json").is_file()
-    ):
-        raise Problem(f"{output}: is there already and is no haystack; choose a new folder")
 
 
 def _listing_digest(folder: Path, images: list[str]) -> str:
@@ -346,15 +377,92 @@ def _listing_digest(folder: Path, images: list[str]) -> str:
     return hashlib.sha256(json.dumps([images, sizes]).encode()).hexdigest()
 
 
-def _read_settings(output: Path) -> dict | None:
+def _read_settings(output: Path, settings: dict) -> tuple[dict, dict[str, set], bool]:
+    """How a haystack was made; its files with their SHA-256 as written; whether it is whole.
+
+    While some files take the place of others, both stand in the list: then it is not whole.
+    """
+    if not (output / _SETTINGS).exists():
+        return {}, {}, False
     try:
-        return json.loads((output / "gather.json").read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except ValueError as error:
+        made = json.loads(read_input(output / _SETTINGS, MOST_BYTES_OF_SETTINGS))
+        lists = [made.pop(name, {}) for name in ("files", "before")]
+        listed = {path: {files.get(path) for files in lists} for path in lists[0] | lists[1]}
+        if made.keys() != settings.keys():
+            raise ValueError("other settings")
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise Problem(
-            f"{output / 'gather.json'}: is damaged ({error}); delete {output} and gather again"
+            f"{output}: is there already and is no haystack; choose a new folder"
         ) from error
+    return made, listed, not lists[1]
+
+
+def _write_settings(place: Path, settings: dict, files: dict[str, str], **more: object) -> None:
+    about = {**settings, "files": dict(sorted(files.items())), **more}
+    write_text(place / _SETTINGS, json.dumps(about, indent=1) + "\n")
+
+
+def _is_complete(output: Path, listed: dict) -> bool:
+    if not (output / _TRUTH).is_file():
+        return False
+    # a haystack of older helpers has no list
+    return all((output / path).is_file() for path in listed or read_truth(output / _TRUTH)["copy"])
+
+
+def _look_over(output: Path, listed: dict[str, set]) -> tuple[dict[str, str], list[str]]:
+    """The files that are still as they were written, with their SHA-256; and all that is not so."""
+    own, others = {}, []
+    folders = {parent for path in listed for parent in PurePosixPath(path).parents}
+    for place, subfolders, names in os.walk(output):
+        inside = PurePosixPath(Path(place).relative_to(output).as_posix())
+        for name in [*subfolders, *names]:
+            path, file = str(inside / name), Path(place, name)
+            if name in subfolders and inside / name in folders and not file.is_symlink():
+                continue
+            if path in listed and (digest := _digest(file)) in listed[path]:
+                own[path] = digest
+            elif path != _SETTINGS:
+                others.append(path)
+        subfolders[:] = [name for name in subfolders if str(inside / name) not in others]
+    return own, sorted(others)
+
+
+def _digest(file: Path) -> str:
+    with suppress(OSError):
+        if not file.is_symlink():
+            with open_input(file) as content:
+                return hashlib.file_digest(content, "sha256").hexdigest()
+    return ""
+
+
+def _check_way(output: Path, others: list[str], names: list[str]) -> None:
+    """Raise if a file is to be written where something of somebody else is."""
+    taken = {PurePosixPath(path) for path in others}
+    for name in map(PurePosixPath, [*names, _TRUTH] if others else []):
+        if in_the_way := taken.intersection([name, *name.parents]):
+            raise Problem(
+                f"{output / in_the_way.pop()}: was put there or changed since gather wrote the "
+                "haystack; move it away, or choose another folder"
+            )
+
+
+def _move_into(
+    output: Path, place: Path, settings: dict, own: dict, kept: dict, written: dict
+) -> None:
+    """Let new files take the place of a haystack's own ones; all others stay untouched."""
+    clear(output / _SETTINGS)
+    _write_settings(output, settings, kept | written, before=own)
+    gone = own.keys() - (kept.keys() - written.keys())
+    for path in gone:
+        (output / path).unlink()
+    for path in written:
+        (output / path).parent.mkdir(parents=True, exist_ok=True)
+        give_name(place / path, output / path)
+    for folder in {parent for path in gone for parent in PurePosixPath(path).parents}:
+        with suppress(OSError):  # it is not empty
+            (output / folder).rmdir()
+    _write_settings(output, settings, kept | written)
+    shutil.rmtree(place)
 
 
 def _plan(
@@ -373,28 +481,26 @@ def _plan(
     for needle, copies in needles[["needle", "copies"]].itertuples(index=False):
         try:
             needle.encode()
-            width, height = open_with_size(folder / needle)[1]
+            size = open_with_size(folder / needle)[1]
+            drawn = [
+                _draw(rng, folder / needle, size, factors) if resize else (1.0, size)
+                for _ in range(copies)
+            ]
         except UnicodeEncodeError:
-            shown = needle.encode("utf-8", "backslashreplace").decode()
-            print(f"No copies of an image whose name is not valid text: {shown}; rename it")
+            print(f"No copies of {one_line(needle)}: its name is not valid text; rename it")
             continue
         except Problem as problem:
-            print(f"No copies of an image that cannot be read: {problem}")
+            print(one_line(f"No copies of {problem}"))
             continue
         stem = PurePosixPath(needle)
         suffix = FORMATS[format] if resize else stem.suffix
         number = 0
-        for _ in range(copies):
-            factor, size = (
-                _draw(rng, folder / needle, (width, height), factors)
-                if resize
-                else (1.0, (width, height))
-            )
+        for factor, new_size in drawn:
             number += 1
             while (name := str(stem.with_name(f"{stem.stem}_copy_{number}{suffix}"))) in taken:
                 number += 1
             taken.add(name)
-            rows.append((needle, name, factor, *size))
+            rows.append((needle, name, factor, *new_size))
     return pd.DataFrame(rows, columns=list(_COLUMNS))
 
 
@@ -404,6 +510,11 @@ def _draw(
     for _ in range(1000):
         factor = round(factors[0] + (factors[1] - factors[0]) * rng.random(), 6)
         new = tuple(max(1, round(side * factor)) for side in size)
+        if new[0] * new[1] > MOST_PIXELS_OF_A_COPY:
+            raise Problem(
+                f"{path}: has {size[0]} x {size[1]} pixels, so a copy would have more than "
+                f"{MOST_PIXELS_OF_A_COPY:,}; choose another needle or smaller factors"
+            )
         if new[0] != size[0] and new[1] != size[1]:
             return factor, new
     raise Problem(
@@ -412,29 +523,38 @@ def _draw(
     )
 
 
-def _save(folder: Path, place: Path, quality: int, jobs: list[tuple]) -> list[str]:
-    """Write some files of the haystack; give a sentence for each that could not be read."""
-    sentences = []
+def _save(folder: Path, place: Path, quality: int, jobs: list[tuple]) -> list[tuple]:
+    """Write files of the haystack: name and SHA-256 of each, or why it could not be read."""
+    done = []
     for source, name, size in jobs:
         target = place / name
         try:
-            content = (folder / source).read_bytes() if size is None else None
-        except OSError as error:
-            sentences.append(f"Not copied: {folder / source} could not be read ({error.strerror}).")
-            continue
-        try:
             target.parent.mkdir(parents=True, exist_ok=True)
             if size is None:
-                target.write_bytes(content)
-                continue
-            image = open_image(folder / source)
-            image = image.convert("L" if image.mode in ("L", "1") else "RGB").resize(
-                size, Image.Resampling.LANCZOS
-            )
-            image.save(target, quality=quality)
+                with target.open("wb") as copy:
+                    copy.writelines(_pieces(folder / source))
+            else:
+                image = open_image(folder / source)
+                image = image.convert("L" if image.mode in ("L", "1") else "RGB")
+                image.resize(size, Image.Resampling.LANCZOS).save(target, quality=quality)
+            done.append((name, sha256_of(target), ""))
+        except Problem as problem:
+            if size is not None:  # the truth already tells of this copy
+                raise
+            target.unlink()
+            done.append((name, "", f"Not copied: {problem}."))
         except OSError as error:
             raise write_problem(place, error) from error
-    return sentences
+    return done
+
+
+def _pieces(file: Path) -> Iterator[bytes]:
+    try:
+        with open_input(file) as content:
+            while piece := content.read(2**20):
+                yield piece
+    except OSError as error:
+        raise Problem(f"{file} could not be read ({error.strerror})") from error
 
 
 def _shuffled(images: list[str], rng: random.Random) -> list[str]:
