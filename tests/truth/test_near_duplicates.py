@@ -1,6 +1,7 @@
 """Copies that are really resized, really saved, and truly told of."""
 
 import hashlib
+import json
 import os
 import random
 import re
@@ -215,6 +216,157 @@ def test_a_haystack_made_in_another_way_is_kept_unless_it_is_to_be_replaced(
     truth = gather(photographs, output, PLAN, **changed, replace=True)
     assert contents(output) != before
     pd.testing.assert_frame_equal(read_truth(output / "truth.csv"), truth)
+
+
+# What is in the haystack and is not the kit's
+
+
+STRANGERS = {"notes.txt": b"an afternoon", "cats/mine.jpg": b"a photo", "own/deep/a.txt": b"a"}
+
+
+def put_strangers(folder):
+    for name, content in STRANGERS.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    (folder / "empty").mkdir()
+
+
+def check_strangers(folder):
+    assert {name: (folder / name).read_bytes() for name in STRANGERS} == STRANGERS
+    assert (folder / "empty").is_dir()
+
+
+@pytest.mark.parametrize("lost", ["truth.csv", NEEDLE, "cats/image_0001_copy_1.jpg"])
+def test_what_is_missing_is_made_again_and_all_else_is_left_as_it_is(
+    lost, photographs, output, capsys
+):
+    first = gather(photographs, output, PLAN)
+    before = contents(output)
+    put_strangers(output)
+    (output / lost).unlink()
+    inodes = {path: path.stat().st_ino for path in output.rglob("*") if path.name != "gather.json"}
+    pd.testing.assert_frame_equal(gather(photographs, output, PLAN), first)
+    check_strangers(output)
+    assert {name: digest for name, digest in contents(output).items() if name in before} == before
+    assert inodes == {path: path.stat().st_ino for path in inodes}
+    assert (
+        f"Left where it is: {output / 'notes.txt'}, which gather did not" in capsys.readouterr().out
+    )
+
+
+def test_only_what_gather_wrote_and_nobody_changed_gives_way_to_another_haystack(
+    photographs, output, tmp_path, capsys
+):
+    old = gather(photographs, output, PLAN, seed=1, resize=False)
+    edited = output / old["copy"][0]
+    edited.write_bytes(b"edited")
+    put_strangers(output)
+    truth = gather(photographs, output, PLAN, format="png", replace=True)
+    check_strangers(output)
+    assert edited.read_bytes() == b"edited"
+    new = tmp_path / "new"
+    pd.testing.assert_frame_equal(gather(photographs, new, PLAN, format="png"), truth)
+    mine = {*STRANGERS, edited.relative_to(output).as_posix()}
+    assert set(contents(output)) == set(contents(new)) | mine
+    assert contents(output).items() >= contents(new).items()
+    shown = capsys.readouterr().out
+    for name in (*mine - {"own/deep/a.txt"}, "own", "empty"):
+        assert f"Left where it is: {output / name}, which gather did not write" in shown
+    pd.testing.assert_frame_equal(gather(photographs, output, PLAN, format="png"), truth)
+
+
+@pytest.mark.parametrize("replace", [False, True])
+def test_what_is_in_the_way_is_named_and_nothing_is_done(replace, photographs, output):
+    gather(photographs, output, PLAN)
+    (output / NEEDLE).write_bytes(b"edited")
+    (output / "truth.csv").unlink()
+    before = contents(output)
+    with pytest.raises(Problem, match=rf"{NEEDLE}: was put there, or was changed since it was"):
+        gather(photographs, output, PLAN, seed=int(replace), replace=replace)
+    assert contents(output) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+@pytest.mark.parametrize("replace", [False, True])
+def test_no_link_in_a_haystack_is_followed(replace, photographs, output, tmp_path):
+    """The photographs are listed with the same bytes, and must not be taken for the copies."""
+    gather(photographs, output, PLAN)
+    (output / "cats").rename(tmp_path / "moved")
+    (output / "cats").symlink_to(photographs / "cats")
+    before = contents(photographs)
+    with pytest.raises(Problem, match="cats: was put there, or was changed"):
+        gather(photographs, output, PLAN, seed=int(replace), replace=replace)
+    assert contents(photographs) == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda about: about.pop("quality"),
+        lambda about: about.update(files=[]),
+        lambda about: about.update(files={"truth.csv": []}),
+        lambda about: about.update(before=7),
+    ],
+)
+@pytest.mark.parametrize("replace", [False, True])
+def test_a_folder_with_another_list_is_no_haystack(change, replace, photographs, output):
+    gather(photographs, output, PLAN)
+    about = json.loads((output / "gather.json").read_text())
+    change(about)
+    (output / "gather.json").write_text(json.dumps(about, indent=1))
+    before = contents(output)
+    with pytest.raises(Problem, match=r"haystack.*: is .* choose a new folder"):
+        gather(photographs, output, PLAN, replace=replace)
+    assert contents(output) == before
+
+
+def test_a_list_that_names_files_elsewhere_harms_none(photographs, output, tmp_path):
+    (tmp_path / "thesis.txt").write_text("three years of work")
+    gather(photographs, output, PLAN)
+    about = json.loads((output / "gather.json").read_text())
+    thesis = hashlib.sha256(b"three years of work").hexdigest()
+    about["files"] |= {"../thesis.txt": thesis, str(tmp_path / "thesis.txt"): thesis}
+    (output / "gather.json").write_text(json.dumps(about, indent=1) + "\n")
+    put_strangers(output)
+    gather(photographs, output, PLAN, seed=1, replace=True)
+    assert (tmp_path / "thesis.txt").read_text() == "three years of work"
+
+
+def forget_the_list(output):
+    """The haystack as version 0.1 made it."""
+    about = json.loads((output / "gather.json").read_text())
+    del about["files"]
+    (output / "gather.json").write_text(json.dumps(about, indent=1) + "\n")
+
+
+def test_a_haystack_without_a_list_is_used_completed_and_replaced(photographs, output):
+    truth = gather(photographs, output, PLAN)
+    before = contents(output)
+    forget_the_list(output)
+    pd.testing.assert_frame_equal(gather(photographs, output, PLAN), truth)
+    (output / truth["copy"][0]).unlink()
+    pd.testing.assert_frame_equal(gather(photographs, output, PLAN), truth)
+    assert contents(output) == before
+    forget_the_list(output)
+    gather(photographs, output, PLAN, format="png", replace=True)
+    assert not set(contents(output)) & set(truth["copy"])
+
+
+def edit(folder):
+    (folder / NEEDLE).write_bytes(b"edited")
+
+
+@pytest.mark.parametrize("change", [put_strangers, edit])
+def test_in_a_haystack_without_a_list_nothing_goes_that_may_be_somebody_elses(
+    change, photographs, output
+):
+    gather(photographs, output, PLAN)
+    forget_the_list(output)
+    change(output)
+    before = contents(output)
+    with pytest.raises(Problem, match="may be yours, since older helpers kept no list"):
+        gather(photographs, output, PLAN, seed=1, replace=True)
+    assert contents(output) == before
 
 
 # How copies are saved
@@ -477,10 +629,16 @@ def test_a_needle_whose_name_is_no_text_is_skipped_with_a_sentence(photographs, 
     assert (output / name).is_file()
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no such pipes")
 def test_hay_that_cannot_be_read_is_left_out_with_a_sentence(photographs, output, capsys):
     (photographs / "dogs" / "link.jpg").symlink_to("nowhere")
+    (photographs / "dogs" / "zero.jpg").symlink_to("/dev/zero")
+    os.mkfifo(photographs / "dogs" / "pipe.jpg")
     gather(photographs, output, PLAN)
-    assert "link.jpg could not be read (No such file or directory)" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "link.jpg could not be read (No such file or directory)" in printed
+    for name in ("zero", "pipe"):
+        assert f"{name}.jpg could not be read (it is a pipe or a device)" in printed
     assert sorted(find_images(output))[-1].startswith("dogs/image_0007")
 
 

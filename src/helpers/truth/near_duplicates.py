@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import random
-import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
@@ -22,20 +20,15 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from helpers import Problem, __version__
-from helpers.files.atomic import (
-    clear,
-    exclusive,
-    give_name,
-    new_folder,
-    write_problem,
-    write_text,
-)
-from helpers.files.guard import check_output, open_input, read_input
+from helpers.files.atomic import clear, exclusive, new_folder, write_problem, write_text
+from helpers.files.guard import check_output, open_input
 from helpers.files.parallel import share_out
 from helpers.files.places import one_line, sha256_of
 from helpers.files.tables import as_csv, read_csv
 from helpers.images.folders import find_images
 from helpers.images.opening import open_image, open_with_size
+from helpers.truth import ownership
+from helpers.truth.ownership import LIST
 
 if TYPE_CHECKING:  # imported where it is used: workers do without it and start in half the time
     import pandas as pd
@@ -47,10 +40,7 @@ FORMATS = {"jpeg": ".jpg", "png": ".png"}
 MOST_FACTOR = 10
 #: No copy has more pixels: Pillow refuses to open such a picture.
 MOST_PIXELS_OF_A_COPY = 178_956_970
-#: The settings of a haystack with its list of files; 32 megabytes have room for 300,000 files.
-MOST_BYTES_OF_SETTINGS = 2**25
-
-_SETTINGS, _TRUTH = "gather.json", "truth.csv"
+_TRUTH = "truth.csv"
 #: The columns of a truth, and what each holds.
 _COLUMNS = {"needle": str, "copy": str, "factor": float, "width": int, "height": int}
 
@@ -226,45 +216,33 @@ def gather(
         "versions": {"helpers": __version__, "pillow": version("pillow")},
     }
     with exclusive(output):
-        made, listed, is_whole = _read_settings(output, settings)
-        is_same = made == settings
-        if is_same and is_whole and _is_complete(output, listed):
+        clear(output / LIST)
+        made, listed, is_whole = _read_settings(output, settings, replace)
+        is_same = is_whole and made == settings
+        if is_same and _is_complete(output, listed):
             return read_truth(output / _TRUTH)
-        if made and not is_same and not replace:
-            changed = ", ".join(key for key in settings if made[key] != settings[key])
-            raise Problem(
-                f"{output}: holds a haystack made otherwise ({changed}); "
-                "replace it or choose another folder"
-            )
-        if made and not listed:
-            raise Problem(
-                f"{output}: was made by older helpers, which kept no list of what they wrote; "
-                "choose another folder, or delete this one"
-            )
         truth = _plan(folder, needles, set(images), seed, factors, format, resize)
+        own, others = _look_over(folder, output, made, listed)
+        kept = own if is_same else {}
         jobs = [(path, path, None) for path in images]
         jobs += [
             (row.needle, row.copy, (row.width, row.height) if resize else None)
             for row in truth.itertuples()
         ]
-        own, others = _look_over(output, listed)
-        kept = own if is_same and is_whole else {}
         jobs = [job for job in jobs if job[1] not in kept]
-        _check_way(output, others, [name for _, name, _ in jobs])
+        ownership.check_way(output, others, [_TRUTH, *(name for _, name, _ in jobs)])
         with new_folder(output) as place:
-            save = partial(_save, folder, place, quality)
-            written = {}
+            save, files = partial(_save, folder, place, quality), dict(kept)
             for name, digest, sentence in share_out(save, jobs, workers=workers, title="haystack"):
                 if sentence:
                     print(one_line(sentence))
                 else:
-                    written[name] = digest
+                    files[name] = digest
             write_truth(place / _TRUTH, truth)
-            if (digest := sha256_of(place / _TRUTH)) != kept.get(_TRUTH):
-                written[_TRUTH] = digest
-            _write_settings(place, settings, kept | written)
+            files[_TRUTH] = sha256_of(place / _TRUTH)
+            write_text(place / LIST, ownership.as_list(settings, files))
             if kept or others:
-                _move_into(output, place, settings, own, kept, written)
+                ownership.move_into(output, place, settings, own, files)
         for path in others:
             print(one_line(f"Left where it is: {output / path}, which gather did not write"))
     return truth
@@ -377,29 +355,18 @@ def _listing_digest(folder: Path, images: list[str]) -> str:
     return hashlib.sha256(json.dumps([images, sizes]).encode()).hexdigest()
 
 
-def _read_settings(output: Path, settings: dict) -> tuple[dict, dict[str, set], bool]:
-    """How a haystack was made; its files with their SHA-256 as written; whether it is whole.
-
-    While some files take the place of others, both stand in the list: then it is not whole.
-    """
-    if not (output / _SETTINGS).exists():
-        return {}, {}, False
-    try:
-        made = json.loads(read_input(output / _SETTINGS, MOST_BYTES_OF_SETTINGS))
-        lists = [made.pop(name, {}) for name in ("files", "before")]
-        listed = {path: {files.get(path) for files in lists} for path in lists[0] | lists[1]}
-        if made.keys() != settings.keys():
-            raise ValueError("other settings")
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+def _read_settings(output: Path, settings: dict, replace: bool) -> tuple[dict, dict, bool]:
+    """What the list in it gives, if the haystack may be used or replaced."""
+    made, listed, is_whole = ownership.read_list(output / LIST)
+    if made and made.keys() != settings.keys():
+        raise Problem(f"{output}: is there already and is no haystack; choose a new folder")
+    if made and made != settings and not replace:
+        changed = ", ".join(key for key in settings if made[key] != settings[key])
         raise Problem(
-            f"{output}: is there already and is no haystack; choose a new folder"
-        ) from error
-    return made, listed, not lists[1]
-
-
-def _write_settings(place: Path, settings: dict, files: dict[str, str], **more: object) -> None:
-    about = {**settings, "files": dict(sorted(files.items())), **more}
-    write_text(place / _SETTINGS, json.dumps(about, indent=1) + "\n")
+            f"{output}: holds a haystack made otherwise ({changed}); "
+            "replace it or choose another folder"
+        )
+    return made, listed, is_whole
 
 
 def _is_complete(output: Path, listed: dict) -> bool:
@@ -409,60 +376,24 @@ def _is_complete(output: Path, listed: dict) -> bool:
     return all((output / path).is_file() for path in listed or read_truth(output / _TRUTH)["copy"])
 
 
-def _look_over(output: Path, listed: dict[str, set]) -> tuple[dict[str, str], list[str]]:
-    """The files that are still as they were written, with their SHA-256; and all that is not so."""
-    own, others = {}, []
-    folders = {parent for path in listed for parent in PurePosixPath(path).parents}
-    for place, subfolders, names in os.walk(output):
-        inside = PurePosixPath(Path(place).relative_to(output).as_posix())
-        for name in [*subfolders, *names]:
-            path, file = str(inside / name), Path(place, name)
-            if name in subfolders and inside / name in folders and not file.is_symlink():
-                continue
-            if path in listed and (digest := _digest(file)) in listed[path]:
-                own[path] = digest
-            elif path != _SETTINGS:
-                others.append(path)
-        subfolders[:] = [name for name in subfolders if str(inside / name) not in others]
-    return own, sorted(others)
-
-
-def _digest(file: Path) -> str:
-    with suppress(OSError):
-        if not file.is_symlink():
-            with open_input(file) as content:
-                return hashlib.file_digest(content, "sha256").hexdigest()
-    return ""
-
-
-def _check_way(output: Path, others: list[str], names: list[str]) -> None:
-    """Raise if a file is to be written where something of somebody else is."""
-    taken = {PurePosixPath(path) for path in others}
-    for name in map(PurePosixPath, [*names, _TRUTH] if others else []):
-        if in_the_way := taken.intersection([name, *name.parents]):
-            raise Problem(
-                f"{output / in_the_way.pop()}: was put there or changed since gather wrote the "
-                "haystack; move it away, or choose another folder"
-            )
-
-
-def _move_into(
-    output: Path, place: Path, settings: dict, own: dict, kept: dict, written: dict
-) -> None:
-    """Let new files take the place of a haystack's own ones; all others stay untouched."""
-    clear(output / _SETTINGS)
-    _write_settings(output, settings, kept | written, before=own)
-    gone = own.keys() - (kept.keys() - written.keys())
-    for path in gone:
-        (output / path).unlink()
-    for path in written:
-        (output / path).parent.mkdir(parents=True, exist_ok=True)
-        give_name(place / path, output / path)
-    for folder in {parent for path in gone for parent in PurePosixPath(path).parents}:
-        with suppress(OSError):  # it is not empty
-            (output / folder).rmdir()
-    _write_settings(output, settings, kept | written)
-    shutil.rmtree(place)
+def _look_over(folder: Path, output: Path, made: dict, listed: dict) -> tuple[dict, list[str]]:
+    """The files that `gather` wrote and nobody changed, and all else that is in the haystack."""
+    if listed or not made:
+        return ownership.look_over(output, listed)
+    # Older helpers kept no list. What they wrote is known by the dataset and by the truth.
+    listed = {path: {ownership.digest_of(folder / path)} for path in find_images(folder)}
+    listed[_TRUTH] = {ownership.digest_of(output / _TRUTH)}
+    for row in read_truth(output / _TRUTH).itertuples():
+        with suppress(Problem):
+            if open_with_size(output / row.copy)[1] == (row.width, row.height):
+                listed[row.copy] = {ownership.digest_of(output / row.copy)}
+    own, others = ownership.look_over(output, listed)
+    if others:
+        raise Problem(
+            f"{output / others[0]}: may be yours, since older helpers kept no list of what they "
+            "wrote; move it away, or choose another folder"
+        )
+    return own, others
 
 
 def _plan(
