@@ -1,36 +1,31 @@
 """The article's index: a ``shelve`` file from hex fingerprint to the images that have it.
 
 A shelf is a dictionary on disk whose values are pickles. Unpickling can run code, so never open a
-stranger's shelf with ``shelve.open``. `read` takes nothing out of a shelf but lists, strings and
-numbers, and refuses any shelf that holds more.
+stranger's shelf with ``shelve.open``. `read` takes nothing out of a shelf but texts and lists of
+texts, by a reader of its own, and refuses any shelf that holds more.
 
 `build` writes the kind of file that every Python on every platform can open (``dbm.dumb``:
 ``NAME.dat`` and ``NAME.dir``, which is plain text), so that a shelf can be carried from one machine
 to another. `read` opens any kind that this Python has.
 """
 
-import dbm
 import hashlib
-import importlib
-import io
 import json
 import os
 import pickle
-import shelve
-import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, suppress
-from dbm import dumb
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
 from helpers import Problem
+from helpers.files import pickles
 from helpers.files.atomic import clear, exclusive, new_folder, write_problem
+from helpers.files.guard import check_output
 from helpers.fingerprints import catalogue, hashes
 from helpers.fingerprints.recipe import Recipe, from_dict, here, why_not
 from helpers.hamming import check_radius
@@ -43,6 +38,7 @@ ABOUT = "about"
 #: How the article's own ``index.py`` reads a file: as ``imagehash`` does.
 AS_STORED = {"rotate": False, "background": None, "fast": False}
 _FILES = (".dat", ".dir")
+_PICKLE_PROTOCOL = 4  # which every Python from 3.4 on reads
 
 
 class Shelf(Mapping):
@@ -209,17 +205,24 @@ def build(
     >>> build("db.shelve", "photos")  # doctest: +SKIP
     """
     path, folder = Path(path), Path(folder)
+    check_output(path, "shelf")
     made = here(hash, **reading)
     images = find_images(folder) if images is None else sorted(set(images))
     with exclusive(path):
         clear(_ready(path))
         _finish(path)
-        if path.exists() and not dbm.whichdb(path):
+        if os.path.lexists(_ready(path)):
+            raise Problem(
+                f"{_ready(path)}: stands where a new shelf is made; move it away, or choose a new "
+                "name for the shelf"
+            )
+        there = pickles.kind_of(path)
+        if os.path.exists(path) and not there:
             raise Problem(
                 f"{path}: is not a shelf; name one without its .dat or .dir, or choose a new name"
             )
         index, known = {}, {}
-        if _exists(path) and not replace:
+        if there and not replace:
             old = _to_go_on_with(path, made)
             made = here(hash, rules=old.recipe.rules, **made.reading)
             index, known = dict(old), old.about["files"]
@@ -237,7 +240,7 @@ def build(
         files = {
             name: [*now[name], place] if now.get(name) else known[name] for name in sorted(listed)
         }
-        if replace or files != known or not _exists(path):
+        if replace or files != known or not there:
             _publish(path, index, {**made.as_dict(), "files": files})
     return table
 
@@ -251,6 +254,10 @@ def _to_go_on_with(path: Path, made: Recipe) -> Shelf:
             "or replace it"
         )
     old._check_comparable(made.hash, **made.reading)
+    files, listed = old.about["files"], {name for names in old.values() for name in names}
+    forms = [[type(part) for part in about] for about in files.values() if isinstance(about, list)]
+    if files.keys() != listed or forms != [[int, int, str]] * len(files):
+        raise Problem(f"{path}: says in a way not known here what it was made of; replace it")
     return old
 
 
@@ -301,13 +308,15 @@ def read(path: str | Path) -> Shelf:
     9018
     """
     path = Path(path)
+    if path.name in ("", ".."):
+        raise Problem(f"{path}: is not a shelf; add the name of one")
     for _ in range(250):  # while another process puts a new shelf in place
-        if _ready(path).exists():
+        if _is_waiting(path):
             with suppress(TimeoutError), exclusive(path, wait=False):
                 _finish(path)
         before = _stamp(path)
         try:
-            entries = _entries(path)
+            entries = pickles.entries(path)
         except Problem:
             if _is_whole(path, before):
                 raise
@@ -317,10 +326,9 @@ def read(path: str | Path) -> Shelf:
         time.sleep(0.02)
     else:
         raise Problem(f"{path}: is being written over and over; try again when that has ended")
-    about = _about(path, entries)
-    shelf = Shelf(entries, about)
+    shelf = Shelf(entries, _about(path, entries))
     for key, names in entries.items():
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        if not isinstance(names, list):
             raise Problem(
                 f"{path}: is no shelf of fingerprints, since {key!r} holds no list of file names"
             )
@@ -338,18 +346,24 @@ def _about(path: Path, entries: dict) -> dict:
             raise Problem(f"{path}: is empty or damaged; delete it and build it again")
         return {}
     try:
-        about = json.loads(entries.pop(ABOUT))
+        text = entries.pop(ABOUT)
+        if sum(map(text.count, ",[{")) * pickles.STEP_BYTES > pickles.MOST_BYTES:
+            raise ValueError("too many parts")
+        about = json.loads(text)
         digest = about.pop("digest")
         if not isinstance(about["files"], dict):
             raise TypeError("files")
         from_dict(about)
+        is_whole = digest == _digest(entries, about)
     except Problem as problem:
-        raise Problem(f"{path}: {problem}; or build it again with these helpers") from problem
+        raise Problem(
+            f"{path}: {str(problem)[:300]}; or build it again with these helpers"
+        ) from problem
     except (TypeError, ValueError, AttributeError, KeyError, RecursionError) as error:
         raise Problem(
             f"{path}: says in a way not known here what made it; build it again with these helpers"
         ) from error
-    if digest != _digest(entries, about):
+    if not is_whole:
         raise Problem(
             f"{path}: is damaged, or was changed by another program; delete it and build it again"
         )
@@ -358,71 +372,6 @@ def _about(path: Path, entries: dict) -> dict:
 
 def _digest(index: dict, about: dict) -> str:
     return hashlib.sha256(json.dumps([index, about], sort_keys=True).encode()).hexdigest()
-
-
-class _PlainUnpickler(pickle._Unpickler):
-    """Loads lists, strings and numbers, and refuses all that is found by its name.
-
-    It is the unpickler written in Python: with the one in C, a few wrong bytes can ask for all of
-    the memory.
-    """
-
-    dispatch: ClassVar = {
-        code: load
-        for code, load in pickle._Unpickler.dispatch.items()
-        if code != pickle.BYTEARRAY8[0]
-    }
-
-    def find_class(self, module: str, name: str) -> object:
-        raise Problem(
-            f"it holds {module}.{name}, which could run code; a shelf holds plain lists: "
-            "do not open this one"
-        )
-
-
-class _PlainShelf(shelve.Shelf):
-    def __getitem__(self, key: str) -> object:
-        return _PlainUnpickler(io.BytesIO(self.dict[key.encode(self.keyencoding)])).load()
-
-
-def _entries(path: Path) -> dict:
-    try:
-        with closing(_PlainShelf(_open(path))) as plain:
-            return {key: plain[key] for key in plain}
-    except Problem as problem:
-        text = str(problem)
-        raise Problem(text if text.startswith(str(path)) else f"{path}: {text}") from problem
-    except Exception as error:  # a damaged file can make dbm or pickle raise anything
-        raise Problem(
-            f"{path}: is damaged ({type(error).__name__}: {error}); delete it and build it again"
-        ) from error
-
-
-def _open(path: Path) -> object:
-    if not _exists(path):
-        raise Problem(f"{path}: no such shelf; check the spelling, or build it first")
-    ours = all(path.with_name(path.name + suffix).exists() for suffix in _FILES)
-    kind = "dbm.dumb" if ours else dbm.whichdb(path)
-    if not kind and path.is_file() and path.read_bytes()[:15] == b"SQLite format 3":
-        kind = "dbm.sqlite3"
-    if not kind:
-        raise Problem(
-            f"{path}: is not a shelf; name one without its .dat or .dir, or build a new one"
-        )
-    try:
-        module = importlib.import_module(kind)
-    except ImportError as error:
-        raise Problem(
-            f"{path}: is a shelf of kind {kind}, which this Python cannot open; build it again here"
-        ) from error
-    return module.open(str(path), "r")
-
-
-def _exists(path: Path) -> bool:
-    return (
-        any(path.with_name(path.name + suffix).exists() for suffix in ("", *_FILES, ".db"))
-        or _ready(path).exists()
-    )
 
 
 def _ready(path: Path) -> Path:
@@ -435,15 +384,26 @@ def _publish(path: Path, index: dict[str, list[str]], about: dict) -> None:
     It counts from the moment when the finished folder is renamed to ``.NAME.ready``: from then on
     `read` and `build` finish what was begun.
     """
+    about = json.dumps({**about, "digest": _digest(index, about)}, sort_keys=True)
     with new_folder(_ready(path)) as place:
-        with shelve.Shelf(dumb.open(str(place / "new"), "n")) as database:
-            database[ABOUT] = json.dumps({**about, "digest": _digest(index, about)}, sort_keys=True)
-            for key, names in index.items():
-                database[key] = names
-        for file in place.iterdir():
-            with file.open("r+b") as opened:
-                os.fsync(opened.fileno())
+        data, listing = ((place / f"new{suffix}").open("xb") for suffix in _FILES)
+        with data, listing:
+            for key, value in {ABOUT: about, **index}.items():
+                pickled = pickle.dumps(value, _PICKLE_PROTOCOL)
+                data.write(bytes(-data.tell() % 512))  # as `dbm.dumb` lays them out
+                listing.write(f"{key!r}, {(data.tell(), len(pickled))}\n".encode())
+                data.write(pickled)
+            for file in (data, listing):
+                file.flush()
+                os.fsync(file.fileno())
     _finish(path)
+
+
+def _is_waiting(path: Path) -> bool:
+    """Whether a finished shelf is to be moved to its place. We never made what is a link."""
+    ready = _ready(path)
+    files = [file for suffix in _FILES if os.path.lexists(file := ready / f"new{suffix}")]
+    return bool(files) and not any(map(os.path.islink, [ready, *files]))
 
 
 def _finish(path: Path) -> None:
@@ -456,12 +416,17 @@ def _finish(path: Path) -> None:
     places = [path.with_name(path.name + suffix) for suffix in _FILES]
     news = [ready / f"new{suffix}" for suffix in _FILES]
     try:
-        if news[0].exists():
-            places[1].unlink(missing_ok=True)
-            news[0].replace(places[0])
-        if news[1].exists():
-            news[1].replace(places[1])
-        shutil.rmtree(ready, ignore_errors=True)
+        if _is_waiting(path):
+            check_output(path, "shelf")
+            if os.path.exists(news[0]):
+                places[1].unlink(missing_ok=True)
+                news[0].replace(places[0])
+            if os.path.exists(news[1]):
+                news[1].replace(places[1])
+            (ready / "new.bak").unlink(missing_ok=True)  # version 0.1 left one
+        if not ready.is_symlink():
+            with suppress(OSError):  # somebody's own files lie in it
+                ready.rmdir()
     except OSError as error:
         raise write_problem(path, error) from error
 
@@ -480,7 +445,7 @@ def _stamp(path: Path) -> tuple:
 
 def _is_whole(path: Path, before: tuple) -> bool:
     """Whether what was read since `before` is one whole shelf."""
-    return not _ready(path).exists() and before == _stamp(path)
+    return not _is_waiting(path) and before == _stamp(path)
 
 
 def _place_from(path: Path, folder: Path) -> str:
