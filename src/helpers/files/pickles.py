@@ -128,7 +128,7 @@ def _values(path: Path) -> Iterator[tuple[str, bytes]]:
 
 def _values_of_dumb(path: Path) -> Iterator[tuple[str, bytes]]:
     data, listing, places = Path(f"{path}.dat"), Path(f"{path}.dir"), {}
-    for line in read_input(listing, MOST_BYTES).splitlines():
+    for line in read_input(listing, min(MOST_BYTES, listing.stat().st_size)).splitlines():
         if not (found := _LINE.fullmatch(line)):
             raise ValueError(f"{line[:40]!r} in {listing.name}")
         places[found[1].decode("latin-1")] = int(found[2]), int(found[3])
