@@ -347,7 +347,7 @@ def _about(path: Path, entries: dict) -> dict:
         return {}
     try:
         text = entries.pop(ABOUT)
-        if sum(map(text.count, ",[{")) * pickles.STEP_BYTES > pickles.MOST_BYTES:
+        if sum(map(text.count, ",:[{")) * pickles.STEP_BYTES > pickles.MOST_BYTES:
             raise ValueError("too many parts")
         about = json.loads(text)
         digest = about.pop("digest")

@@ -162,7 +162,7 @@ def from_dict(about: dict) -> Recipe:
         complete_reading(reading)
         _first_numbers(versions)
         rules = dict(about.get("rules", {}))
-    except (AttributeError, KeyError, TypeError, ValueError, Problem):
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError, Problem):
         known = False
     if not known:
         raise Problem("says in a way not known here what made it")
