@@ -1,6 +1,7 @@
 """The article's index: what it holds, how it is brought up to date, and which files it refuses to open."""
 
 import collections
+import json
 import multiprocessing
 import os
 import pickle
@@ -19,6 +20,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from helpers import Problem, hamming, shelf
+from helpers.files import pickles
 from helpers.files.atomic import exclusive
 from helpers.fingerprints import hashes, recipe
 from helpers.images import opening
@@ -535,6 +537,14 @@ def test_a_shelf_that_would_run_code_is_refused_and_runs_none(
     assert not mark.exists()
 
 
+@pytest.mark.parametrize("pickled", [b"\x80\x04\x82\x01.", b"\x80\x04\x8c\x01aQ."])
+def test_what_is_registered_or_kept_elsewhere_is_no_list_of_names(pickled, path):
+    with dumb.open(str(path), "c") as database:
+        database[KEY] = pickled
+    with pytest.raises(Problem, match=f"is no shelf of fingerprints, since '{KEY}' holds no list"):
+        shelf.read(path)
+
+
 @pytest.mark.parametrize(
     "value", [collections.OrderedDict(a=1), np.uint64(1), Path("a.jpg"), 1j, object()]
 )
@@ -571,6 +581,77 @@ def test_a_pickle_cannot_fill_the_memory_by_numbering_its_parts(path, few_bytes)
         database[KEY] = b"\x80\x04]r\xff\xff\xff\x00."  # an empty list, kept as part 16,777,215
     with few_bytes():
         assert shelf.read(path)[KEY] == []
+
+
+# Files that would take all of the memory
+
+
+def written(path, values, *, shared=False):
+    """Write pickles as `dbm.dumb` does; all keys lead to the first one if it is shared."""
+    content, lines = b"", []
+    for key, pickled in values.items():
+        start = 0 if shared else len(content)
+        lines.append(f"'{key}', ({start}, {len(pickled)})\n")
+        content += b"" if shared and content else pickled
+    path.with_name(f"{path.name}.dat").write_bytes(content)
+    path.with_name(f"{path.name}.dir").write_text("".join(lines))
+
+
+TWICE = b"(lp0\n" + b"".join(b"(g%d\ng%d\nlp%d\n" % (n, n, n + 1) for n in range(60)) + b"."
+LONG = b"\x80\x04](\x8d" + (10**5).to_bytes(8, "little") + b"x" * 10**5 + b"q\0"
+DEEP = b"\x80\x02]" + b"]" * 50_000 + b"a" * 50_000 + b"."
+GREEDY = {
+    "2**60 texts by lists that are listed twice": ({KEY: TWICE}, "holds no list of file names"),
+    "lists in lists": ({KEY: DEEP}, "holds no list of file names"),
+    "one long text, again and again": ({KEY: LONG + b"h\0" * 10_000 + b"e."}, "holds more than"),
+    "many steps": ({KEY: b"\x80\x04]" + b"]" * 200_000 + b"."}, "holds more than"),
+    "a text of many parts": (
+        {"about": pickle.dumps('{"files": {"a": [' + "[]," * 100_000 + "[]]}}")},
+        "in a way not known here",
+    ),
+    "more than a budget": ({KEY: pickle.dumps(["x" * 2**21])}, "holds more than 1,048,576 bytes"),
+}
+
+
+@pytest.mark.parametrize("greedy", GREEDY)
+def test_a_small_file_that_wants_much_is_one_sentence(greedy, path, monkeypatch):
+    values, reason = GREEDY[greedy]
+    monkeypatch.setattr(pickles, "MOST_BYTES", 2**20)
+    written(path, values)
+    tracemalloc.start()
+    try:
+        with pytest.raises(Problem, match=reason):
+            shelf.read(path)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_values_that_overlap_are_one_sentence(path, few_bytes):
+    keys = [f"{number:016x}" for number in range(100)]
+    written(path, dict.fromkeys(keys, pickle.dumps(["x" * 10_000])), shared=True)
+    with few_bytes(), pytest.raises(Problem, match=r"is damaged .* is shorter than its values"):
+        shelf.read(path)
+
+
+def test_a_file_of_gigabytes_is_one_sentence(path, few_bytes):
+    written(path, {KEY: pickle.dumps(["a.jpg"])})
+    for suffix in (".dat", ".dir"):  # these take no room on most disks
+        os.truncate(path.with_name(f"db.shelve{suffix}"), 3 * 10**9)
+    with pytest.raises(Problem, match=r"db\.shelve\.dir: is larger than 67,108,864 bytes"):
+        shelf.read(path)
+    path.with_name("db.shelve.dir").write_text(f"'{KEY}', (0, {2 * 10**9})\n")
+    with few_bytes(), pytest.raises(Problem, match="holds more than 67,108,864 bytes"):
+        shelf.read(path)
+
+
+def test_the_budget_can_be_raised(path, monkeypatch):
+    written(path, {KEY: pickle.dumps(["a.jpg", "ü.jpg"])})
+    monkeypatch.setattr(pickles, "MOST_BYTES", 50)
+    with pytest.raises(Problem, match=r"holds more than 50 bytes, .*MOST_BYTES can be raised"):
+        shelf.read(path)
+    monkeypatch.setattr(pickles, "MOST_BYTES", 500)
+    assert shelf.read(path)[KEY] == ["a.jpg", "ü.jpg"]
 
 
 # Damage
@@ -639,6 +720,161 @@ def test_half_a_shelf_is_one_sentence(suffix, path, photographs):
     for use in (shelf.read, lambda path: shelf.build(path, photographs)):
         with pytest.raises(Problem, match=r"db\.shelve(.d..)?: is (not a shelf|there already)"):
             use(path)
+
+
+def test_a_good_shelf_that_may_not_be_read_is_not_called_damaged(path, photographs, monkeypatch):
+    shelf.build(path, photographs)
+    opened = Path.open
+
+    def refused(file, *arguments, **keywords):
+        if file.suffix in (".dat", ".dir"):
+            raise PermissionError(13, "Permission denied")
+        return opened(file, *arguments, **keywords)
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(Problem, match=r"not to be read \(Permission denied\); ask for permission"):
+        shelf.read(path)
+
+
+def signed(path, index, about):
+    """A shelf whose sum is right, whatever it says."""
+    about = {**recipe.here().as_dict(), "files": {}, **about}
+    digest = shelf._digest(index, about)  # as a stranger may compute it
+    values = {shelf.ABOUT: json.dumps({**about, "digest": digest}), **index}
+    written(path, {key: pickle.dumps(value) for key, value in values.items()})
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {},
+        {"a.jpg": []},
+        {"a.jpg": 5},
+        {"a.jpg": None},
+        {"a.jpg": [1, 2]},
+        {"a.jpg": [1, 2, 3]},
+        {"a.jpg": [1, 2, "photos"], "b.jpg": [1, 2, "photos"]},
+        {"cats/image_0000.jpg": "abc"},
+    ],
+)
+def test_odd_words_about_its_files_are_one_sentence(files, path, photographs):
+    signed(path, {KEY: ["a.jpg"]}, {"files": files})
+    assert shelf.read(path)[KEY] == ["a.jpg"]
+    with pytest.raises(Problem, match=r"in a way not known here what it was made of; replace it"):
+        shelf.build(path, photographs)
+    assert len(shelf.build(path, photographs, replace=True)) == 8
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"files": []},
+        {"hash_size": 1e308},
+        {"versions": 5},
+        {"reading": []},
+        {"algorithm": "x" * 10**6},
+        {"rules": {"x" * 10**6: 1}, "bits": 64},
+    ],
+)
+def test_odd_words_about_what_made_it_are_one_short_sentence(about, path):
+    signed(path, {KEY: ["a.jpg"]}, about)
+    try:
+        shelf.read(path).find(np.uint64(255))
+    except Problem as problem:
+        assert len(str(problem).replace("x" * 10**6, "")) < 600
+    else:
+        raise AssertionError("it was taken")
+
+
+# What is no file of ours
+
+
+@pytest.fixture
+def outside(tmp_path):
+    """A folder of the user's, in which lie files with the names of ours."""
+    folder = tmp_path / "outside"
+    folder.mkdir()
+    for name in ("new.dat", "new.dir", "thesis.txt"):
+        (folder / name).write_text("mine")
+    return folder
+
+
+def is_untouched(folder):
+    return sorted((file.name, file.read_text()) for file in folder.iterdir()) == [
+        (name, "mine") for name in ("new.dat", "new.dir", "thesis.txt")
+    ]
+
+
+def test_nothing_is_moved_out_of_a_linked_folder(path, photographs, outside):
+    shelf.build(path, photographs)
+    whole = dict(shelf.read(path))
+    ready = path.with_name(".db.shelve.ready")
+    ready.symlink_to(outside)
+    assert dict(shelf.read(path)) == whole
+    for replace in (False, True):
+        with pytest.raises(Problem, match=r"\.ready: stands where a new shelf is made; move it"):
+            shelf.build(path, photographs, replace=replace)
+    ready.unlink()
+    ready.mkdir()
+    for suffix in (".dat", ".dir"):
+        (ready / f"new{suffix}").symlink_to(outside / f"new{suffix}")
+    assert dict(shelf.read(path)) == whole
+    with pytest.raises(Problem, match="stands where a new shelf is made"):
+        shelf.build(path, photographs)
+    assert dict(shelf.read(path)) == whole
+    assert is_untouched(outside)
+
+
+def test_a_folder_of_somebodys_own_is_not_removed(path, photographs, outside):
+    for name in ("new.dat", "new.dir"):
+        (outside / name).unlink()
+    outside.rename(path.with_name(".db.shelve.ready"))
+    with pytest.raises(Problem, match="stands where a new shelf is made"):
+        shelf.build(path, photographs)
+    assert path.with_name(".db.shelve.ready").joinpath("thesis.txt").read_text() == "mine"
+
+
+def test_what_waits_never_takes_the_place_of_another_file(path, photographs):
+    shelf.build(path, photographs)
+    ready = path.with_name(".db.shelve.ready")
+    ready.mkdir()
+    for suffix in (".dat", ".dir"):
+        path.with_name(f"db.shelve{suffix}").rename(ready / f"new{suffix}")
+    report = path.with_name("db.shelve.dat")
+    report.write_text("my measurements")
+    for use in (shelf.read, lambda path: shelf.build(path, photographs, replace=True)):
+        with pytest.raises(Problem, match=r"\.dat: is there already and is no shelf"):
+            use(path)
+    assert report.read_text() == "my measurements"
+    report.unlink()
+    assert len(shelf.read(path)) == 8
+
+
+@pytest.mark.parametrize("suffix", [".dat", ".dir"])
+def test_replace_replaces_nothing_but_a_shelf(suffix, path, photographs):
+    report = path.with_name(f"report{suffix}")
+    report.write_text("my measurements")
+    with pytest.raises(Problem, match=f"report{suffix}: is there already and is no shelf; name"):
+        shelf.build(path.with_name("report"), photographs, replace=True)
+    assert report.read_text() == "my measurements"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+@pytest.mark.parametrize("suffix", ["", ".dat", ".dir", ".pag", ".db"])
+def test_a_pipe_is_refused_at_once(suffix, path, photographs):
+    os.mkfifo(path.with_name(f"db.shelve{suffix}"))
+    for use in (shelf.read, lambda path: shelf.build(path, photographs)):
+        with pytest.raises(Problem, match="is a pipe or a device; name a"):
+            use(path)
+
+
+@pytest.mark.parametrize("name", [".", "/", "..", "photos/..", "", "x" * 300, "a\0b"])
+def test_a_name_that_cannot_be_one_is_one_sentence(name, photographs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for use in (shelf.read, lambda path: shelf.build(path, photographs)):
+        with pytest.raises(Problem, match="; "):
+            use(name)
+    assert list(tmp_path.iterdir()) == [photographs]
 
 
 # Several processes
@@ -717,8 +953,9 @@ def test_a_shelf_that_stays_half_moved_is_one_sentence(path, photographs, monkey
         shelf.read(path)
 
 
+@pytest.mark.parametrize("operation", ["os.fsync", "pickle.dumps"])
 def test_no_room_is_one_sentence_and_leaves_the_old_shelf(
-    path, photographs, photograph, monkeypatch
+    operation, path, photographs, photograph, monkeypatch
 ):
     shelf.build(path, photographs)
     old = dict(shelf.read(path))
@@ -728,7 +965,7 @@ def test_no_room_is_one_sentence_and_leaves_the_old_shelf(
         def full(*arguments):
             raise OSError(28, "No space left on device")
 
-        patch.setattr(shelf.os, "fsync", full)
+        patch.setattr(operation, full)
         with pytest.raises(
             Problem, match=r"could not be written \(No space left on device\); make room"
         ):

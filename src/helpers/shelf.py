@@ -400,10 +400,11 @@ def _publish(path: Path, index: dict[str, list[str]], about: dict) -> None:
 
 
 def _is_waiting(path: Path) -> bool:
-    """Whether a finished shelf is to be moved to its place. We never made what is a link."""
+    """Whether a finished shelf is to be moved to its place; not if there are links, or folders."""
     ready = _ready(path)
     files = [file for suffix in _FILES if os.path.lexists(file := ready / f"new{suffix}")]
-    return bool(files) and not any(map(os.path.islink, [ready, *files]))
+    ours = not any(map(os.path.islink, [ready, *files])) and all(map(os.path.isfile, files))
+    return bool(files) and ours
 
 
 def _finish(path: Path) -> None:
@@ -424,9 +425,8 @@ def _finish(path: Path) -> None:
             if os.path.exists(news[1]):
                 news[1].replace(places[1])
             (ready / "new.bak").unlink(missing_ok=True)  # version 0.1 left one
-        if not ready.is_symlink():
-            with suppress(OSError):  # somebody's own files lie in it
-                ready.rmdir()
+        with suppress(OSError):  # it is not ours, or somebody's own files lie in it
+            ready.rmdir()
     except OSError as error:
         raise write_problem(path, error) from error
 
@@ -438,7 +438,7 @@ def _stamp(path: Path) -> tuple:
         try:
             status = path.with_name(path.name + suffix).stat()
             stamps.append((status.st_ino, status.st_mtime_ns, status.st_size))
-        except OSError:
+        except (OSError, ValueError):  # ValueError: a zero character
             stamps.append(None)
     return tuple(stamps)
 

@@ -1,4 +1,4 @@
-"""Dictionaries on disk whose values are pickles, as ``shelve`` makes them, read without running code.
+"""Dictionaries on disk whose values are pickles, as of ``shelve``, read without running code.
 
 Unpickling can run code, and a few bytes can ask for all of the memory. So `entries` has a reader
 of its own: it knows only the steps that make a text or a list of texts, and counts what it takes.
@@ -61,7 +61,8 @@ def entries(path: Path) -> dict[str, str | list[str] | None]:
         text = str(problem)
         raise Problem(text if text.startswith(str(path)) else f"{path}: {text}") from problem
     except Exception as error:  # a damaged file can make dbm or pickletools raise anything
-        why, remedy = f"damaged ({type(error).__name__}: {error})", "delete it and build it again"
+        why = f"damaged ({type(error).__name__}: {str(error)[:200]})"
+        remedy = "delete it and build it again"
         if isinstance(error, OSError) and type(error).__module__ == "builtins":  # not that of dbm
             why = f"not to be read ({error.strerror})"
             remedy = "ask for permission" if isinstance(error, PermissionError) else "try again"
