@@ -44,7 +44,7 @@ class Chapter:
     @property
     def link(self) -> str:
         """A Markdown link that works in the folder of the chapters."""
-        return f"[{self.title}]({self.file})"
+        return f"[{self.name}]({self.file})"
 
 
 def chapters(folder: Path = HERE) -> list[Chapter]:
@@ -108,7 +108,7 @@ def _wanted(folder: Path) -> dict[Path, str]:
         path = folder / chapter.file
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         first, last = _source(cells[0]), _source(cells[-1])
-        first = re.sub(r"\A# .*", lambda _, title=chapter.title: f"# {title}", first)
+        first = re.sub(r"\A# .*", lambda _, name=chapter.name: f"# {name}", first)
         if chapter is start:
             first = re.sub(r"(?m)(^\|.*\n)+", lambda _: table(others) + "\n", first, count=1)
         else:

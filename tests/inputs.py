@@ -1,4 +1,5 @@
-"""What more than one file of tests starts from: pictures, files of pictures, photo libraries."""
+"""What more than one file of tests starts from: pictures, files of pictures,
+fingerprints, photo libraries."""
 
 import os
 import struct
@@ -68,6 +69,31 @@ def copy(source, target, modified=None):
     target.write_bytes(source.read_bytes())
     modified = source.stat().st_mtime + 100 if modified is None else modified
     os.utime(target, (modified, modified))
+
+
+# Fingerprints of many kinds: each kind is a function of a generator, how many, and their words
+
+
+def spread(rng, n, words):
+    return rng.integers(0, 2**64, (n, words), dtype=np.uint64)
+
+
+def equal(rng, n, words):
+    return np.repeat(spread(rng, 1, words), n, axis=0)
+
+
+def fingerprints(kind, n, words=1, seed=0):
+    """Fingerprints that nobody can change: shape (n,) for one word, else (n, words)."""
+    values = kind(np.random.default_rng([seed, n, words]), n, words)
+    values = values[:, 0] if words == 1 else values
+    values.setflags(write=False)
+    return values
+
+
+def integers(values):
+    """Each fingerprint as one Python integer."""
+    rows = np.reshape(values, (len(values), -1)).astype(">u8") if len(values) else []
+    return [int.from_bytes(row.tobytes(), "big") for row in rows]
 
 
 # Photo libraries

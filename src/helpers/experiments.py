@@ -86,18 +86,16 @@ def by_radius(
     for radius in radii:
         found, false = int((same <= radius).sum()), int(np.asarray(others)[: radius + 1].sum())
         interval = binomtest(found, len(same)).proportion_ci(method="wilson")
-        precision = found / (found + false) if found + false else float("nan")
         rows.append(
-            (
-                radius,
-                found,
-                found / len(same),
-                interval.low,
-                interval.high,
-                false,
-                false / queries,
-                precision,
-            )
+            {
+                "radius": radius,
+                "found": found,
+                "recall": found / len(same),
+                "low": interval.low,
+                "high": interval.high,
+                "false": false,
+                "false_per_query": false / queries,
+                "precision": found / (found + false) if found + false else float("nan"),
+            }
         )
-    columns = ["radius", "found", "recall", "low", "high", "false", "false_per_query", "precision"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows)

@@ -80,7 +80,7 @@ def as_words(fingerprints: ArrayLike) -> np.ndarray:
     Raises
     ------
     Problem
-        If the values are no fingerprints, or fingerprints of different widths.
+        If the values are not fingerprints, or have different widths.
 
     Examples
     --------
@@ -163,7 +163,7 @@ def as_query(query: np.uint64 | np.ndarray | str, words: int | None = None) -> n
     Raises
     ------
     Problem
-        If it is no fingerprint, or one of another width.
+        If it is not a fingerprint, or has another width.
 
     Examples
     --------
@@ -268,7 +268,7 @@ def distance(a: np.uint64 | np.ndarray | str, b: np.uint64 | np.ndarray | str) -
     Raises
     ------
     Problem
-        If one is no fingerprint, or if their widths differ.
+        If one is not a fingerprint, or if their widths differ.
 
     Examples
     --------
@@ -299,7 +299,7 @@ def distances(query: np.uint64 | np.ndarray | str, fingerprints: ArrayLike) -> n
     Raises
     ------
     Problem
-        If one is no fingerprint, or if their widths differ.
+        If one is not a fingerprint, or if their widths differ.
 
     Examples
     --------
@@ -327,7 +327,7 @@ def count_pairs(fingerprints: ArrayLike) -> np.ndarray:
     Raises
     ------
     Problem
-        If the values are no fingerprints.
+        If the values are not fingerprints.
 
     Examples
     --------

@@ -10,6 +10,7 @@ from math import comb
 import numpy as np
 import pandas as pd
 import pytest
+from inputs import equal, fingerprints, integers, spread
 
 from helpers import Problem
 from helpers.search import pairs
@@ -18,10 +19,6 @@ COLUMNS = ["first", "second", "distance"]
 
 
 # Fingerprints of many kinds, and the truth about them
-
-
-def spread(rng, n, words):
-    return rng.integers(0, 2**64, (n, words), dtype=np.uint64)
 
 
 def clustered(rng, n, words):
@@ -41,25 +38,7 @@ def few_values(rng, n, words):
     return spread(rng, 3, words)[rng.integers(0, 3, n)] ^ np.uint64(1) * (rng.random((n, 1)) < 0.2)
 
 
-def equal(rng, n, words):
-    return np.repeat(spread(rng, 1, words), n, axis=0)
-
-
 KINDS = [spread, clustered, lopsided, few_values, equal]
-
-
-def make(kind, n, words=1, seed=0):
-    """Fingerprints that nobody can change: shape (n,) for one word, else (n, words)."""
-    values = kind(np.random.default_rng([seed, n, words]), n, words)
-    values = values[:, 0] if words == 1 else values
-    values.setflags(write=False)
-    return values
-
-
-def integers(values):
-    """Each fingerprint as one Python integer."""
-    rows = np.reshape(values, (len(values), -1)).astype(">u8") if len(values) else []
-    return [int.from_bytes(row.tobytes(), "big") for row in rows]
 
 
 def every_pair(values):
@@ -70,14 +49,14 @@ def every_pair(values):
 
 @cache
 def case(kind, n, words):
-    values = make(kind, n, words)
+    values = fingerprints(kind, n, words)
     return values, every_pair(values)
 
 
 @cache
 def distinct(kind, words):
     """Different fingerprints, word by word, as the ways of joining want them, and all their pairs."""
-    values = make(kind, 40, words)
+    values = fingerprints(kind, 40, words)
     values = np.unique(values.reshape(len(values), -1), axis=0)
     return np.ascontiguousarray(values.T), every_pair(values)
 
@@ -176,7 +155,7 @@ def test_each_way_is_taken_by_some(monkeypatch):
 
         monkeypatch.setattr(pairs, way, noted)
     for n, radius in ((40, 10), (3_000, 2), (20_000, 6), (300, 64)):
-        pairs.all_pairs(make(spread, n), radius)
+        pairs.all_pairs(fingerprints(spread, n), radius)
     assert taken == [("_one_by_one",), ("_join_blocks", 1), ("_join_blocks", 2), ("_one_by_one",)]
 
 
@@ -184,7 +163,7 @@ def test_each_way_is_taken_by_some(monkeypatch):
 @pytest.mark.parametrize("words", [1, 4])
 @pytest.mark.parametrize("kind", KINDS)
 def test_pairs_do_not_depend_on_the_order_of_the_fingerprints(kind, words, n):
-    values = make(kind, n, words)[: 150 if kind in (equal, few_values) else n]
+    values = fingerprints(kind, n, words)[: 150 if kind in (equal, few_values) else n]
     places = np.random.default_rng(5).permutation(len(values))
     table, permuted = (pairs.all_pairs(given, 7) for given in (values, values[places]))
     mapped = np.sort(places[permuted[["first", "second"]].to_numpy()], axis=1)
@@ -229,7 +208,7 @@ def test_what_is_no_array_of_fingerprints_is_refused(values, sentence):
 def test_a_radius_that_is_no_number_of_bits_is_refused(words, bits):
     for radius in (-1, bits + 1, 2.5, True, "5", None):
         with pytest.raises(Problem, match=f"it is a whole number of bits from 0 to {bits}$"):
-            pairs.all_pairs(make(spread, 3, words), radius)
+            pairs.all_pairs(fingerprints(spread, 3, words), radius)
 
 
 # Many
@@ -248,7 +227,7 @@ def few_bytes(most):
 
 @pytest.mark.parametrize("words", [1, 4])
 def test_the_few_pairs_among_hundreds_of_thousands_take_little_memory(words):
-    values = make(spread, 200_000, words).copy()
+    values = fingerprints(spread, 200_000, words).copy()
     values[[150_000, 199_999, 3]] = values[[7, 1_000, 100_000]]
     last_words = values.reshape(len(values), words)[:, -1]
     last_words[[150_000, 3]] ^= np.array([2**63 + 2**40 + 1, 2**30], dtype=np.uint64)
@@ -273,7 +252,7 @@ def test_more_pairs_than_memory_holds_are_refused_with_the_most_frequent_fingerp
 def test_too_many_pairs_of_equal_fingerprints_are_refused_before_they_fill_the_memory():
     sentence = r"more than 10,000,000 pairs lie within 2 bits, .* 100,000 pictures have one"
     with few_bytes(50_000_000), pytest.raises(Problem, match=sentence):
-        pairs.all_pairs(make(equal, 100_000), 2)
+        pairs.all_pairs(fingerprints(equal, 100_000), 2)
 
 
 def test_too_many_pairs_of_different_fingerprints_are_refused_before_they_fill_the_memory(
@@ -281,13 +260,13 @@ def test_too_many_pairs_of_different_fingerprints_are_refused_before_they_fill_t
 ):
     monkeypatch.setattr(pairs, "MOST_PAIRS", 10_000)
     with few_bytes(20_000_000), pytest.raises(Problem, match="too many to list"):
-        pairs.all_pairs(make(spread, 3_000), 64)
+        pairs.all_pairs(fingerprints(spread, 3_000), 64)
 
 
 def test_where_no_two_are_equal_a_refusal_does_not_blame_flat_pictures(monkeypatch):
     monkeypatch.setattr(pairs, "MOST_PAIRS", 100)
     with pytest.raises(Problem, match=r"too many to list.*take a smaller radius") as problem:
-        pairs.all_pairs(make(spread, 40), 64)
+        pairs.all_pairs(fingerprints(spread, 40), 64)
     assert "1 pictures" not in str(problem.value)
 
 
@@ -335,7 +314,7 @@ def test_the_largest_group_comes_first_and_of_equal_ones_that_of_the_first_membe
 
 def test_groups_do_not_depend_on_the_order_of_the_pairs_nor_on_who_is_first():
     rng = np.random.default_rng(6)
-    table = pairs.all_pairs(make(clustered, 150), 4)
+    table = pairs.all_pairs(fingerprints(clustered, 150), 4)
     expected = listed_groups(table)
     assert len(expected) > 3
     for _ in range(5):
@@ -349,7 +328,7 @@ def test_groups_do_not_depend_on_the_order_of_the_pairs_nor_on_who_is_first():
 
 
 def test_groups_of_names_do_not_depend_on_the_order_of_the_pictures():
-    values = make(clustered, 150)
+    values = fingerprints(clustered, 150)
     names = np.array([f"кошки/{number % 9}/bild {number}.jpg" for number in range(150)])
     found = []
     for places in (np.arange(150), np.random.default_rng(7).permutation(150)):
@@ -373,7 +352,7 @@ def test_large_row_numbers_are_kept():
 
 
 def test_nobody_near_anybody_gives_no_group():
-    assert pairs.groups(pairs.all_pairs(make(spread, 40), 0)) == []
+    assert pairs.groups(pairs.all_pairs(fingerprints(spread, 40), 0)) == []
     assert pairs.groups(table_of([])) == []
 
 
@@ -385,7 +364,7 @@ def test_pairs_without_a_name_at_one_end_are_refused(missing):
 
 
 def test_pairs_are_not_changed_by_grouping():
-    table = pairs.all_pairs(make(clustered, 150), 4)
+    table = pairs.all_pairs(fingerprints(clustered, 150), 4)
     before = table.copy()
     pairs.groups(table)
     pd.testing.assert_frame_equal(table, before)
@@ -414,7 +393,7 @@ def test_diameter_equals_brute_force(kind, words, n):
 @pytest.mark.parametrize("words", [1, 4])
 @pytest.mark.parametrize("n", [0, 1])
 def test_none_or_one_is_nought_bits_wide(n, words):
-    assert pairs.diameter(make(spread, n, words)) == 0
+    assert pairs.diameter(fingerprints(spread, n, words)) == 0
 
 
 def test_opposites_are_as_wide_as_they_can_be():

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from inputs import equal, fingerprints, integers, spread
 
 from helpers import Problem
 from helpers.search import compiled, linear, multi_index, trees
@@ -62,10 +63,6 @@ def refused(match):
 # Fingerprints of many kinds, and the truth about them
 
 
-def spread(rng, n, words):
-    return rng.integers(0, 2**64, (n, words), dtype=np.uint64)
-
-
 def clustered(rng, n, words):
     """A few centres, and around each of them many that differ from it in some bits, or in none."""
     centres = spread(rng, n // 60 + 1, words)
@@ -86,25 +83,7 @@ def opposite(rng, n, words):
     return np.where(rng.random((n, 1)) < 0.5, one, ~one)
 
 
-def equal(rng, n, words):
-    return np.repeat(spread(rng, 1, words), n, axis=0)
-
-
 KINDS = [spread, clustered, lopsided, opposite, equal]
-
-
-def make(kind, n, words=1, seed=0):
-    """Fingerprints that nobody can change: shape (n,) for one word, else (n, words)."""
-    values = kind(np.random.default_rng([seed, n, words]), n, words)
-    values = values[:, 0] if words == 1 else values
-    values.setflags(write=False)
-    return values
-
-
-def integers(values):
-    """Each fingerprint as one Python integer."""
-    rows = np.reshape(values, (len(values), -1)).astype(">u8") if len(values) else []
-    return [int.from_bytes(row.tobytes(), "big") for row in rows]
 
 
 def ranking(values, query):
@@ -116,8 +95,8 @@ def ranking(values, query):
 @cache
 def questions(kind, n, words):
     """The fingerprints, and some queries, each with its ranking."""
-    values = make(kind, n, words)
-    member = (values if n else make(kind, 1, words))[n // 2]
+    values = fingerprints(kind, n, words)
+    member = (values if n else fingerprints(kind, 1, words))[n // 2]
     queries = [member, member ^ np.uint64(2**63 + 2**20 + 1), ~member]
     return values, [(query, ranking(values, query)) for query in queries]
 
@@ -191,7 +170,7 @@ def test_a_distance_equal_to_the_radius_counts(build):
 @each_structure
 @pytest.mark.parametrize("n", [5_000, 40_000])
 def test_thousands_of_equal_fingerprints_are_no_deep_tree(build, n):
-    structure = build(make(equal, n))
+    structure = build(fingerprints(equal, n))
     value = structure.words[0, 0]
     for query, radius, found in ((value, 0, n), (~value, 63, 0), (~value, 64, n)):
         rows, distances = structure.within(query, radius)
@@ -237,7 +216,10 @@ def test_two_words_and_three_are_searched_like_one_and_four():
 @each_wide_structure
 @pytest.mark.parametrize("words", [1, 4])
 def test_many_queries_are_answered_as_one_by_one(build, words):
-    structure, queries = build(make(clustered, 300, words)), make(clustered, 300, words)[::30]
+    structure, queries = (
+        build(fingerprints(clustered, 300, words)),
+        fingerprints(clustered, 300, words)[::30],
+    )
     for many, one, argument in (
         (structure.within_many, structure.within, 9),
         (structure.nearest_many, structure.nearest, 7),
@@ -257,7 +239,7 @@ def test_many_queries_are_answered_as_one_by_one(build, words):
 @each_structure
 @pytest.mark.parametrize(("n", "queries"), [(0, 0), (0, 3), (40, 0)])
 def test_many_queries_without_an_answer_give_an_empty_table(build, n, queries):
-    structure, asked = build(make(spread, n)), make(spread, queries, seed=5)
+    structure, asked = build(fingerprints(spread, n)), fingerprints(spread, queries, seed=5)
     for table in (structure.within_many(asked, 0), structure.nearest_many(asked, 2)):
         assert table.columns.tolist() == ["query", "row", "distance"]
         assert table.dtypes.eq("int64").all()
@@ -266,7 +248,7 @@ def test_many_queries_without_an_answer_give_an_empty_table(build, n, queries):
 
 @each_structure
 def test_many_queries_may_come_from_a_column(build):
-    values = make(clustered, 40)
+    values = fingerprints(clustered, 40)
     structure, column = build(values), pd.Series(values[:3], index=[7, 8, 9]).astype("UInt64")
     pd.testing.assert_frame_equal(
         structure.within_many(column, 5), structure.within_many(values[:3], 5)
@@ -322,7 +304,7 @@ def neighbours(values, query):
     ("kind", "n", "built_for"), [(spread, 300_000, 10), (lopsided, 300_000, 5), (spread, 2**20, 5)]
 )
 def test_hundreds_of_thousands_are_answered_from_tables_or_by_a_scan(kind, n, built_for):
-    values = make(kind, n).copy()
+    values = fingerprints(kind, n).copy()
     query = np.uint64(0x0123_4567_89AB_CDEF)  # its low bits are nobody else's
     neighbours(values, query)
     index = multi_index.MultiIndexHashing(values, radius=built_for)
@@ -343,7 +325,7 @@ def test_hundreds_of_thousands_are_answered_from_tables_or_by_a_scan(kind, n, bu
 
 
 def test_the_nearest_of_hundreds_of_thousands_are_found_without_comparing_with_all(monkeypatch):
-    values = make(spread, 300_000).copy()
+    values = fingerprints(spread, 300_000).copy()
     query, compared = np.uint64(0x0123_4567_89AB_CDEF), []
     neighbours(values, query)
     index, count = multi_index.MultiIndexHashing(values), linear.count_bits
@@ -355,7 +337,7 @@ def test_the_nearest_of_hundreds_of_thousands_are_found_without_comparing_with_a
 
 
 def test_a_bucket_that_holds_most_is_scanned():
-    values = make(lopsided, 300_000).copy()
+    values = fingerprints(lopsided, 300_000).copy()
     query = np.uint64(0x0123_4567_0000_0000)  # its low bits are everybody's
     neighbours(values, query)
     index = multi_index.MultiIndexHashing(values, radius=5)
@@ -368,7 +350,9 @@ def test_a_bucket_that_holds_most_is_scanned():
 
 def test_the_bands_are_of_the_fingerprint_and_none_is_wider_than_it_pays():
     for n, words, built_for in ((0, 1, 0), (40, 1, 10), (3_000, 4, 10), (20_000, 1, 64)):
-        widths = multi_index.MultiIndexHashing(make(spread, n, words), radius=built_for).widths
+        widths = multi_index.MultiIndexHashing(
+            fingerprints(spread, n, words), radius=built_for
+        ).widths
         assert sum(widths) == 64 * words
         assert 2 ** max(widths) <= max(256, 4 * n)
 
@@ -379,7 +363,7 @@ def test_the_bands_are_of_the_fingerprint_and_none_is_wider_than_it_pays():
 @pytest.mark.parametrize("build", [param("LinearScan"), param("CompiledScan")], indirect=True)
 @pytest.mark.parametrize("n", SIZES)
 def test_a_scan_compares_with_all(build, n):
-    scan = build(make(spread, n))
+    scan = build(fingerprints(spread, n))
     assert {scan.cost(7, radius) for radius in (0, 10, 64)} == {linear.Cost(n, 0)}
 
 
@@ -458,7 +442,7 @@ def test_scipys_tree_gives_matches_and_nothing_else(monkeypatch):
 
 
 def test_a_kd_tree_takes_a_box_wholesale_that_lies_within():
-    tree = trees.KDTree(make(equal, 3_000))
+    tree = trees.KDTree(fingerprints(equal, 3_000))
     value = tree.words[0, 0]
     assert tree.cost(value, 1) == (0, 1)
     assert tree.cost(value, 0) == (3_000, 1)
@@ -468,7 +452,7 @@ def test_a_kd_tree_takes_a_box_wholesale_that_lies_within():
 
 @each_structure
 def test_a_cost_has_two_names(build):
-    cost = build(make(spread, 40)).cost(7, 3)
+    cost = build(fingerprints(spread, 40)).cost(7, 3)
     assert cost == (cost.distances, cost.nodes)
     assert all(isinstance(number, int) for number in cost)
 
@@ -478,7 +462,7 @@ def test_a_cost_has_two_names(build):
 
 @pytest.mark.parametrize(("build", "words"), WITH_WIDTHS, indirect=["build"])
 def test_neither_the_fingerprints_nor_the_queries_are_changed(build, words):
-    values = make(clustered, 300, words).copy()
+    values = fingerprints(clustered, 300, words).copy()
     queries = values[:3].copy()
     before = values.copy(), queries.copy()
     structure = build(values)
@@ -606,18 +590,18 @@ def test_what_is_no_array_of_fingerprints_is_refused(build, values, sentence):
 @each_structure
 @pytest.mark.parametrize("radius", [-1, 65, 2.5, 2.0, True, np.True_, "5", None, [3]])
 def test_a_radius_that_is_no_number_of_bits_is_refused(build, radius):
-    structure = build(make(spread, 40))
+    structure = build(fingerprints(spread, 40))
     for ask in (structure.within, structure.cost):
         with refused("it is a whole number of bits from 0 to 64$"):
             ask(7, radius)
     with refused("it is a whole number of bits from 0 to 64$"):
-        structure.within_many(make(spread, 2), radius)
+        structure.within_many(fingerprints(spread, 2), radius)
 
 
 @each_wide_structure
 @pytest.mark.parametrize("radius", [-1, 257, 2.5, True, "5"])
 def test_a_radius_goes_as_far_as_the_fingerprints_are_wide(build, radius):
-    structure = build(make(spread, 40, 4))
+    structure = build(fingerprints(spread, 40, 4))
     query = structure.words[:, 0]
     for ask in (structure.within, structure.cost):
         with refused("it is a whole number of bits from 0 to 256$"):
@@ -628,7 +612,10 @@ def test_a_radius_goes_as_far_as_the_fingerprints_are_wide(build, radius):
 @each_wide_structure
 @pytest.mark.parametrize(("bits", "asked"), [(64, 256), (256, 64), (256, 128), (64, 0)])
 def test_a_query_of_another_width_is_refused(build, bits, asked):
-    structure, query = build(make(spread, 40, bits // 64)), np.zeros(asked // 64, dtype=np.uint64)
+    structure, query = (
+        build(fingerprints(spread, 40, bits // 64)),
+        np.zeros(asked // 64, dtype=np.uint64),
+    )
     sentence = f"a query of {asked} bits among fingerprints of {bits} bits; make it with the same"
     for ask in (structure.within, structure.cost, structure.nearest):
         with refused(sentence):
@@ -638,7 +625,7 @@ def test_a_query_of_another_width_is_refused(build, bits, asked):
 @each_wide_structure
 def test_a_whole_number_is_no_query_among_wider_fingerprints(build):
     with refused("a query of 64 bits among fingerprints of 256 bits"):
-        build(make(spread, 40, 4)).within(7, 1)
+        build(fingerprints(spread, 40, 4)).within(7, 1)
 
 
 @each_structure
@@ -663,7 +650,7 @@ def test_a_whole_number_is_no_query_among_wider_fingerprints(build):
     ],
 )
 def test_what_is_no_query_is_refused(build, query, sentence):
-    structure = build(make(spread, 40))
+    structure = build(fingerprints(spread, 40))
     for ask in (structure.within, structure.cost, structure.nearest):
         with refused(sentence):
             ask(query, 1)
@@ -672,7 +659,7 @@ def test_what_is_no_query_is_refused(build, query, sentence):
 @each_structure
 @pytest.mark.parametrize("query", [7, np.uint64(7), np.array(7, dtype=np.uint64)])
 def test_one_query_where_several_are_expected_is_refused(build, query):
-    structure = build(make(spread, 40))
+    structure = build(fingerprints(spread, 40))
     for ask in (structure.within_many, structure.nearest_many):
         with refused(
             "^(one query where several are expected|fingerprints must be uint64, not int64)"
@@ -683,23 +670,23 @@ def test_one_query_where_several_are_expected_is_refused(build, query):
 @each_structure
 @pytest.mark.parametrize("k", [0, -1, 1.5, 1.0, True, "1", None])
 def test_a_number_of_rows_below_one_or_no_number_is_refused(build, k):
-    structure = build(make(spread, 40))
+    structure = build(fingerprints(spread, 40))
     with refused(r"^k .*: it is a whole number of rows, at least 1$"):
         structure.nearest(7, k)
     with refused(r"^k .*: it is a whole number of rows, at least 1$"):
-        structure.nearest_many(make(spread, 2), k)
+        structure.nearest_many(fingerprints(spread, 2), k)
 
 
 @pytest.mark.parametrize("radius", [-1, 65, 2.5, True, "5"])
 def test_an_index_is_not_made_for_a_radius_that_is_none(radius):
     with refused("it is a whole number of bits from 0 to 64$"):
-        multi_index.MultiIndexHashing(make(spread, 40), radius=radius)
+        multi_index.MultiIndexHashing(fingerprints(spread, 40), radius=radius)
 
 
 def test_an_index_of_256_bits_may_be_made_for_any_radius_up_to_256():
-    assert len(multi_index.MultiIndexHashing(make(spread, 40, 4), radius=256)) == 40
+    assert len(multi_index.MultiIndexHashing(fingerprints(spread, 40, 4), radius=256)) == 40
     with refused("radius 257: it is a whole number of bits from 0 to 256$"):
-        multi_index.MultiIndexHashing(make(spread, 40, 4), radius=257)
+        multi_index.MultiIndexHashing(fingerprints(spread, 40, 4), radius=257)
 
 
 # Compiled
@@ -707,14 +694,14 @@ def test_an_index_of_256_bits_may_be_made_for_any_radius_up_to_256():
 
 def test_a_compiled_scan_is_for_64_bits():
     with refused("a compiled scan is for 64 bits, not 256; use LinearScan"):
-        compiled.CompiledScan(make(spread, 40, 4))
+        compiled.CompiledScan(fingerprints(spread, 40, 4))
 
 
 def test_a_compiled_scan_without_numba_says_what_to_install(monkeypatch):
     # As where numba is not installed.
     monkeypatch.setattr(compiled, "numba", SimpleNamespace(is_missing=True))
     with refused(r"needs numba, which is not installed: run  python -m pip .*, or use Linear"):
-        compiled.CompiledScan(make(spread, 40))
+        compiled.CompiledScan(fingerprints(spread, 40))
 
 
 @needs_numba
@@ -731,7 +718,7 @@ def test_a_compiled_scan_finds_the_first_and_the_last_of_each_block(n):
 
 @needs_numba
 def test_the_compiled_count_is_the_number_of_ones():
-    for value in [*integers(make(spread, 200)), 1, 2**63, 2**64 - 1]:
+    for value in [*integers(fingerprints(spread, 200)), 1, 2**63, 2**64 - 1]:
         one = compiled.CompiledScan(np.array([value], dtype=np.uint64))
         assert len(one.within(0, value.bit_count())[0]) == 1
         assert len(one.within(0, value.bit_count() - 1)[0]) == 0

@@ -10,7 +10,7 @@ import functools
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-#: Of Okabe and Ito's palette, as the colours in `helpers.classroom.plots`.
+#: The orange is of Okabe and Ito's palette, as are the colours of `helpers.classroom.plots`.
 ORANGE, GREY = "#D55E00", "#777777"
 #: On darker greys white is easier to read, on lighter ones black.
 #: On this one both have a contrast of 4.6 to 1.

@@ -1,4 +1,4 @@
-"""The pictures of a dataset with their fingerprints, a picture of one's own, and its search.
+"""The pictures of a dataset with their fingerprints; one picture, and those that are near it.
 
 The pages of this wing stand on this module. It knows no controls.
 """

@@ -210,8 +210,7 @@ class SearchPage(Page):
         among = f" Shown, with crosses on bits that differ: {'; '.join(words)}." if words else ""
         return figure, f"{self.sentence}{among}"
 
-    # No Dropdowns: in JupyterLab these lose their keys to the notebook, where "m" makes the cell
-    # a text.
+    # No Dropdowns: in JupyterLab the notebook takes their keys, and "m" turns the cell into text.
 
     def _make_rows(self, controls: SimpleNamespace) -> list:
         stored = [*datasets.DATASETS, *(f"haystack-{name}" for name in datasets.DATASETS)]

@@ -186,7 +186,7 @@ class Page:
                 why = ""
             except Problem as problem:
                 why = f": {problem}"
-        # It is for people who open the saved notebook; where the page is live, its style hides it.
+        # For people who open the saved notebook. Where the page is live, its style hides this.
         plots.show(*self.figure())
         if why:
             print(f"{self.name} This is a picture of it{why}.")

@@ -139,9 +139,9 @@ def is_flat(picture: Image.Image) -> bool:
 
     Notes
     -----
-    No picture of CALTECH-101 is flat. Two come next, with fewer than 16 such comparisons: their
-    fingerprints move by 13 bits when they are halved and saved at quality 40, those of all other
-    pictures by 8 bits at most.
+    No picture of CALTECH-101 is flat. The two that come closest have fewer than 16 such
+    comparisons. If they are halved and saved at quality 40, their fingerprints change by 13 bits;
+    those of all other pictures change by 8 bits at most.
 
     Examples
     --------

@@ -47,8 +47,8 @@ class Hash:
     nothing_within : int
         How many bits a fingerprint may differ from one in `nothing` and still say nothing.
     quality : callable or None
-        Takes a picture and returns 0 to 100: how much there is in it to be hashed. Of most
-        hashes there is none.
+        Takes a picture and returns 0 to 100: how much there is in it to be hashed. Most
+        hashes have none.
     needs_colour : bool
         Whether it is meaningless on a grey picture.
     packages : tuple of str

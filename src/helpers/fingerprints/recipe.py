@@ -47,8 +47,8 @@ class Recipe:
         dict
             What `json` can write: ``algorithm``, ``reading``, ``versions``, for dHash
             ``hash_size``, and unless it is dHash read by the rules of version 0.1 also ``bits``
-            and ``rules``. So version 0.1 can open what only holds what it knows, and refuses
-            anything else.
+            and ``rules``. So version 0.1 opens a file if it knows all that is in it, and refuses
+            any other.
 
         Examples
         --------
@@ -116,7 +116,7 @@ def version(package: str) -> str:
     Returns
     -------
     str
-        As ``"13.0.0"``.
+        Such as ``"13.0.0"``.
 
     Examples
     --------
@@ -182,7 +182,7 @@ def why_not(one: Recipe, other: Recipe) -> str:
     Returns
     -------
     str
-        Empty if they may be compared. Otherwise a clause that goes on after "was made", as
+        Empty if they may be compared. Otherwise a clause that goes on after "was made", such as
         ``"with fast=False, and here is fast=True"``.
 
     Notes

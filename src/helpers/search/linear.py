@@ -58,7 +58,7 @@ class Search:
     Raises
     ------
     Problem
-        If the values are no fingerprints.
+        If the values are not fingerprints.
     """
 
     def __init__(self, fingerprints: ArrayLike) -> None:
@@ -88,7 +88,7 @@ class Search:
         Raises
         ------
         Problem
-            If the query has another width, or if the radius is no whole number from 0 to it.
+            If the query has another width, or if the radius is not from 0 to that width.
 
         Examples
         --------

@@ -43,7 +43,8 @@ class MultiIndexHashing(Search):
     Raises
     ------
     Problem
-        If the values are no fingerprints, the radius is none, or there are 2**32 or more.
+        If the values are not fingerprints, if the radius is not a whole number from 0 to the
+        width, or if there are 2**32 fingerprints or more.
 
     Notes
     -----

@@ -41,8 +41,8 @@ def all_pairs(fingerprints: ArrayLike, radius: int) -> pd.DataFrame:
     Raises
     ------
     Problem
-        If the values are no fingerprints, if the radius is no whole number from 0 to the width,
-        or if there are more than 10 million pairs.
+        If the values are not fingerprints, if the radius is not a whole number from 0 to the
+        width, or if there are more than 10 million pairs.
 
     Notes
     -----
