@@ -73,7 +73,9 @@ def test_a_new_title_is_out_of_step_until_the_links_are_put_in_place(tmp_path):
     } == changed
     course.put_in_place(folder)
     assert course.out_of_step(folder) == []
-    assert cells(folder / "07-clean-a-photo-library.ipynb")[0]["text"].startswith("# 7. Tidy a photo")
+    assert cells(folder / "07-clean-a-photo-library.ipynb")[0]["text"].startswith(
+        "# 7. Tidy a photo"
+    )
 
 
 @named(CHAPTERS)
