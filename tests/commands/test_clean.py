@@ -325,7 +325,7 @@ def test_clean_passes_over_links_in_a_circle(twice, capsys):
 def test_clean_that_is_stopped_between_two_names_tells_the_truth(
     option, sentence, twice, capsys, monkeypatch
 ):
-    before, synchronise = everything(twice), journal._synchronise
+    before, synchronise = everything(twice), journal.synchronise
     if option == ["--undo"]:
         assert run("clean", twice, "--apply") == 0
 
@@ -334,10 +334,10 @@ def test_clean_that_is_stopped_between_two_names_tells_the_truth(
         if list(folder.glob("*.jpg")):  # one has come, or one is to go
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(journal, "_synchronise", stopped)
+    monkeypatch.setattr(journal, "synchronise", stopped)
     assert run("clean", twice, *option) == 130
     assert capsys.readouterr().err == f"Stopped; {sentence}\n"
-    monkeypatch.setattr(journal, "_synchronise", synchronise)
+    monkeypatch.setattr(journal, "synchronise", synchronise)
     assert run("clean", twice, "--undo") == 0
     assert everything(twice) == before
 

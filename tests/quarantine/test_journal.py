@@ -92,7 +92,7 @@ def at_the_moment(moment, source_folder, target_folder, acts):
         return done
 
     names, wrap = (
-        (["_move"], before) if moment == "before the move" else (["_synchronise", "_rename"], after)
+        (["_move"], before) if moment == "before the move" else (["synchronise", "_rename"], after)
     )
     # private names: nothing else lies in this moment
     patch = {name: wrap(getattr(journal, name)) for name in names}
@@ -184,6 +184,8 @@ def test_each_move_is_announced_before_and_confirmed_after(library, place, plan)
 
 # A journal that is damaged
 
+DAMAGED = "has lines that are damaged or foreign, and were passed over"
+
 
 def test_a_journal_whose_end_was_never_written_is_good_enough(library, place, plan):
     before = state(library)
@@ -224,7 +226,8 @@ def test_lines_that_are_none_of_ours_are_passed_over(library, place, plan):
         b"null",
     ]
     journal.write_bytes(b"\n".join(rubbish) + b"\n" + journal.read_bytes())
-    assert set(undo(place)["outcome"]) == {"put back"}
+    numbers = ", ".join(str(1 + number) for number, line in enumerate(rubbish) if line)
+    assert left_alone(undo(place)) == {JOURNAL: f"{DAMAGED}: {numbers}"}
     assert state(library) == before
 
 

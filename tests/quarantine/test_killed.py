@@ -13,7 +13,7 @@ from kills import DIED, count_moments, die_before, exit_code, kill_at
 from moves import accounted, fill, split, state, way_of
 
 from helpers.quarantine import journal
-from helpers.quarantine.journal import JOURNAL
+from helpers.quarantine.lines import JOURNAL, read_journal
 from helpers.quarantine.moving import apply, undo
 
 
@@ -63,7 +63,7 @@ def copy_of(template, target):
 def check_that_nothing_is_lost_and_all_can_go_on(job, way, place, plan, before, then):
     folder, aside = place / "photos", place / "aside"
     assert accounted(folder, aside) == Counter(before)
-    if then == "undo" and not journal.owner_of(journal.read_journal(aside / JOURNAL)[0]):
+    if then == "undo" and not read_journal(aside / JOURNAL).owner:
         return  # it died before the journal told where the files came from
     work(then, way, place)
     stay, go = split(before, plan)

@@ -175,7 +175,7 @@ def test_what_is_no_plain_file_or_too_large_is_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link to a device").symlink_to("/dev/zero")
     for name in ("pipe", "link to a device"):
-        with pytest.raises(Problem, match="cannot be read .*a pipe or a device"):
+        with pytest.raises(Problem, match=r"cannot be read .*a pipe or a device"):
             plans.read_plan(tmp_path / name)
     with (tmp_path / "plan.csv").open("wb") as file:
         file.truncate(plans.MOST_PLAN_BYTES + 1)

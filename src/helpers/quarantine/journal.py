@@ -7,26 +7,20 @@ import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from pathlib import Path, PurePosixPath
-from typing import BinaryIO, NamedTuple
+from pathlib import Path
+from typing import BinaryIO
+from uuid import uuid4
 
 from filelock import FileLock
 
 from helpers import Problem
-from helpers.files.atomic import exclusive, give_name, write_problem
-from helpers.files.places import real_path, sha256_of
-
-#: The names, in the quarantine folder, of the journal and of the lock on it.
-JOURNAL, LOCK = "quarantine-journal.txt", "quarantine-journal.lock"
-#: The name of a file that holds room for the journal: see `open_journal`.
-RESERVE = "quarantine-journal.reserve"
+from helpers.files.atomic import exclusive, give_name, synchronise, write_problem
+from helpers.files.places import sha256_of
+from helpers.quarantine import lines
+from helpers.quarantine.lines import JOURNAL, LOCK, RESERVE, About, LeftAlone, Told
 
 _RESERVED_BYTES = 2**16
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
-
-
-class LeftAlone(Exception):
-    """Why a file is left alone. The text goes on after the file's path."""
 
 
 @contextmanager
@@ -57,54 +51,8 @@ def _lock_of_place(place: Path) -> Iterator[None]:
         yield
 
 
-def check_path(root: Path, path: str) -> None:
-    """Make sure that a path does not lead out of the folder that it is relative to.
-
-    Parameters
-    ----------
-    root : Path
-        The folder, without links.
-    path : str
-        The path of a file in it, with ``/``.
-
-    Raises
-    ------
-    LeftAlone
-        If it leads out, by itself or over a link, or is not written plainly.
-
-    Examples
-    --------
-    >>> check_path(Path.cwd(), "cats/a.jpg")
-    """
-    plain = isinstance(path, str) and path and "\0" not in path and str(PurePosixPath(path)) == path
-    leads_out = not plain or path.startswith("/") or ".." in path.split("/")
-    if leads_out or (os.name == "nt" and set(path) & set("\\:")):
-        raise LeftAlone("is no path inside the folder; make the plan anew")
-    if not real_path((root / path).parent).is_relative_to(root):
-        raise LeftAlone("lies behind a link that leads out of the folder; it was not followed")
-
-
-# The journal
-
-
-class _About(NamedTuple):
-    """A file as it was when it was moved into quarantine."""
-
-    sha256: str
-    mode: int
-    modified: int
-
-
 class Journal:
     """What was begun and what was done; `open_journal` makes one.
-
-    The file has a line for each event, in JSON:
-
-    - ``["folder", path]``: once, the library that the files come from;
-    - ``["begin", where, path, sha256, mode, modified]``: before a move;
-    - ``["is", where, path]``: after a move, or once it has failed.
-
-    ``where`` is "in" for the quarantine and "out" for the library.
 
     Parameters
     ----------
@@ -112,36 +60,14 @@ class Journal:
         The quarantine folder.
     folder : Path
         The library.
-    lines : list of list
-        What the file holds: see `read_journal`.
-    whole : bool
-        Whether the last line of the file is whole.
+    told : Told
+        What the file says. It is brought forward with each move.
     file : binary file
         The journal itself, open for appending, without a buffer.
-
-    Attributes
-    ----------
-    where : dict
-        Path -> "in" or "out".
-    about : dict
-        Path -> SHA-256, permissions and time of the file when it was moved into quarantine.
-    begun : dict
-        Path -> where a file was to go whose move was begun and not ended.
     """
 
-    def __init__(
-        self, place: Path, folder: Path, lines: list[list], whole: bool, file: BinaryIO
-    ) -> None:
-        self.place, self.folder, self.whole, self.file = place, folder, whole, file
-        self.where: dict[str, str] = {}
-        self.about: dict[str, _About] = {}
-        self.begun: dict[str, str] = {}
-        for word, where, path, *about in (line for line in lines if line[0] != "folder"):
-            if word == "begin":
-                self.begun[path], self.about[path] = where, _About(*about)
-            else:
-                self.where[path] = where
-                self.begun.pop(path, None)
+    def __init__(self, place: Path, folder: Path, told: Told, file: BinaryIO) -> None:
+        self.place, self.folder, self.told, self.file = place, folder, told, file
 
     def write(self, *words: str | int) -> None:
         """Write a line, and wait until the disk has it.
@@ -157,21 +83,21 @@ class Journal:
             If it cannot be written.
         """
         line = json.dumps(words).encode() + b"\n"
-        if not self.whole:  # the last line was never finished
+        if not self.told.whole:  # the last line was never finished
             line = b"\n" + line
-        self.whole = False
+        self.told.whole = False
         try:
             if self.file.write(line) != len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(self.file.fileno())
         except OSError as error:
             raise write_problem(self.place / JOURNAL, error) from error
-        self.whole = True
+        self.told.whole = True
 
     def _is(self, where: str, path: str) -> None:
         self.write("is", where, path)
-        self.where[path] = where
-        self.begun.pop(path, None)
+        self.told.where[path] = where
+        self.told.begun.pop(path, None)
 
     def _from_to(self, where: str, path: str) -> tuple[Path, Path]:
         library, quarantine = self.folder / path, self.place / path
@@ -190,7 +116,7 @@ class Journal:
         bool
             What the journal says, checked against what is there.
         """
-        if self.where.get(path) != "in":
+        if self.told.where.get(path) != "in":
             return False
         source, target = self._from_to("in", path)
         return os.path.lexists(target) and not os.path.lexists(source)
@@ -216,25 +142,27 @@ class Journal:
         OSError
             If the operating system refuses.
         Problem
-            If the journal cannot be written.
+            If the journal cannot be written, or is full.
         """
         source, target = self._from_to(where, path)
-        check_path(self.place if where == "in" else self.folder, path)
+        self._check(path)
         if os.path.lexists(target):
             raise LeftAlone(f"{target} is there already, and nothing is overwritten")
         if where == "in":
-            self.about[path] = _About(sha256, stat.S_IMODE(seen.st_mode), seen.st_mtime_ns)
-        elif not source.is_file():
+            if self.file.tell() > lines.MOST_JOURNAL_BYTES // 3:  # undo writes as much again
+                raise Problem(f"{self.place}: its journal is full; name another quarantine folder")
+            self.told.about[path] = About(sha256, stat.S_IMODE(seen.st_mode), seen.st_mtime_ns)
+        elif not _is_there(source):
             raise LeftAlone("is not in quarantine any more")
         else:
             seen = source.lstat()
             if sha256_of(source) != sha256:
                 raise LeftAlone("has changed in quarantine; put it back by hand")
-        self.begun[path] = where
-        self.write("begin", where, path, *self.about[path])
+        self.told.begun[path] = where
+        self.write("begin", where, path, *self.told.about[path])
         try:
             _make_folders(target.parent)
-            _move(source, target, self.about[path], seen)
+            _move(source, target, self.told.about[path], seen)
         except (OSError, LeftAlone):
             self._find(path)
             raise
@@ -242,18 +170,24 @@ class Journal:
 
     def recover(self) -> None:
         """Find out what became of the moves that were begun, and complete or take back each."""
-        for path in list(self.begun):
+        for path in list(self.told.begun):
             with suppress(LeftAlone, OSError):  # the move stays begun, and the file is left alone
-                check_path(self.folder, path)
-                check_path(self.place, path)
+                self._check(path)
                 self._find(path)
 
+    def _check(self, path: str) -> None:
+        lines.check_path(self.folder, path)
+        lines.check_path(self.place, path, over_links=False)
+
     def _find(self, path: str) -> None:
-        where, sha256 = self.begun[path], self.about[path].sha256
+        where, sha256 = self.told.begun[path], self.told.about[path].sha256
         back = "out" if where == "in" else "in"
         source, target = self._from_to(where, path)
-        _passing(target, sha256).unlink(missing_ok=True)
-        if os.path.lexists(source) and os.path.lexists(target):
+        for partial in target.parent.glob(_passing(sha256, "*")):
+            with suppress(OSError):
+                partial.unlink()
+        is_at_source, is_at_target = _is_there(source), _is_there(target)
+        if is_at_source and is_at_target:
             if source.samefile(target):
                 if source.stat().st_nlink > 1:  # the file has its new name, and the old one too
                     target.unlink()
@@ -264,7 +198,7 @@ class Journal:
                 _remove(target)
                 where = back
             # Otherwise it has moved, and something new has come to its old place.
-        elif os.path.lexists(source):
+        elif is_at_source:
             where = back
         self._is(where, path)
 
@@ -294,8 +228,8 @@ def open_journal(place: Path, folder: Path, *, begin: bool) -> Iterator[Journal]
     Raises
     ------
     Problem
-        If it cannot be written, if files are to come and those of another library are here, or if
-        another process is moving files.
+        If it cannot be read or written, if a link or a pipe has its name, if files are to come and
+        those of another library are here, or if another process is moving files.
 
     Examples
     --------
@@ -308,96 +242,48 @@ def open_journal(place: Path, folder: Path, *, begin: bool) -> Iterator[Journal]
         held.enter_context(_locked(folder, exclusive(folder / JOURNAL, wait=False)))
         try:
             _make_folders(place)
+            lines.check_own(place / LOCK)
             held.enter_context(_locked(place, _lock_of_place(place)))
-            lines, whole = read_journal(path)
-            owner = owner_of(lines)
-            if begin and owner not in (None, str(folder)):
+            told = lines.read_journal(path)
+            is_new = not (told.owner or told.about or told.damaged)
+            if begin and not is_new and told.owner != str(folder):
+                owner = told.owner or "a folder that its journal does not name"
                 raise Problem(f"{place}: holds files of {owner}; choose another folder")
-            file = held.enter_context(path.open("ab", buffering=0))
+            file = held.enter_context(open(path, "ab", buffering=0, opener=_open_own))
         except OSError as error:
             raise write_problem(path, error) from error
-        journal = Journal(place, folder, lines, whole, file)
+        journal = Journal(place, folder, told, file)
         if begin:
             _hold_room(place / RESERVE)
         else:
             with suppress(OSError):
                 (place / RESERVE).unlink()
-        if begin and owner is None:
+        if begin and is_new:
             journal.write("folder", str(folder))
-            _synchronise(place)
+            synchronise(place)
         yield journal
+
+
+def _open_own(name: Path, flags: int) -> int:
+    """Open a file without following a link, even one that has come just now."""
+    return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
 
 
 def _hold_room(reserve: Path) -> None:
     """Take up a little room, for the journal of a disk that will be full."""
     try:
         if not os.path.isfile(reserve) or reserve.stat().st_size < _RESERVED_BYTES:
-            reserve.write_bytes(os.urandom(_RESERVED_BYTES))
+            reserve.unlink(missing_ok=True)  # it may be a link
+            with reserve.open("xb") as file:
+                file.write(os.urandom(_RESERVED_BYTES))
     except OSError as error:
         raise write_problem(reserve, error) from error
-
-
-def read_journal(file: Path) -> tuple[list[list], bool]:
-    """What a journal holds.
-
-    Parameters
-    ----------
-    file : Path
-        The journal; it need not be there.
-
-    Returns
-    -------
-    lines : list of list
-        The words of each line. A broken line is left out: what it tells was not begun.
-    whole : bool
-        Whether the last line is whole.
-
-    Raises
-    ------
-    OSError
-        If it cannot be read.
-
-    Examples
-    --------
-    >>> read_journal(Path("no such file"))
-    ([], True)
-    """
-    content = file.read_bytes() if os.path.isfile(file) else b""
-    lines = []
-    for line in content.split(b"\n"):
-        with suppress(ValueError):
-            lines.append(json.loads(line))
-    kinds = {"folder": [str] * 2, "begin": [str] * 4 + [int] * 2, "is": [str] * 3}
-    lines = [line for line in lines if isinstance(line, list) and line]
-    lines = [line for line in lines if kinds.get(str(line[0])) == [type(word) for word in line]]
-    return lines, not content or content.endswith(b"\n")
-
-
-def owner_of(lines: list[list]) -> str | None:
-    """The library that the files of a quarantine come from.
-
-    Parameters
-    ----------
-    lines : list of list
-        From `read_journal`.
-
-    Returns
-    -------
-    str or None
-        Its folder; None if the journal does not tell.
-
-    Examples
-    --------
-    >>> owner_of([["folder", "/photos"], ["is", "in", "a.jpg"]])
-    '/photos'
-    """
-    return next((line[1] for line in lines if line[0] == "folder"), None)
 
 
 # Moving
 
 
-def _move(source: Path, target: Path, about: _About, seen: os.stat_result) -> None:
+def _move(source: Path, target: Path, about: About, seen: os.stat_result) -> None:
     """Move the file that was seen, or raise if somebody has written to it or replaced it since.
 
     No system removes a name only if it is still the name of a certain file. So a moment is left,
@@ -415,7 +301,7 @@ def _move(source: Path, target: Path, about: _About, seen: os.stat_result) -> No
         if error.errno != errno.EXDEV:
             raise
         _copy_over(source, target, about, seen)
-    _synchronise(source.parent)
+    synchronise(source.parent)
 
 
 def _check_seen(file: Path, seen: os.stat_result) -> None:
@@ -426,7 +312,16 @@ def _check_seen(file: Path, seen: os.stat_result) -> None:
         raise LeftAlone("was changed while it was to be moved; run this again")
 
 
-def _drop(source: Path, target: Path, about: _About) -> None:
+def _is_there(file: Path) -> bool:
+    """Whether a file is there. Raise if it is something else, as a link."""
+    if not os.path.lexists(file):
+        return False
+    if not stat.S_ISREG(file.lstat().st_mode):
+        raise LeftAlone("is a link or a folder now; put it back by hand")
+    return True
+
+
+def _drop(source: Path, target: Path, about: About) -> None:
     """Remove the copy of a replaced file. If both names are one file, `Journal._find` does it."""
     if not source.samefile(target) and sha256_of(target) == about.sha256:
         _remove(target)
@@ -435,18 +330,18 @@ def _drop(source: Path, target: Path, about: _About) -> None:
 def _rename(source: Path, target: Path, seen: os.stat_result) -> None:
     """On one file system, without overwriting."""
     has_both_names = give_name(source, target)
-    _synchronise(target.parent)
+    synchronise(target.parent)
     if has_both_names:
         _check_seen(target, seen)
         _check_seen(source, seen)
         source.unlink()
 
 
-def _copy_over(source: Path, target: Path, about: _About, seen: os.stat_result) -> None:
+def _copy_over(source: Path, target: Path, about: About, seen: os.stat_result) -> None:
     """To another file system."""
-    passing = _passing(target, about.sha256)
+    passing = target.with_name(_passing(about.sha256, f"{uuid4().hex[:8]}."))
     try:
-        with source.open("rb") as old, passing.open("wb") as new:
+        with source.open("rb") as old, passing.open("xb") as new:
             shutil.copyfileobj(old, new, 2**20)
             new.flush()
             os.fsync(new.fileno())
@@ -478,23 +373,13 @@ def _remove(file: Path) -> None:
     file.unlink()
 
 
-def _passing(target: Path, sha256: str) -> Path:
-    """The name of a copy that is not whole yet."""
-    return target.with_name(f".{sha256[:16]}.partial")
+def _passing(sha256: str, which: str) -> str:
+    """The name of a copy that is not whole yet; with ``*`` the pattern of all, as of 0.1."""
+    return f".{sha256[:16]}.{which}partial"
 
 
 def _make_folders(folder: Path) -> None:
-    if not folder.is_dir():
-        _make_folders(folder.parent)
-        folder.mkdir(exist_ok=True)
-        _synchronise(folder.parent)
-
-
-def _synchronise(folder: Path) -> None:
-    """Make the names in a folder outlast a power cut, if the operating system offers that."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    missing = [parent for parent in (folder, *folder.parents) if not parent.is_dir()]
+    for parent in reversed(missing):  # of which there may be more than calls inside each other
+        parent.mkdir(exist_ok=True)
+        synchronise(parent.parent)

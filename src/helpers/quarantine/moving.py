@@ -17,22 +17,14 @@ from pathlib import Path
 import pandas as pd
 
 from helpers import Problem
-from helpers.files.atomic import PARTIAL, write_text
+from helpers.files.atomic import PARTIAL
+from helpers.files.guard import read_input
 from helpers.files.parallel import progress_bar
 from helpers.files.places import real_path, sha256_of
 from helpers.images.folders import check_folder
 from helpers.quarantine import plans
-from helpers.quarantine.journal import (
-    JOURNAL,
-    LOCK,
-    RESERVE,
-    Journal,
-    LeftAlone,
-    check_path,
-    open_journal,
-    owner_of,
-    read_journal,
-)
+from helpers.quarantine.journal import Journal, open_journal
+from helpers.quarantine.lines import JOURNAL, LOCK, RESERVE, LeftAlone, check_path, read_journal
 
 # A plan that was carried out, or one that was being written when a run ended.
 _PLAN_FILE = re.compile(rf"plan(-\d+)?\.csv|\.plan(-\d+)?\.csv\.[0-9a-f]+{re.escape(PARTIAL)}")
@@ -157,7 +149,7 @@ def apply(
     >>> apply("photos", plan)  # doctest: +SKIP
     """
     folder = real_path(folder)
-    place = real_path(quarantine) if quarantine is not None else default_quarantine(folder)
+    place = real_path(default_quarantine(folder) if quarantine is None else quarantine)
     check_folder(folder)
     check_place(folder, place)
     if missing := [name for name in plans.NEEDED if name not in plan]:
@@ -217,26 +209,23 @@ def undo(quarantine: str | Path, folder: str | Path | None = None) -> pd.DataFra
     outcomes = []
     with open_journal(place, folder, begin=False) as journal:
         journal.recover()
-        inside = sorted(path for path, where in journal.where.items() if where == "in")
-        for path in progress_bar(inside, total=len(inside), title="putting back"):
+        told = journal.told
+        inside = {path for path, where in told.where.items() if where == "in"} | set(told.begun)
+        for path in progress_bar(sorted(inside), total=len(inside), title="putting back"):
             with _reason_to_leave() as reasons:
-                journal.move("out", path, journal.about[path].sha256)
+                journal.move("out", path, told.about[path].sha256)
             outcomes.append((path, "left alone" if reasons else "put back", "".join(reasons)))
         for path in _strangers(place, known={JOURNAL, LOCK, RESERVE, *inside}):
             outcomes.append((path, "left alone", "is not in the journal; put it back by hand"))
+        if told.damaged:
+            outcomes.append((JOURNAL, "left alone", told.damage()))
         _remove_empty_folders(place)
     return pd.DataFrame(outcomes, columns=["path", "outcome", "reason"], dtype="str")
 
 
 def _library_of(place: Path, folder: str | Path | None) -> Path:
     """The folder that the files of a quarantine go back to."""
-    try:
-        owner = owner_of(read_journal(place / JOURNAL)[0])
-    except OSError as error:
-        raise Problem(
-            f"{place / JOURNAL}: cannot be read ({error.strerror or error}); "
-            "ask for permission to read it"
-        ) from error
+    owner = read_journal(place / JOURNAL).owner
     if folder is None and owner is None:
         raise Problem(
             f"{place / JOURNAL}: does not tell where the files came from; name the folder"
@@ -367,14 +356,14 @@ def _check_room(folder: Path, place: Path, moves: pd.DataFrame, journal: Journal
 
 def _keep_plan(place: Path, plan: pd.DataFrame) -> None:
     """Put the plan into quarantine under a free name, unless it is there already."""
-    text = plans.as_csv(plan)
+    text = plans.as_csv(plan).encode()
     for number in count(1):
         file = place / (f"plan-{number}.csv" if number > 1 else "plan.csv")
         if not os.path.lexists(file):
-            write_text(file, text)
+            plans.write_plan(file, plan)
             return
-        with suppress(OSError):
-            if file.read_bytes() == text.encode():
+        with suppress(Problem):
+            if not file.is_symlink() and read_input(file, len(text)) == text:
                 return
 
 

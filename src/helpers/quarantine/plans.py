@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from helpers import Problem
 from helpers.files import tables
-from helpers.files.atomic import write_text
+from helpers.files.atomic import exclusive, write_text
 
 if TYPE_CHECKING:  # workers do without it and start sooner
     import pandas as pd
@@ -69,7 +69,8 @@ def write_plan(path: str | Path, plan: pd.DataFrame) -> None:
     --------
     >>> write_plan("plan.csv", plan)  # doctest: +SKIP
     """
-    write_text(path, as_csv(plan))
+    with exclusive(path):  # which clears what a killed run left
+        write_text(path, as_csv(plan))
 
 
 def as_csv(plan: pd.DataFrame) -> str:
