@@ -1,23 +1,33 @@
 """The command line: gather, index and search, as in the article; clean a library; keep a gate."""
 
-import argparse
+from __future__ import annotations
+
+import _signal  # as `signal`, which takes longer to import; control-C may come meanwhile
+import os
 import sys
+import types
 from contextlib import suppress
 
 from helpers import Problem
-from helpers.commands import clean, gate, gather, index, search
-from helpers.commands.terminal import check_not_empty, mute, one_line
 
-#: Each adds its own arguments. A new command is a module of `helpers.commands`, and a word here.
-COMMANDS = (gather, index, search, clean, gate)
+#: Each is a module of `helpers.commands` and adds its own arguments. A new command is a word here.
+COMMANDS = ("gather", "index", "search", "clean", "gate")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parsed(words: list[str]) -> object:
+    """What the words say, as `argparse` tells it. It imports here, where control-C may come."""
+    import argparse
+    from importlib import import_module
+
+    from helpers.commands.terminal import check_not_empty
+
     parser = argparse.ArgumentParser(prog="python -m helpers", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for command in COMMANDS:
-        command.add(commands)
-    return parser
+        import_module(f"helpers.commands.{command}").add(commands)
+    parsed = parser.parse_args(words)
+    check_not_empty(words)
+    return parsed
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,38 +49,74 @@ def main(arguments: list[str] | None = None) -> int:
     >>> main(["search", "--dataset", "images", "--shelve", "db.shelve", "--query", ""])
     2
     """
-    with suppress(AttributeError):  # in a notebook
-        # A file name may hold letters that the terminal cannot show.
-        sys.stdout.reconfigure(errors="backslashreplace")
-    words = sys.argv[1:] if arguments is None else arguments
-    parsed = _parser().parse_args(words)
+    parsed = None
     try:
-        check_not_empty(words)
+        with suppress(AttributeError):  # in a notebook
+            # A file name may hold letters that the terminal cannot show.
+            sys.stdout.reconfigure(errors="backslashreplace")
+        parsed = _parsed(sys.argv[1:] if arguments is None else arguments)
         code = parsed.run(parsed) or 0
         sys.stdout.flush()
         return code
     except Problem as problem:
-        print(problem, file=sys.stderr)
+        _complain(str(problem))
         return 2
     except BrokenPipeError:  # whoever reads our output has seen enough
-        mute()
+        _mute()
     except KeyboardInterrupt:
         # `clean --apply` may have stopped between a file's new name and its old one
         undo = ", or with --undo to go back" if getattr(parsed, "apply", False) else ""
         left = getattr(parsed, "if_stopped", "nothing half-finished was left")
-        print(f"Stopped; {left}. Run it again to go on{undo}.", file=sys.stderr)
+        _complain(f"Stopped; {left}. Run it again to go on{undo}.")
         return 130
+    except MemoryError:
+        _complain("there is not enough memory; close other programs, or name fewer pictures")
+        return 2
     except OSError as error:  # what nobody has thought of, as a full disk behind `> file`
         try:
             sys.stdout.flush()
         except OSError:
-            mute()
-        where = f"{one_line(str(error.filename))}: " if error.filename else ""
+            _mute()
+        where = f"{error.filename}: " if error.filename else ""
         remedy = "check the name, the permissions and the room on the disk"
-        print(f"{where}{error.strerror or error}; {remedy}", file=sys.stderr)
+        _complain(f"{where}{error.strerror or error}; {remedy}")
         return 2
     return 0
 
 
+def _complain(sentence: str) -> None:
+    from helpers.files.places import one_line
+
+    print(one_line(sentence), file=sys.stderr)
+
+
+def _mute() -> None:
+    from helpers.commands.terminal import mute
+
+    mute()
+
+
+def _stop(number: int, frame: types.FrameType | None) -> None:
+    """What control-C does: within an import it ends all, since NumPy would tell of a bad install."""
+    while frame:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            os.write(2, b"Stopped before it began; nothing half-finished was left.\n")
+            os._exit(130)
+        frame = frame.f_back
+    raise KeyboardInterrupt
+
+
+def _stop_again(lost: sys.UnraisableHookArgs) -> None:
+    """Python lets no exception out of some functions, as `__del__`: then control-C comes again."""
+    import threading
+
+    if lost.exc_type is KeyboardInterrupt:
+        threading.Timer(0.01, _signal.raise_signal, [_signal.SIGINT]).start()
+    else:
+        sys.__unraisablehook__(lost)
+
+
 if __name__ == "__main__":
+    _signal.signal(_signal.SIGINT, _stop)
+    sys.unraisablehook = _stop_again
     sys.exit(main())

@@ -1,6 +1,7 @@
 """What every command does. A new one only has to be in COMMANDS to be tested here."""
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from helpers import commands
 from helpers.__main__ import COMMANDS, main
 
+MODULES = [import_module(f"helpers.commands.{name}") for name in COMMANDS]
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
 
@@ -15,12 +17,12 @@ def name_of(module):
     return module.__name__.rpartition(".")[2]
 
 
-every_command = pytest.mark.parametrize("module", COMMANDS, ids=name_of)
+every_command = pytest.mark.parametrize("module", MODULES, ids=name_of)
 
 
 def test_every_command_is_a_module_of_the_wing_and_every_module_a_command():
     files = {path.stem for path in Path(commands.__file__).parent.glob("*.py")}
-    assert files - {"__init__", "terminal"} == {name_of(module) for module in COMMANDS}
+    assert files - {"__init__", "terminal"} == set(COMMANDS)
 
 
 @every_command
@@ -49,5 +51,5 @@ def test_every_command_is_shown_in_the_readme(module):
 @every_command
 def test_every_command_knows_no_other(module):
     source = Path(module.__file__).read_text(encoding="utf-8")
-    others = "|".join(name_of(other) for other in COMMANDS)
+    others = "|".join(COMMANDS)
     assert not re.search(rf"helpers\.commands(\.| import.*\b)({others})\b", source)

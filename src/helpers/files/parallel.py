@@ -1,8 +1,10 @@
 """Work shared out among processes, with a progress bar."""
 
 import os
-from collections.abc import Callable, Iterable
+import signal
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import joblib
@@ -57,9 +59,9 @@ def share_out(
     results = []
     with progress_bar(total=len(jobs), title=title) as bar:
         try:
-            for chunk, done in zip(
-                chunks, pool(map(joblib.delayed(function), chunks)), strict=True
-            ):
+            with _deaf():
+                outcomes = pool(map(joblib.delayed(function), chunks))
+            for chunk, done in zip(chunks, outcomes, strict=True):
                 results += done
                 bar.update(len(chunk))
         except BrokenProcessPool as error:
@@ -68,6 +70,19 @@ def share_out(
                 "try again with fewer (workers=1; with clean, --workers 1)"
             ) from error
     return results
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Let processes that start here not hear control-C: this one hears it, and ends them."""
+    if os.name == "nt":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def progress_bar(images: Iterable | None = None, *, total: int, title: str) -> "tqdm":

@@ -5,6 +5,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from helpers import Problem
+
 # this file is src/helpers/files/places.py in the clone
 _CLONE = Path(__file__).resolve().parents[3]
 
@@ -19,13 +21,23 @@ def data_folder() -> Path:
         ``data/`` of the clone; for a package that was installed without its clone, the cache
         folder of the user.
 
+    Raises
+    ------
+    Problem
+        If the variable names the home folder of somebody who is not known here.
+
     Examples
     --------
     >>> data_folder()  # doctest: +SKIP
     PosixPath('image-fingerprints/data')
     """
     if chosen := os.environ.get("FINGERPRINTS_DATA"):
-        return Path(chosen).expanduser()
+        try:
+            return Path(chosen).expanduser()
+        except RuntimeError as error:  # there is no such user
+            raise Problem(
+                f"FINGERPRINTS_DATA is {chosen!r}: {error}; write the whole path"
+            ) from error
     if (_CLONE / "pyproject.toml").is_file() and (_CLONE / "data").is_dir():
         return _CLONE / "data"
     import pooch  # late: workers start without it
