@@ -1,8 +1,10 @@
 """`python -m helpers gather | index | search`, as the article's readers type it."""
 
+import errno
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -392,7 +394,132 @@ def test_a_name_that_is_too_long_is_one_sentence(
     assert everything(photographs) == before
 
 
+@pytest.mark.parametrize("name", [".", "/", "./", ".."])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "index -d {photos} -s {name}",
+        "search -d {photos} -s {name} -q {photos}/cats/image_0000.jpg",
+        "gather -i {photos} -o new -c {name}",
+        "gather -i {photos} -o {name} -c truth.csv",
+        "clean {photos} --plan {name}",
+        "clean {photos} --sheet {name}",
+        "gate export -b {name} --csv {name}",
+    ],
+)
+def test_a_name_that_ends_without_a_last_part_is_one_sentence(
+    command, name, photographs, data_folder, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(data_folder)
+    before = everything(tmp_path)
+    words = [word.format(photos=photographs, name=name) for word in command.split()]
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert re.search("is a .*folder|lies around|ends without a name|add the name", error)
+    assert everything(tmp_path) == before
+
+
+def test_a_data_folder_of_somebody_who_is_not_known_is_one_sentence(
+    photographs, capsys, monkeypatch
+):
+    monkeypatch.setenv("FINGERPRINTS_DATA", "~nosuchuser/x")
+    assert run("clean", photographs) == 2
+    assert capsys.readouterr().err.startswith("FINGERPRINTS_DATA is '~nosuchuser/x': ")
+
+
+# Names that hold orders to the terminal
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no such names")
+def test_every_name_is_printed_on_one_line_and_without_orders_to_the_terminal(
+    photographs, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    odd = "\033]0;owned\007\033[2Jx\nFound 0 images\n"
+    (photographs / "cats").rename(photographs / odd)
+    (photographs / f"{odd}.jpg").write_bytes(b"no picture")
+    query = photographs / odd / "image_0000.jpg"
+    gather = ["gather", "-i", photographs, "-c", odd]
+    assert run("index", "-d", photographs, "-s", odd) == 0
+    assert run("search", "-d", photographs, "-s", odd, "-q", query) == 0
+    query.rename(tmp_path / "gone.jpg")
+    assert run("search", "-d", photographs, "-s", odd, "-q", tmp_path / "gone.jpg") == 0
+    assert run(*gather, "-o", f"{odd}2", "--needles", 9) == 0
+    assert run(*gather, "-o", f"{odd}2", "--needles", 9, "--seed", 1) == 2
+    assert run("search", "-d", odd, "-s", odd, "-q", query) == 2
+    shown = capsys.readouterr()
+    for text in shown:
+        assert text.replace("\n", "").isprintable()
+    assert not [line for line in shown.out.splitlines() if line.startswith("Found 0")]
+    assert sum("owned" in line for line in shown.out.splitlines()) == 7  # a line for each name
+
+
+# A disk that is full, and another process that is at work
+
+
+def test_a_grid_is_written_whole_or_not_at_all(indexed, photographs, tmp_path, capsys, monkeypatch):
+    def no_room(handle):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", no_room)
+    query, grid = photographs / "cats" / "image_0000.jpg", tmp_path / "grid.png"
+    before = everything(tmp_path)
+    words = ["search", "-d", photographs, "-s", indexed, "-q", query, "--save-grid", grid]
+    assert run(*words) == 2
+    error = capsys.readouterr().err
+    assert (
+        error
+        == f"{grid}: could not be written (No space left on device); make room there, or choose another folder that you may write to\n"
+    )
+    assert everything(tmp_path) == before
+
+
+def test_no_memory_is_one_sentence(photographs, tmp_path, capsys, monkeypatch):
+    def no_memory(*arguments, **keywords):
+        raise MemoryError
+
+    monkeypatch.setattr(shelf, "build", no_memory)
+    assert run("index", "-d", photographs, "-s", tmp_path / "db") == 2
+    assert capsys.readouterr().err.startswith("there is not enough memory; ")
+
+
 # In a terminal of its own
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="control-C comes otherwise there")
+@pytest.mark.parametrize(
+    "module",
+    [
+        "helpers.commands.terminal",
+        "helpers.files.guard",
+        "helpers.files.places",
+        "numpy._core._multiarray_umath",
+        "numpy",
+        "pandas._libs.tslibs.timestamps",
+        "pandas",
+        "helpers.shelf",
+    ],
+)
+def test_control_c_while_modules_are_imported_leaves_no_traceback(module, photographs, tmp_path):
+    """Python tells of each module once it is imported, so the test knows when."""
+    words = ["index", "-d", str(photographs), "-s", str(tmp_path / "db")]
+    with subprocess.Popen(
+        [sys.executable, "-X", "importtime", "-m", "helpers", *words],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        for line in process.stderr:
+            if line.rpartition("|")[2].strip() == module:
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.stderr.read()
+    assert process.returncode == 130
+    lines = [line for line in rest.splitlines() if not line.startswith("import time:")]
+    assert len(lines) == 1
+    assert lines[0].startswith("Stopped")
 
 
 @pytest.mark.slow

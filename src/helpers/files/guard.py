@@ -18,6 +18,9 @@ from helpers import Problem
 from helpers.files.atomic import unique_partial, write_problem
 from helpers.files.places import is_same_file, real_path
 
+#: So many folders are made for an output, one in another.
+MOST_NEW_FOLDERS = 100
+
 _BYTES_LOOKED_AT = 4096  # at the beginning of a file, by which its kind is known
 
 
@@ -136,6 +139,9 @@ def _check_place(path: Path, kind: Kind, inputs: Iterable, folders: Iterable) ->
             )
         if kind.is_folder and any(_is_one_place(path, end) for end in real_path(folder).parents):
             raise Problem(f"{path}: lies around {folder}; name a place beside it")
+    missing = sum(not os.path.exists(parent) for parent in path.parents)
+    if missing > MOST_NEW_FOLDERS:
+        raise Problem(f"{path}: lies in {missing} folders that are not there; check the spelling")
     if path.name in ("", ".."):
         raise Problem(f"{path}: ends without a name of its own; add the name that is to be written")
 
