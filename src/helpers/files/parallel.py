@@ -4,7 +4,9 @@ import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import joblib
@@ -57,10 +59,14 @@ def share_out(
     chunks = [jobs[start : start + size] for start in range(0, len(jobs), size)]
     pool = joblib.Parallel(n_jobs=workers, return_as="generator", batch_size=1)
     results = []
+    here = Path()
+    with suppress(OSError):  # somebody has deleted it
+        here = Path.cwd()
     with progress_bar(total=len(jobs), title=title) as bar:
         try:
             with _deaf():
-                outcomes = pool(map(joblib.delayed(function), chunks))
+                work = joblib.delayed(partial(_work_in, here, function))
+                outcomes = pool(map(work, chunks))
             for chunk, done in zip(chunks, outcomes, strict=True):
                 results += done
                 bar.update(len(chunk))
@@ -70,6 +76,11 @@ def share_out(
                 "try again with fewer (workers=1; with clean, --workers 1)"
             ) from error
     return results
+
+
+def _work_in(place: Path, function: Callable[[list], list], jobs: list) -> list:
+    os.chdir(place)  # a process that began before may still be where this one was then
+    return function(jobs)
 
 
 @contextmanager

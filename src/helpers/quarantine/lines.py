@@ -244,7 +244,9 @@ def read_journal(file: Path) -> Told:
     check_own(file)
     content = read_input(file, MOST_JOURNAL_BYTES) if os.path.lexists(file) else b""
     if content.count(b"\n") > MOST_JOURNAL_LINES:
-        raise Problem(f"{file}: has more than {MOST_JOURNAL_LINES:,} lines; check it is the right one")
+        raise Problem(
+            f"{file}: has more than {MOST_JOURNAL_LINES:,} lines; check it is the right one"
+        )
     told = Told()
     for number, line in enumerate(map(bytes.strip, BytesIO(content)), start=1):
         was_killed = not line.endswith(b"]") and line.startswith(b'["'[: len(line)])

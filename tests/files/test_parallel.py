@@ -1,0 +1,20 @@
+"""Work shared out among processes."""
+
+from pathlib import Path
+
+from helpers.files.parallel import share_out
+
+
+def touched(names):
+    for name in names:
+        Path(name).touch()
+    return [str(Path.cwd())] * len(names)
+
+
+def test_processes_that_began_elsewhere_work_where_this_one_is_now(tmp_path, monkeypatch):
+    for place in ("before", "now"):
+        (tmp_path / place).mkdir()
+        monkeypatch.chdir(tmp_path / place)
+        places = share_out(touched, ["a", "b"], workers=2, title="touching")
+        assert places == [str(tmp_path / place)] * 2
+        assert {path.name for path in Path().iterdir()} == {"a", "b"}
