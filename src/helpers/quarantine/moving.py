@@ -324,12 +324,23 @@ class _Checks:
 
 def _links(folder: Path) -> dict[Path, Path]:
     """The files that links in the folder lead to, with one of these links each."""
-    return {
-        real_path(Path(place) / name): Path(place) / name
-        for place, _, names in os.walk(folder)
-        for name in names
-        if (Path(place) / name).is_symlink()
-    }
+    found = (file for _, files in _walk(folder) for file in files)
+    return {real_path(file): file for file in found if file.is_symlink()}
+
+
+def _walk(folder: Path) -> Iterator[tuple[Path, list[Path]]]:
+    """Each folder, from above, with its files and links. (`os.walk` fails in deep folders.)"""
+    folders = [folder]
+    for place in folders:  # which grows meanwhile
+        files = []
+        with suppress(OSError), os.scandir(place) as listed:
+            for entry in listed:
+                is_folder = (
+                    entry.is_dir(follow_symlinks=False)
+                    and not getattr(entry, "is_junction", bool)()
+                )
+                (folders if is_folder else files).append(Path(entry))
+        yield place, files
 
 
 def _check_room(folder: Path, place: Path, moves: pd.DataFrame, journal: Journal) -> None:
@@ -369,16 +380,11 @@ def _keep_plan(place: Path, plan: pd.DataFrame) -> None:
 
 def _strangers(place: Path, known: set[str]) -> list[str]:
     """Files in quarantine that are neither in the journal nor plans."""
-    found = {
-        (Path(folder) / name).relative_to(place).as_posix()
-        for folder, _, names in os.walk(place)
-        for name in names
-    }
+    found = {file.relative_to(place).as_posix() for _, files in _walk(place) for file in files}
     return sorted(path for path in found - known if not _PLAN_FILE.fullmatch(path))
 
 
 def _remove_empty_folders(place: Path) -> None:
-    for folder, _, _ in os.walk(place, topdown=False):
-        if Path(folder) != place:
-            with suppress(OSError):  # it is not empty
-                Path(folder).rmdir()
+    for folder, _ in reversed(list(_walk(place))[1:]):
+        with suppress(OSError):  # it is not empty
+            folder.rmdir()
