@@ -27,7 +27,7 @@ from helpers.files.atomic import exclusive, new_folder, write_text
 from helpers.files.parallel import progress_bar
 from helpers.files.places import data_folder, sha256_of
 from helpers.fingerprints import catalogue
-from helpers.images.folders import find_images
+from helpers.images.folders import find_images, look_into, not_looked_at
 
 #: The official archive.
 CALTECH_101_URL = "https://data.caltech.edu/records/mzrjq-6wc02/files/caltech-101.zip"
@@ -214,7 +214,8 @@ def own_folder(folder: str | Path) -> Dataset:
     if not str(given) or not os.path.isdir(folder):
         names = ", ".join(map(repr, DATASETS))
         raise Problem(f"{given}: no such dataset; it is {names}, or the path of a folder of images")
-    table = catalogue.of_folder(folder)
+    found = look_into(folder)
+    table = catalogue.of_folder(folder, found.images)
     left_out = table[table["problem"] != ""]
     images = table["path"][table["problem"] == ""].tolist()
     if len(left_out):
@@ -223,6 +224,8 @@ def own_folder(folder: str | Path) -> Dataset:
             f"Left out: {len(left_out)} of {len(table)} images. "
             f"The first: {folder / first.path}: {first.problem}"
         )
+    if sentence := not_looked_at(found.others):
+        print(sentence)
     if not images:
         raise Problem(f"{folder}: holds no image that can be read; choose another folder")
     place = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:6]

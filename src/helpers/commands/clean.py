@@ -88,6 +88,7 @@ def _read_plan(arguments: argparse.Namespace) -> pd.DataFrame:
 def _make_plan(folder: Path, arguments: argparse.Namespace) -> pd.DataFrame:
     """Scan the library and propose; the plan is written if that is asked for."""
     from helpers.hamming import check_radius
+    from helpers.images.folders import not_looked_at
     from helpers.library import inventory, proposal
     from helpers.quarantine import plans
 
@@ -96,10 +97,8 @@ def _make_plan(folder: Path, arguments: argparse.Namespace) -> pd.DataFrame:
     table = inventory.scan(folder, workers=arguments.workers)
     with until_nobody_reads():
         print_some("No picture", table[table["problem"] != ""], "problem", arguments)
-        if others := inventory.not_looked_at(folder):
-            kinds = ", ".join(f"{number:,} {kind}" for kind, number in others.most_common(5))
-            more = " ..." * (len(others) > 5)
-            print(f"Not looked at: {others.total():,} other files ({kinds}{more})")
+        if sentence := not_looked_at(inventory.not_looked_at(folder)):
+            print(one_line(sentence))
     plan = proposal.propose(table, folder, radius, keep=keep, workers=arguments.workers)
     if arguments.plan:
         check_output(arguments.plan, "plan")  # has one come meanwhile?

@@ -9,12 +9,12 @@ from helpers.files.guard import check_output
 
 def _gather(arguments: argparse.Namespace) -> None:
     """Copy a dataset and hide resized copies of some of its images in it."""
-    from helpers.images.folders import find_images
+    from helpers.images.folders import find_images, look_into, not_looked_at
     from helpers.truth import near_duplicates
 
     check_output(arguments.output, "haystack", folders=[arguments.input])
     check_output(arguments.csv, "truth", folders=[arguments.input, arguments.output])
-    images = find_images(arguments.input)
+    images, others = look_into(arguments.input)
     if arguments.article:
         try:
             needles = near_duplicates.article_needles(images, others=False)
@@ -34,6 +34,8 @@ def _gather(arguments: argparse.Namespace) -> None:
         images=images,
     )
     near_duplicates.write_truth(arguments.csv, truth)
+    if sentence := not_looked_at(others):
+        print(one_line(sentence))
     copied = len(find_images(arguments.output)) - len(truth)
     needles = truth["needle"].nunique()
     print(

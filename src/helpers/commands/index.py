@@ -9,12 +9,15 @@ from helpers.files.guard import check_output
 def _index(arguments: argparse.Namespace) -> None:
     """Fingerprint a folder of images and keep the fingerprints on a shelf."""
     from helpers import shelf
+    from helpers.images.folders import look_into, not_looked_at
 
     check_output(arguments.shelve, "shelf")
+    found = look_into(arguments.dataset)
     chosen = {"hash": arguments.hash} if arguments.hash else {}
     table = shelf.build(
         arguments.shelve,
         arguments.dataset,
+        images=found.images,
         replace=arguments.replace,
         **chosen,
         **reading_of(arguments),
@@ -22,6 +25,8 @@ def _index(arguments: argparse.Namespace) -> None:
     problems = table[table["problem"] != ""]
     for row in problems.itertuples():
         print(f"Left out: {one_line(row.path)}: {one_line(row.problem)}")
+    if sentence := not_looked_at(found.others):
+        print(one_line(sentence))
     made = shelf.read(arguments.shelve)
     listed = sum(len(names) for names in made.values())
     print(

@@ -21,7 +21,7 @@ from PIL import Image
 from helpers import Problem, datasets, hamming
 from helpers.files import places
 from helpers.fingerprints import catalogue, hashes
-from helpers.images.folders import find_images
+from helpers.images.folders import find_images, plain
 from helpers.images.opening import open_image, open_with_size
 from helpers.search.linear import LinearScan
 
@@ -208,7 +208,7 @@ def read_picture(path: str | Path, name: str | None = None) -> Picture:
     except Problem as problem:
         raise Problem(f"{name or file}: {str(problem).removeprefix(f'{file}: ')}") from problem
     note = "Of an animation the first frame is taken." if _is_animation(file) else ""
-    value = hashes.of_image(image)
+    value = hashes.of_shown(image)
     return Picture(name or file.name, reduced(image), size, value, note, str(path))
 
 
@@ -253,7 +253,8 @@ def from_memory(image: Image.Image, name: str = "The picture") -> Picture:
     Picture
         The picture; its path is empty.
     """
-    return Picture(name, reduced(image.copy()), image.size, hashes.of_image(image))
+    shown = open_image(image)
+    return Picture(name, reduced(shown.copy()), shown.size, hashes.of_shown(shown))
 
 
 def choose(dataset: Pictures, path: str | Path) -> Picture:
@@ -291,7 +292,7 @@ def named(dataset: Pictures, text: str) -> Picture:
         Where the name is looked for.
     text : str
         A path in the dataset, the path of a file, or a part of a path in the dataset; of a part,
-        capitals do not matter.
+        neither capitals nor the composition of letters matter.
 
     Returns
     -------
@@ -308,8 +309,10 @@ def named(dataset: Pictures, text: str) -> Picture:
         is_file, is_there = _expanded(text).is_file(), _expanded(text).exists()
     if text in dataset.places or is_file:
         return choose(dataset, text)
-    alike = [path for path in dataset.paths if text.lower() in path.lower()]
+    wanted = plain(text)
+    alike = [path for path in dataset.paths if wanted in plain(path)]
     if alike:
+        alike.sort(key=lambda path: plain(path) != wanted)  # the whole name before parts of it
         first = choose(dataset, alike[0])
         several = f"The first of {len(alike):,} with {text} in the name."
         return replace(first, note=f"{several} {first.note}".strip()) if alike[1:] else first

@@ -11,7 +11,7 @@ import numpy as np
 from helpers import Problem
 from helpers.files.parallel import share_out
 from helpers.fingerprints import recipe
-from helpers.fingerprints.hashes import DHASH, Hash, hash_of, of_image, to_hex
+from helpers.fingerprints.hashes import DHASH, Hash, hash_of, of_shown, to_hex
 from helpers.images.folders import find_images
 from helpers.images.opening import open_with_size
 
@@ -163,7 +163,7 @@ def _row(folder: Path, path: str, made: recipe.Recipe, kind: Hash) -> tuple:
     try:
         path.encode("utf-8")
         image, (width, height) = open_with_size(file, rules=made.rules, **made.reading)
-        value = of_image(image, made.hash)
+        value = of_shown(image, made.hash)
         value = int(value) if kind.words == 1 else to_hex(value, kind.bits)
         quality = kind.quality(image) if kind.quality else None
         return path, category, width, height, value, quality, ""

@@ -12,12 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import BinaryIO
 
 import imagehash
 import numpy as np
 from PIL import Image
 
 from helpers import Problem
+from helpers.images.formats import check_bytes
 from helpers.images.opening import open_image
 
 #: The hash of the article, and of everything that names no other.
@@ -53,6 +55,8 @@ class Hash:
         Whether it is meaningless on a grey picture.
     packages : tuple of str
         The packages that its bits depend on, beside imagehash and Pillow.
+    memory : int
+        Bytes that the picture and `function` take for each pixel, where they are many.
     """
 
     name: str
@@ -65,6 +69,7 @@ class Hash:
     quality: Callable[[Image.Image], int] | None = None
     needs_colour: bool = False
     packages: tuple[str, ...] = ()
+    memory: int = 5
 
     @property
     def words(self) -> int:
@@ -144,8 +149,8 @@ HASHES = {
         Hash("ahash", 64, _ahash, 0.4, _KRAWETZ),
         Hash("phash", 64, _phash, 0.5, _KRAWETZ, (0, 2**63)),
         Hash("phash-256", 256, _phash_256, 0.5, _KRAWETZ, (0, 2**255)),
-        Hash("whash", 64, _whash, 3.2, _PETROV),
-        Hash("colorhash", 42, _colorhash, 1.6, _COLOURS, _ONE_COLOUR, needs_colour=True),
+        Hash("whash", 64, _whash, 3.2, _PETROV, memory=11),
+        Hash("colorhash", 42, _colorhash, 1.6, _COLOURS, _ONE_COLOUR, needs_colour=True, memory=14),
         Hash("pdq", 256, _pdq, 1.3, _PDQ, quality=_pdq_quality, packages=("pdqhash",)),
     )
 }
@@ -185,13 +190,51 @@ def hash_of(name: str) -> Hash:
     return HASHES[name]
 
 
+def to_int(fingerprint: int | np.uint64 | np.ndarray, bits: int = _WORD) -> int:
+    """A fingerprint as one whole number of Python.
+
+    Parameters
+    ----------
+    fingerprint : uint64, or ndarray of uint64, shape (words,)
+        One fingerprint: a number (a Python integer will do), or words, first word first.
+    bits : int
+        How many bits the fingerprint has.
+
+    Returns
+    -------
+    int
+        The first bit is the highest.
+
+    Raises
+    ------
+    Problem
+        If the value is not a whole number of so many bits, as a float is not.
+
+    Examples
+    --------
+    >>> to_int(from_hex("00000000000000010000000000000002", bits=128), bits=128) == 2**64 + 2
+    True
+    """
+    number = fingerprint
+    if isinstance(number, np.ndarray) and number.ndim == 1 and number.dtype == np.uint64:
+        number = int.from_bytes(number.astype(">u8").tobytes(), "big")
+    is_whole = isinstance(number, (int, np.integer)) and not isinstance(number, bool)
+    if not is_whole or not 0 <= int(number) < 2**bits:
+        is_float = isinstance(number, (float, np.floating))
+        why = ": a float holds only 53 of the bits" if is_float else ""
+        raise Problem(
+            f"{fingerprint!r} is not a fingerprint; it is a whole number of {bits} bits{why}"
+        )
+    return int(number)
+
+
 def to_hex(fingerprint: int | np.uint64 | np.ndarray, bits: int = _WORD) -> str:
     """The hex digits of a fingerprint, as ``str(imagehash.dhash(image))`` prints them.
 
     Parameters
     ----------
     fingerprint : uint64, or ndarray of uint64, shape (words,)
-        One fingerprint: a number (a Python integer will do), or words, first word first.
+        One fingerprint, as for `to_int`.
     bits : int
         How many bits the fingerprint has.
 
@@ -210,12 +253,72 @@ def to_hex(fingerprint: int | np.uint64 | np.ndarray, bits: int = _WORD) -> str:
     >>> to_hex(np.uint64(255))
     '00000000000000ff'
     """
-    number = fingerprint
-    if isinstance(number, np.ndarray) and number.ndim == 1 and number.dtype == np.uint64:
-        number = int.from_bytes(number.astype(">u8").tobytes(), "big")
-    if not isinstance(number, (int, np.integer)) or not 0 <= int(number) < 2**bits:
-        raise Problem(f"{fingerprint!r} is not a fingerprint; it is a whole number of {bits} bits")
-    return f"{int(number):0{-(-bits // 4)}x}"
+    return f"{to_int(fingerprint, bits):0{-(-bits // 4)}x}"
+
+
+def to_image_hash(
+    fingerprint: int | np.uint64 | np.ndarray, hash: str = DHASH
+) -> imagehash.ImageHash:
+    """A fingerprint as imagehash has it.
+
+    Parameters
+    ----------
+    fingerprint : uint64, or ndarray of uint64, shape (words,)
+        One fingerprint, as for `to_int`.
+    hash : str
+        The name of the hash that made it.
+
+    Returns
+    -------
+    imagehash.ImageHash
+        Equal to the one that imagehash itself makes. `from_any` leads back.
+
+    Raises
+    ------
+    Problem
+        If the value is no fingerprint of this hash.
+
+    Examples
+    --------
+    >>> print(to_image_hash(np.uint64(255)), to_image_hash(np.uint64(255)) - to_image_hash(254))
+    00000000000000ff 1
+    """
+    kind = hash_of(hash)
+    digits = f"{to_int(fingerprint, kind.bits):0{kind.bits}b}"
+    shape = np.shape(kind.function(Image.new("RGB", (64, 64))))  # as this hash lays its bits out
+    return imagehash.ImageHash(np.array([bit == "1" for bit in digits]).reshape(shape))
+
+
+def from_any(
+    value: str | int | np.uint64 | np.ndarray | imagehash.ImageHash, bits: int = _WORD
+) -> np.uint64 | np.ndarray:
+    """The fingerprint behind any form in which one is written down.
+
+    Parameters
+    ----------
+    value : str, int, uint64, ndarray of uint64 or imagehash.ImageHash
+        Hex digits, a whole number, words, or what imagehash has made.
+    bits : int
+        How many bits the fingerprint has.
+
+    Returns
+    -------
+    uint64, or ndarray of uint64, shape (words,)
+        A number up to 64 bits, several words beyond.
+
+    Raises
+    ------
+    Problem
+        If it is no fingerprint of so many bits. A float never is, as it holds only 53 bits.
+
+    Examples
+    --------
+    >>> from_any("00000000000000ff"), from_any(255), from_any(to_image_hash(255))
+    (np.uint64(255), np.uint64(255), np.uint64(255))
+    """
+    if isinstance(value, imagehash.ImageHash):
+        value = str(value)
+    return from_hex(value if isinstance(value, str) else to_hex(value, bits), bits)
 
 
 def from_hex(digits: str, bits: int = _WORD) -> np.uint64 | np.ndarray:
@@ -254,15 +357,26 @@ def from_hex(digits: str, bits: int = _WORD) -> np.uint64 | np.ndarray:
     return found[0] if words == 1 else found
 
 
-def of_image(image: Image.Image, hash: str = DHASH) -> np.uint64 | np.ndarray:
-    """The fingerprint of a picture in memory.
+def of_image(
+    image: Image.Image,
+    hash: str = DHASH,
+    *,
+    rules: dict[str, int] | None = None,
+    **reading: object,
+) -> np.uint64 | np.ndarray:
+    """The fingerprint of a picture in memory: the same as that of its file.
 
     Parameters
     ----------
     image : PIL.Image.Image
-        The picture, taken as it is.
+        The picture, also one that Pillow has opened and not decoded yet. It stays as it is.
     hash : str
         The name of the hash: one of `HASHES`.
+    rules : dict, optional
+        By which rules it is read: see `helpers.images.opening.open_image`.
+    **reading
+        ``rotate``, ``background``: see `helpers.images.opening.open_image`. With ``rotate=False,
+        background=None`` the pixels count as they are stored, as they do for ``imagehash``.
 
     Returns
     -------
@@ -273,7 +387,14 @@ def of_image(image: Image.Image, hash: str = DHASH) -> np.uint64 | np.ndarray:
     Raises
     ------
     Problem
-        If there is no such hash, or if it needs a package that is not installed.
+        If there is no such hash, if it needs a package that is not installed, or if the picture
+        cannot be decoded.
+
+    Notes
+    -----
+    What tells how a picture is to be turned is its EXIF tag, which Pillow keeps with a picture.
+    What `helpers.images.opening.open_image` gives has lost that tag, so that nothing is turned
+    twice.
 
     Examples
     --------
@@ -282,18 +403,11 @@ def of_image(image: Image.Image, hash: str = DHASH) -> np.uint64 | np.ndarray:
     >>> of_image(Image.linear_gradient("L"), hash="dhash-both")
     array([                   0, 18446744073709551615], dtype=uint64)
     """
-    kind = hash_of(hash)
-    bits = np.asarray(kind.function(image), dtype=bool).ravel()
-    if bits.size != kind.bits:
-        raise TypeError(f"{hash} gave {bits.size} bits, and its entry says {kind.bits}")
-    if bits.size % _WORD:
-        bits = np.concatenate([np.zeros(-bits.size % _WORD, dtype=bool), bits])
-    words = np.packbits(bits).view(">u8").astype(np.uint64)
-    return words[0] if len(words) == 1 else words
+    return of_shown(open_image(image, rules=rules, **reading), hash)
 
 
 def of_file(
-    path: str | Path,
+    path: str | Path | BinaryIO,
     hash: str = DHASH,
     *,
     rules: dict[str, int] | None = None,
@@ -303,7 +417,7 @@ def of_file(
 
     Parameters
     ----------
-    path : str or Path
+    path : str, Path or binary file
         The file.
     hash : str
         The name of the hash: one of `HASHES`.
@@ -327,4 +441,41 @@ def of_file(
     >>> to_hex(of_file("data/sample/cat/whole.jpg"))  # doctest: +SKIP
     '3c3c3e0f8ececdc9'
     """
-    return of_image(open_image(path, rules=rules, **reading), hash)
+    return of_shown(open_image(path, rules=rules, **reading), hash)
+
+
+def of_shown(picture: Image.Image, hash: str = DHASH) -> np.uint64 | np.ndarray:
+    """The fingerprint of a picture as `helpers.images.opening.open_image` gave it.
+
+    Parameters
+    ----------
+    picture : PIL.Image.Image
+        The picture, whose pixels are taken as they are.
+    hash : str
+        The name of the hash: one of `HASHES`.
+
+    Returns
+    -------
+    uint64, or ndarray of uint64, shape (words,)
+        See `of_image`.
+
+    Raises
+    ------
+    Problem
+        If there is no such hash, if it needs a package that is not installed, or if it would take
+        too much memory for a picture of this size.
+
+    Examples
+    --------
+    >>> of_shown(Image.linear_gradient("L").rotate(90))
+    np.uint64(18446744073709551615)
+    """
+    kind = hash_of(hash)
+    check_bytes(picture.width * picture.height * kind.memory)
+    bits = np.asarray(kind.function(picture), dtype=bool).ravel()
+    if bits.size != kind.bits:
+        raise TypeError(f"{hash} gave {bits.size} bits, and its entry says {kind.bits}")
+    if bits.size % _WORD:
+        bits = np.concatenate([np.zeros(-bits.size % _WORD, dtype=bool), bits])
+    words = np.packbits(bits).view(">u8").astype(np.uint64)
+    return words[0] if len(words) == 1 else words

@@ -141,9 +141,8 @@ class Bank(exchange.Exchange):
         Parameters
         ----------
         picture : str, Path, PIL.Image.Image or uint64
-            A file; or a picture in memory, which is taken as it is, while
-            `helpers.images.opening.open_image` turns it upright and lays it on a background; or
-            a fingerprint, which is given back.
+            A file; or a picture in memory, which is read in the same way; or a fingerprint, which
+            is given back.
 
         Returns
         -------
@@ -417,13 +416,7 @@ def _fingerprint(place: Path, options: dict, picture: object) -> np.uint64:
             "a picture is a file, a PIL image or a uint64 fingerprint, "
             f"not {type(picture).__name__}"
         )
-    try:
-        return hashes.of_image(picture)
-    except Exception as error:  # a picture that Pillow has not decoded yet may raise anything
-        raise Problem(
-            f"the picture could not be decoded ({type(error).__name__}: {error}); "
-            "open it with helpers.images.opening.open_image"
-        ) from error
+    return hashes.of_image(picture, **options)
 
 
 def _try_all(place: Path, options: dict, pictures: list) -> list:

@@ -1,34 +1,37 @@
-"""The images of a folder, by their file names."""
+"""The images of a folder, by their file names, and what else lies in it."""
 
 import errno
 import os
 import stat
+import unicodedata
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from helpers import Problem
+from helpers.images.formats import SUFFIXES
 
-#: File names that count as images, whatever their case.
-SUFFIXES = (
-    ".jpg",
-    ".jpeg",
-    ".png",
-    ".webp",
-    ".gif",
-    ".bmp",
-    ".tif",
-    ".tiff",
-    ".avif",
-    ".heic",
-    ".heif",
-)
+
+class Contents(NamedTuple):
+    """What lies in a folder and its sub-folders, without hidden files and folders.
+
+    Attributes
+    ----------
+    images : list of str
+        The paths of the images, relative to the folder, with ``/``, sorted. So are sub-folders
+        that may not be listed, and links to folders that were not followed.
+    others : Counter
+        Suffix -> number of files that are not looked at.
+    """
+
+    images: list[str]
+    others: Counter
 
 
 def find_images(folder: str | Path) -> list[str]:
-    """The images below a folder, by their file names.
-
-    Hidden files and folders (``.thumbnails``, ``._photo.jpg``) are passed over, and links to
-    folders are not followed. A sub-folder that may not be listed stands in the list by itself, so
-    that it is not left out in silence.
+    """The images below a folder, by their file names: those of `look_into`.
 
     Parameters
     ----------
@@ -51,26 +54,151 @@ def find_images(folder: str | Path) -> list[str]:
     >>> find_images("data/sample")[:2]  # doctest: +SKIP
     ['astronaut/tile_01.jpg', 'astronaut/tile_02.jpg']
     """
-    folder = Path(folder)
+    return look_into(folder).images
+
+
+def look_into(
+    folder: str | Path,
+    *,
+    follow: bool = True,
+    leave_out: Callable[[Path], bool] | None = None,
+    may_be_empty: bool = False,
+) -> Contents:
+    """What lies in a folder and its sub-folders.
+
+    Hidden files and folders (``.thumbnails``, ``._photo.jpg``) are passed over. A sub-folder that
+    may not be listed stands in the list by itself, so that it is not left out in silence.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Where to look.
+    follow : bool
+        Whether links to folders are followed: each place once, and never to a place that holds
+        the folder itself. Otherwise they stand in the list by themselves.
+    leave_out : callable, optional
+        Takes a sub-folder, and says whether nothing in it counts.
+    may_be_empty : bool
+        Whether a folder without an image is as good as another.
+
+    Returns
+    -------
+    Contents
+        The images, and the other files by their kind.
+
+    Raises
+    ------
+    Problem
+        If the folder is not there, cannot be listed, or holds no image.
+
+    Examples
+    --------
+    >>> look_into("photos").others  # doctest: +SKIP
+    Counter({'.mov': 12, '.nef': 3})
+    """
     check_folder(folder)
-    found, unlisted = [], []
-    for place, subfolders, names in os.walk(folder, onerror=unlisted.append):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        inside = Path(place).relative_to(folder)
-        found += [
-            (inside / name).as_posix()
-            for name in names
-            if name.lower().endswith(SUFFIXES) and not name.startswith(".")
-        ]
-    closed = [Path(error.filename) for error in unlisted]
-    if folder in closed:
-        raise Problem(f"{folder}: may not be listed; ask for permission to read it")
-    found += [place.relative_to(folder).as_posix() for place in closed]
-    if not found:
+    root = os.path.realpath(folder)
+    seen = {_identity(place) for place in Path(root).parents}
+    images, others = [], Counter()
+    waiting, linked = [""], []
+    while waiting or linked:  # real folders first, so that their files keep their own paths
+        inside = waiting.pop() if waiting else linked.pop(linked.index(min(linked)))
+        place = os.path.join(folder, inside)
+        identity = _identity(place)
+        if identity and identity in seen:
+            continue
+        seen.add(identity)
+        try:
+            with os.scandir(place) as listed:
+                entries = list(listed)
+        except OSError as error:
+            if not inside:
+                raise Problem(
+                    f"{folder}: may not be listed; ask for permission to read it"
+                ) from error
+            images.append(inside)
+            continue
+        for entry in entries:
+            path = f"{inside}/{entry.name}" if inside else entry.name
+            if entry.name.startswith("."):
+                continue
+            if not _is_folder(entry):
+                if entry.name.lower().endswith(SUFFIXES):
+                    images.append(path)
+                else:
+                    others[Path(entry.name).suffix.lower() or "without a suffix"] += 1
+            elif not entry.is_symlink():
+                if not leave_out or not leave_out(Path(folder, path)):
+                    waiting.append(path)
+            elif follow:
+                linked.append(path)
+            else:
+                images.append(path)
+    if not images and not may_be_empty:
         raise Problem(
             f"{folder}: holds no images; looked for names that end in {', '.join(SUFFIXES)}"
         )
-    return sorted(found)
+    return Contents(sorted(images), Counter(dict(sorted(others.items()))))
+
+
+def _identity(place: str | Path) -> tuple[int, int] | None:
+    with suppress(OSError):
+        status = os.stat(place)
+        return status.st_dev, status.st_ino
+    return None
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    with suppress(OSError):  # as a link that leads to itself
+        return entry.is_dir()
+    return False
+
+
+def not_looked_at(others: Counter) -> str:
+    """A sentence about the files of a folder that are no images to the kit.
+
+    Parameters
+    ----------
+    others : Counter
+        Suffix -> number of files, as in `Contents`.
+
+    Returns
+    -------
+    str
+        How many there are, and of which kinds; empty if there are none.
+
+    Examples
+    --------
+    >>> not_looked_at(Counter({".mov": 12, ".nef": 3}))
+    'Not looked at: 15 other files (12 .mov, 3 .nef)'
+    """
+    if not others:
+        return ""
+    kinds = ", ".join(f"{number:,} {kind}" for kind, number in others.most_common(5))
+    files = "1 other file" if others.total() == 1 else f"{others.total():,} other files"
+    return f"Not looked at: {files} ({kinds}{' ...' * (len(others) > 5)})"
+
+
+def plain(name: str) -> str:
+    """A name, so that two ways to write it are equal.
+
+    Parameters
+    ----------
+    name : str
+        The name of a file, or a part of it.
+
+    Returns
+    -------
+    str
+        Without capitals, and each letter with its accents as one (NFC). Disks and archives of a
+        Mac keep them apart (NFD), and a keyboard does not.
+
+    Examples
+    --------
+    >>> plain("GRO\u0308SSE.jpg") == plain("gr\u00f6sse.JPG")
+    True
+    """
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
 
 
 def check_folder(folder: str | Path) -> None:

@@ -15,18 +15,18 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 import warnings
-from collections.abc import Callable
-from contextlib import suppress
-from functools import cache
-from importlib import import_module
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageColor, UnidentifiedImageError
 
 from helpers import Problem
+from helpers.files.guard import open_input
+from helpers.images.formats import check_memory, describe, open_header
 
 #: How a picture is read unless something else is asked for; the arguments of `open_image`.
 READING = {"rotate": True, "background": "white", "fast": False}
@@ -45,16 +45,15 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_HEIC = (
-    b"ftypheic",
-    b"ftypheix",
-    b"ftypheim",
-    b"ftypheis",
-    b"ftyphevc",
-    b"ftyphevx",
-    b"ftypmif1",
-    b"ftypmsf1",
-)
+_BAND_PIXELS = 2**20  # that are worked on at a time
+_SAMPLED_PIXELS = 2**20  # that tell the range of deep greys
+# where usual ranges of deep greys end, and from which share of that on they count as filled
+_USUAL_TOPS = {1: 0.5, 255: 0.5, 1023: 0.98, 4095: 0.98, 16383: 0.98, 65535: 0.5}
+_MOST_EXIF_BYTES = 2**20  # Pillow makes up to 30 bytes of one
+# where a picture in memory keeps what its file said of its orientation
+_EXIF = ("exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp")
+# of which Pillow makes no greys
+_COLOURS = ("LAB", "HSV", "La", "RGBa")
 
 
 def open_image(
@@ -131,32 +130,51 @@ def open_with_size(
     """
     orientation, profile, transparency, bits = _functions(RULES if rules is None else rules)
     try:
-        if isinstance(path, (str, Path)) and stat.S_ISFIFO(Path(path).stat().st_mode):
-            raise Problem(f"{path}: is a pipe, not a file; delete it or name it otherwise")
-        with (
-            warnings.catch_warnings(action="ignore"),
-            Image.open(path, formats=_formats()) as image,
-        ):
-            size = image.size
-            turned = orientation(image) if rotate else 1
-            if fast and image.format in ("JPEG", "MPO"):
-                image.draft("L", FAST_SIZE)
-            image.load()
-            if image.mode == "LAB":  # Pillow has no grey for it
-                raise Problem(
-                    f"{path}: is in Lab colours, which cannot be compared; save it as RGB"
-                )
+        with warnings.catch_warnings(action="ignore"):
+            image, size, turned = _decoded(path, orientation, fast)
+            if image.mode in _COLOURS or not image.width * image.height:
+                what = f"is in {image.mode} colours" if image.width else "has no pixels"
+                raise Problem(f"{what}, and cannot be compared; save it as RGB")
             image = profile(image)
             if turned in _TURNS:
-                image = image.transpose(_TURNS[turned])
+                image = image.transpose(_TURNS[turned]) if rotate else image.copy()
+                for key in _EXIF:  # so that nobody turns it once more
+                    image.info.pop(key, None)
             if background is not None:
                 image = transparency(image, background)
             image = bits(image)
-            return image, size[::-1] if turned in (5, 6, 7, 8) else size
-    except Problem:
-        raise
+            return image, size[::-1] if rotate and turned in (5, 6, 7, 8) else size
+    except Problem as problem:
+        raise Problem(f"{_name(path)}: {problem}") from problem
     except Exception as error:  # a decoder may raise anything; each file gets its own sentence
-        raise Problem(f"{path}: {_reason(path, error)}") from error
+        raise Problem(f"{_name(path)}: {_reason(path, error)}") from error
+
+
+def _decoded(
+    source: str | Path | BinaryIO | Image.Image, orientation: Callable, fast: bool
+) -> tuple[Image.Image, tuple[int, int], int]:
+    """A picture with its pixels, its size as stored, and how it is to be turned."""
+    with ExitStack() as stack:
+        image = source
+        if not isinstance(source, Image.Image):
+            is_file = hasattr(source, "read")
+            file = source if is_file else stack.enter_context(open_input(source))
+            image = stack.enter_context(open_header(file))
+        size = image.size
+        if fast and image is not source and image.format in ("JPEG", "MPO"):
+            image.draft("L", FAST_SIZE)
+        if getattr(image, "fp", None):  # it is not decoded yet
+            # a PNG would be decoded to find out
+            is_turned = image.format == "PNG" or orientation(image) in _TURNS
+            check_memory(image, size, is_copied=is_turned or image.has_transparency_data)
+        image.load()
+        return image, size, orientation(image)
+
+
+def _name(source: str | Path | BinaryIO | Image.Image) -> str:
+    if isinstance(source, (str, Path)):
+        return str(source)
+    return str(getattr(source, "filename", "") or getattr(source, "name", "") or "the picture")
 
 
 def complete_rules(rules: dict[str, int]) -> dict[str, int]:
@@ -205,7 +223,10 @@ def _functions(rules: dict[str, int]) -> list[Callable]:
 
 def _orientation_by_exif(image: Image.Image) -> int:
     """What the EXIF tag says, but for TIFF, which Pillow turns by itself, size and all."""
-    return 1 if image.format == "TIFF" else image.getexif().get(_ORIENTATION, 1)
+    with suppress(Exception):  # EXIF that cannot be understood counts as none
+        if image.format != "TIFF" and len(image.info.get("exif", "")) <= _MOST_EXIF_BYTES:
+            return image.getexif().get(_ORIENTATION, 1)
+    return 1
 
 
 def _colours_as_stored(image: Image.Image) -> Image.Image:
@@ -215,28 +236,84 @@ def _colours_as_stored(image: Image.Image) -> Image.Image:
 def _lay_on(image: Image.Image, background: str) -> Image.Image:
     if not image.has_transparency_data:
         return image
-    layered = image.convert("RGBA")
-    if layered.getextrema()[3][0] == 255:  # fully opaque: nothing to correct
-        return image
-    layers = Image.alpha_composite(Image.new("RGBA", layered.size, background), layered)
-    return layers.convert("RGB")
+    if all(band.convert("RGBA").getextrema()[3][0] == 255 for band in _bands(image)):
+        return image  # fully opaque: nothing to correct
+
+    def laid(band: Image.Image) -> Image.Image:
+        below = Image.new("RGBA", band.size, background)
+        return Image.alpha_composite(below, band.convert("RGBA")).convert("RGB")
+
+    return _band_by_band(image, "RGB", laid)
 
 
-def _scale_to_8_bits(image: Image.Image) -> Image.Image:
-    """Deep greys as 8 bits: over the range of 16 bits, or the picture's own if it has no such."""
+def _scale_container(image: Image.Image) -> Image.Image:
+    """Deep greys by rule 1: over the range of 16 bits, or the picture's own if it has no such."""
     if image.mode[0] not in "IF":
         return image
-    values = np.asarray(image)
     low, high = 0.0, 65535.0
-    if image.mode == "F" or values.min() < low or values.max() > high:
-        values = np.nan_to_num(values)
-        low, high = float(values.min()), float(values.max())
+    bands = (np.nan_to_num(np.asarray(band)) for band in _bands(image))
+    ends = np.array([(band.min(), band.max()) for band in bands], dtype=float)
+    if image.mode == "F" or ends.min() < low or ends.max() > high:
+        low, high = ends.min(), ends.max()
+    return _scale(image, low, high, nan=0.0)
+
+
+def _scale_values(image: Image.Image) -> Image.Image:
+    """Deep greys by rule 2: from 0 to the highest value, or to the end of a usual range.
+
+    - Of values that are few (one in 1,000 at either end) and far from the others, none counts.
+    - A usual range is that of a share, or of 8, 10, 12, 14 or 16 bits: see `_USUAL_TOPS`.
+    - If the lowest value is below 0, or above half of the highest one, it takes the place of 0.
+    """
+    if image.mode[0] not in "IF":
+        return image
+    step = int(np.ceil(np.sqrt(image.width * image.height / _SAMPLED_PIXELS)))
+    some = [np.asarray(band)[::step, ::step].astype(float).ravel() for band in _bands(image)]
+    values = np.sort(np.concatenate(some))
+    values = values[np.isfinite(values)] if np.isfinite(values).any() else np.zeros(1)
+    rare = max(len(values) > 2, len(values) // 1000)
+    low, high = values[rare], values[-1 - rare]
+    far = (high - low) / 4
+    low, high = values[(values >= low - far) & (values <= high + far)][[0, -1]]
+    if 0 <= low <= high / 2:
+        filled = (top for top, share in _USUAL_TOPS.items() if share * top <= high <= top)
+        low, high = 0.0, next(filled, high)
+    return _scale(image, low, high, nan=low)
+
+
+def _scale(image: Image.Image, low: float, high: float, nan: float) -> Image.Image:
     step = 255 / max(high - low, 1e-300)
-    scaled = np.empty(values.shape, np.uint8)
-    # row by row: all at once would take a gigabyte for 50 million pixels
-    for row, exact in zip(scaled, values, strict=True):
-        row[:] = np.rint((exact.astype(np.float64) - low) * step)
-    return Image.fromarray(scaled)
+
+    def scaled(band: Image.Image) -> Image.Image:
+        values = np.nan_to_num(np.asarray(band), nan=nan).astype(np.float64)
+        return Image.fromarray(np.rint((values - low) * step).clip(0, 255).astype(np.uint8))
+
+    return _band_by_band(image, "L", scaled)
+
+
+def _bands(image: Image.Image) -> Iterator[Image.Image]:
+    """The picture in strips, so that what is made of each takes little memory."""
+    rows = max(1, _BAND_PIXELS // image.width)
+    if rows >= image.height:
+        yield image
+    else:
+        for top in range(0, image.height, rows):
+            yield image.crop((0, top, image.width, min(top + rows, image.height)))
+
+
+def _band_by_band(
+    image: Image.Image, mode: str, function: Callable[[Image.Image], Image.Image]
+) -> Image.Image:
+    """What a function that looks at single pixels makes of a picture."""
+    whole, top = None, 0
+    for band in _bands(image):
+        made = function(band)
+        if band is image:
+            return made
+        whole = whole or Image.new(mode, image.size)
+        whole.paste(made, (0, top))
+        top += made.height
+    return whole
 
 
 #: The rules of reading: for each subject a number and the function that follows the rule. Rule 1
@@ -246,29 +323,37 @@ WAYS: dict[str, dict[int, Callable]] = {
     "orientation": {1: _orientation_by_exif},
     "colour profile": {1: _colours_as_stored},
     "transparency": {1: _lay_on},
-    "16 bits": {1: _scale_to_8_bits},
+    "16 bits": {1: _scale_container, 2: _scale_values},
 }
 
 #: By which rules files are read unless other ones are asked for: the newest for each subject.
 RULES = {subject: max(ways) for subject, ways in WAYS.items()}
 
 
-@cache
-def _formats() -> list[str]:
-    """The formats of the images that are looked for; others, as EPS, may start a program."""
-    for plugin in ("MpoImagePlugin", "WebPImagePlugin", "TiffImagePlugin", "AvifImagePlugin"):
-        with suppress(ImportError):
-            import_module(f"PIL.{plugin}")
-    with suppress(ImportError):
-        import_module("pillow_heif").register_heif_opener()
-    Image.preinit()  # the other plugins that are needed; Image.init() would load 40
-    names = ["JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF"]
-    return [name for name in names if name in Image.OPEN]
+def _reason(source: str | Path | BinaryIO | Image.Image, error: Exception) -> str:
+    if isinstance(error, Image.DecompressionBombError):
+        return (
+            f"has more than {2 * Image.MAX_IMAGE_PIXELS // 1_000_000} million pixels, which Pillow "
+            "refuses to open, since such files are used to exhaust memory; save a smaller copy"
+        )
+    if isinstance(error, UnidentifiedImageError):
+        with ExitStack() as stack:
+            is_file = hasattr(source, "read")
+            file = source if is_file else stack.enter_context(open_input(source))
+            file.seek(0)
+            return describe(file.read(1024))
+    if "truncated" in str(error).lower():
+        return f"ends before its picture does ({error}); copy it again from its source"
+    if isinstance(error, OSError) and error.strerror and isinstance(source, (str, Path)):
+        return _reason_of_system(Path(source), error)
+    return (
+        f"could not be decoded ({type(error).__name__}: {error}); "
+        "copy it again from its source, or save it anew"
+    )
 
 
-def _reason(path: str | Path, error: Exception) -> str:
-    path = Path(path)
-    if isinstance(error, FileNotFoundError) or getattr(error, "errno", None) == errno.ELOOP:
+def _reason_of_system(path: Path, error: OSError) -> str:
+    if isinstance(error, FileNotFoundError) or error.errno == errno.ELOOP:
         if path.is_symlink():
             return (
                 f"is a link that leads nowhere ({path.readlink()}); "
@@ -277,38 +362,14 @@ def _reason(path: str | Path, error: Exception) -> str:
         return "no such file; check the spelling"
     if os.path.isdir(path) and not os.access(path, os.R_OK | os.X_OK):
         return "is a folder that may not be listed; ask for permission to read it"
-    if isinstance(error, IsADirectoryError) or os.path.isdir(path):
+    if os.path.isdir(path):
         return "is a folder, not an image; name a file inside it"
     if isinstance(error, PermissionError):
         return "may not be read; ask for permission to read it"
-    if isinstance(error, Image.DecompressionBombError):
-        return (
-            f"has more than {2 * Image.MAX_IMAGE_PIXELS // 1_000_000} million pixels, which Pillow "
-            "refuses to open, since such files are used to exhaust memory; save a smaller copy"
-        )
-    if isinstance(error, UnidentifiedImageError):
-        with path.open("rb") as file:
-            start = file.read(32)
-        if not start:
-            return "is empty (0 bytes); copy it again from its source"
-        if start[4:12] == b"ftypavif" and "AVIF" not in _formats():
-            return "is an AVIF picture, which this Pillow was built without; convert it to JPEG"
-        if start[4:12] in _HEIC and "HEIF" not in _formats():
-            return (
-                "is a HEIC picture; convert it to JPEG, or install pillow-heif "
-                "(pip install pillow-heif) and start Python anew"
-            )
-        return "is not an image that Pillow can read; save it again as JPEG or PNG, or delete it"
-    if "truncated" in str(error).lower():
-        return f"ends before its picture does ({error}); copy it again from its source"
-    if isinstance(error, OSError) and error.strerror:  # of the system, not of a decoder
-        return (
-            f"cannot be read ({error.strerror}); check the spelling, "
-            "or copy it again from its source"
-        )
+    if error.errno == errno.EINVAL:  # as `open_input` has it
+        return "is a pipe or a device, not a file; name a file"
     return (
-        f"could not be decoded ({type(error).__name__}: {error}); "
-        "copy it again from its source, or save it anew"
+        f"cannot be read ({error.strerror}); check the spelling, or copy it again from its source"
     )
 
 

@@ -27,7 +27,7 @@ from helpers.files.parallel import share_out
 from helpers.fingerprints import hashes
 from helpers.fingerprints.catalogue import as_column
 from helpers.fingerprints.flat import is_flat
-from helpers.images.folders import SUFFIXES, find_images
+from helpers.images.folders import look_into
 from helpers.images.opening import open_with_size
 from helpers.library.remembered import Memory, open_memory
 
@@ -118,7 +118,7 @@ def scan(
     >>> scan("photos")  # doctest: +SKIP
     """
     folder = Path(folder)
-    paths = _without_shut(folder, find_images(folder))
+    paths = _without_shut(folder, look_into(folder, follow=False).images)
     with open_memory(folder, cache, "files", list(TABLE)) as memory:
         if memory.file is None:
             print("What is found is not remembered, since its place lies inside the photo library.")
@@ -144,16 +144,7 @@ def not_looked_at(folder: str | Path) -> Counter:
     >>> not_looked_at("photos")  # doctest: +SKIP
     Counter({'.mov': 12, '.nef': 3})
     """
-    found = Counter()
-    for place, folders, names in os.walk(folder):
-        inside = [Path(place, name) for name in folders if not name.startswith(".")]
-        folders[:] = [one.name for one in inside if not (_is_package(one) or _is_quarantine(one))]
-        found.update(
-            Path(name).suffix.lower() or "without a suffix"
-            for name in names
-            if not name.startswith(".") and not name.lower().endswith(SUFFIXES)
-        )
-    return Counter(dict(sorted(found.items())))  # equally many are sorted by name
+    return look_into(folder, follow=False, leave_out=_is_shut, may_be_empty=True).others
 
 
 def _scan(folder: Path, paths: list[str], memory: Memory, workers: int | None) -> pd.DataFrame:
@@ -206,6 +197,10 @@ def _without_shut(folder: Path, paths: list[str]) -> list[str]:
             for path in paths
         }
     )
+
+
+def _is_shut(folder: Path) -> bool:
+    return _is_package(folder) or _is_quarantine(folder)
 
 
 def _is_package(folder: PurePath) -> bool:
@@ -283,7 +278,7 @@ def _about_picture(file: Path, content: BinaryIO) -> dict:
     about = {
         "width": width,
         "height": height,
-        "fingerprint": int(hashes.of_image(picture)),
+        "fingerprint": int(hashes.of_shown(picture)),
         "flat": is_flat(picture),
     }
     content.seek(0)

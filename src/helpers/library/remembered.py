@@ -20,6 +20,7 @@ FINDERS = (
     "library.second_look",
     "images.pixels",
     "images.opening",
+    "images.formats",
     "fingerprints.hashes",
     "fingerprints.flat",
 )
