@@ -293,19 +293,19 @@ def of_0_1(tmp_path):
 
 
 @pytest.fixture
-def rule_2(monkeypatch):
-    """A second rule for deep greys, as a later version may bring one."""
+def rule_3(monkeypatch):
+    """A third rule for deep greys, as a later version may bring one."""
     monkeypatch.setitem(
-        opening.WAYS["16 bits"], 2, lambda image: ImageOps.mirror(image.convert("L"))
+        opening.WAYS["16 bits"], 3, lambda image: ImageOps.mirror(image.convert("L"))
     )
-    monkeypatch.setitem(opening.RULES, "16 bits", 2)
+    monkeypatch.setitem(opening.RULES, "16 bits", 3)
 
 
 @pytest.mark.parametrize("name", ["shelf", "shelf-as-stored"])
-@pytest.mark.parametrize("rules", [1, 2])
+@pytest.mark.parametrize("rules", [2, 3])
 def test_a_shelf_of_0_1_finds_its_pictures_whatever_rules_are_new(name, rules, of_0_1, request):
-    if rules == 2:
-        request.getfixturevalue("rule_2")
+    if rules == 3:
+        request.getfixturevalue("rule_3")
     made = shelf.read(of_0_1 / name)
     assert set(made.recipe.rules.values()) == {1}
     for picture in find_images(of_0_1 / "pictures"):
@@ -313,7 +313,7 @@ def test_a_shelf_of_0_1_finds_its_pictures_whatever_rules_are_new(name, rules, o
         assert found[picture] == 0
 
 
-def test_a_shelf_of_0_1_is_brought_up_to_date_by_its_own_rules(of_0_1, rule_2):
+def test_a_shelf_of_0_1_is_brought_up_to_date_by_its_own_rules(of_0_1, rule_3):
     images = [of_0_1 / "pictures" / name for name in find_images(of_0_1 / "pictures")]
     shutil.copy(images[3], of_0_1 / "pictures" / "deep again.png")
     shelf.build(of_0_1 / "shelf", of_0_1 / "pictures")
@@ -322,11 +322,11 @@ def test_a_shelf_of_0_1_is_brought_up_to_date_by_its_own_rules(of_0_1, rule_2):
     assert made.find(images[3])["path"].tolist() == ["deep again.png", "deep.png"]
 
 
-def test_a_new_shelf_records_the_newest_rules(of_0_1, rule_2):
+def test_a_new_shelf_records_the_newest_rules(of_0_1, rule_3):
     old = shelf.read(of_0_1 / "shelf")
     shelf.build(of_0_1 / "new", of_0_1 / "pictures")
     made = shelf.read(of_0_1 / "new")
-    assert made.about["rules"]["16 bits"] == 2
+    assert made.about["rules"]["16 bits"] == 3
     deep = of_0_1 / "pictures" / "deep.png"
     assert made.find(deep)["path"].tolist() == ["deep.png"]
     assert old.find(deep)["path"].tolist() == ["deep.png"]

@@ -73,8 +73,8 @@ def test_gather_index_search_one_after_the_other(tmp_path, photographs, capsys):
     assert run("index", "--dataset", haystack, "--shelve", path) == 0
     listed, keys = 8 + len(copies), len(shelf.read(path))
     assert (
-        capsys.readouterr().out
-        == f"Read {listed} images; {path} lists {listed} under {keys} fingerprints.\n"
+        capsys.readouterr().out == "Not looked at: 2 other files (1 .csv, 1 .json)\n"
+        f"Read {listed} images; {path} lists {listed} under {keys} fingerprints.\n"
     )
 
     query = haystack / copies["needle"][0]

@@ -12,7 +12,7 @@ from helpers.classroom import plots
 from helpers.explore import album, finder, lens
 from helpers.explore import page as pages
 from helpers.fingerprints import hashes
-from helpers.images import opening
+from helpers.images import formats
 
 # name of an upload -> what is in it, and what the page says of it
 UNREADABLE = {
@@ -94,7 +94,7 @@ def test_what_nobody_foresaw_becomes_a_sentence_too(page, monkeypatch, state, to
 def test_an_upload_that_cannot_be_read_gets_a_sentence_and_the_page_goes_on(
     page, name, monkeypatch, state, told, upload
 ):
-    monkeypatch.setattr(opening, "_formats", lambda: ["JPEG", "PNG"])  # as without pillow-heif
+    monkeypatch.setattr(formats, "formats", lambda: ["JPEG", "PNG"])  # as without pillow-heif
     content, reason = UNREADABLE[name]
     before = state(page)
     upload(page, name, content)

@@ -253,7 +253,7 @@ def test_an_upload_that_cannot_be_read_raises_so_that_the_caller_decides(
 def test_an_image_that_pillow_cannot_decode_is_one_sentence(opened, photographs, tmp_path):
     file = tmp_path / "cut.jpg"
     file.write_bytes((photographs / "cats" / "image_0000.jpg").read_bytes()[:700])
-    with Image.open(file) as lazy, pytest.raises(Problem, match="could not be decoded"):
+    with Image.open(file) as lazy, pytest.raises(Problem, match=r"cut\.jpg: ends before"):
         opened.ask(lazy)
 
 

@@ -155,7 +155,9 @@ def test_a_bank_says_what_made_it(path):
             "format": 1,
             "algorithm": "dhash",
             "hash_size": 8,
+            "bits": 64,
             "reading": opened.reading,
+            "rules": opening.RULES,
             "versions": {name: version(name) for name in ("imagehash", "pillow")},
         }
 

@@ -13,7 +13,9 @@ from PIL import Image
 
 from helpers import Problem
 from helpers.fingerprints import hashes
-from helpers.images.folders import SUFFIXES, find_images
+from helpers.images import formats
+from helpers.images.folders import find_images
+from helpers.images.formats import SUFFIXES
 from helpers.images.opening import open_image, open_with_size
 
 ORIENTATION = 0x0112  # the EXIF tag
@@ -251,7 +253,7 @@ def nothing(path, photograph):
 
 
 UNREADABLE = [
-    (text_file, "is not an image that Pillow can read; save it again as JPEG or PNG, or delete it"),
+    (text_file, "is not an image that Pillow can read; if it is one, save it as JPEG or PNG"),
     (empty_file, r"is empty \(0 bytes\); copy it again from its source"),
     (half_a_jpeg, "ends before its picture does .*truncated.*; copy it again from its source"),
     (head_of_a_jpeg, "ends before its picture does .*; copy it again from its source"),
@@ -261,7 +263,7 @@ UNREADABLE = [
         heic,
         "is a HEIC picture; convert it to JPEG, or install pillow-heif .* and start Python anew",
     ),
-    (video, "is not an image that Pillow can read"),
+    (video, "is a film or a sound recording, which is not looked at"),
     (
         dead_link,
         r"is a link that leads nowhere \(gone.jpg\); bring its target back or delete the link",
@@ -278,9 +280,8 @@ UNREADABLE = [
 def test_a_file_that_cannot_be_read_is_one_sentence(
     tmp_path, photograph, make, sentence, monkeypatch
 ):
-    monkeypatch.setattr(
-        "helpers.images.opening._formats", lambda: ["JPEG", "PNG"]
-    )  # as without pillow-heif
+    # as without pillow-heif
+    monkeypatch.setattr(formats, "formats", lambda: ["JPEG", "PNG"])
     make(tmp_path / "picture.jpg", photograph)
     with pytest.raises(Problem, match=f"picture.jpg: {sentence}"):
         open_image(tmp_path / "picture.jpg")
@@ -361,7 +362,7 @@ def test_fast_changes_nothing_about_a_png(tmp_path, photograph):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in folders here")
 def test_a_pipe_that_is_named_like_an_image_does_not_stop_the_run(tmp_path):
     os.mkfifo(tmp_path / "pipe.jpg")
-    with pytest.raises(Problem, match=r"pipe\.jpg: is a pipe, not a file; delete it"):
+    with pytest.raises(Problem, match=r"pipe\.jpg: is a pipe or a device, not a file; name a file"):
         open_image(tmp_path / "pipe.jpg")
 
 

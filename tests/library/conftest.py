@@ -12,7 +12,13 @@ _opened = None
 
 
 def _note(event, details):
-    if _opened is not None and event == "open" and isinstance(details[0], str):
+    # without a mode it is `os.open`, which Python's own `open` calls
+    if (
+        _opened is not None
+        and event == "open"
+        and isinstance(details[0], (str, Path))
+        and details[1]
+    ):
         _opened.append(details[0])
 
 

@@ -156,7 +156,7 @@ def from_dict(about: dict) -> Recipe:
     helpers.Problem: says in a way not known here what made it
     """
     try:
-        bits = about["bits"] if "bits" in about else about["hash_size"] ** 2
+        bits = about["hash_size"] ** 2 if "hash_size" in about else about["bits"]
         name, reading, versions = about["algorithm"], about["reading"], about["versions"]
         known = isinstance(name, str) and type(bits) is int and reading.keys() == READING.keys()
         complete_reading(reading)

@@ -1,5 +1,6 @@
 """Entries as a table, and as a CSV file: to keep a copy, or to share them with another bank."""
 
+import re
 from datetime import datetime
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from helpers.fingerprints import hashes
 from helpers.fingerprints.flat import check_says_something
 from helpers.gate.file import File
 from helpers.gate.log import iso
+from helpers.images.opening import RULES
 
 #: The columns of a bank's CSV file.
 COLUMNS = ["fingerprint", "reason", "source", "time", "made_with"]
@@ -147,7 +149,7 @@ class Exchange:
         """
         if is_same_file(self.file.place, path):
             raise Problem(f"{path}: is the bank itself; name a CSV file")
-        rows = _read_rows(path, _made_with(self.file), anyway)
+        rows = _read_rows(path, self.file, anyway)
         if not rows:
             return 0
         return len(self.file.write(lambda log: log.add(log.without_known(rows))))
@@ -202,14 +204,26 @@ def _made_with(file: File) -> str:
     return " ".join(words)
 
 
-def _read_rows(path: str | Path, made_with: str, anyway: bool) -> list[tuple]:
-    """The rows of a CSV file as the log has them."""
+def _rules_in(made_with: str) -> dict[str, int]:
+    """The rules of reading that `_made_with` has named; the others are those of version 0.1."""
+    words = dict(word.split("=", 1) for word in made_with.split() if "=" in word)
+    named = {subject: words.get(subject.replace(" ", "-"), "1") for subject in RULES}
+    return {subject: int(rule) for subject, rule in named.items() if re.fullmatch("[0-9]+", rule)}
+
+
+def _read_rows(path: str | Path, file: File, anyway: bool) -> list[tuple]:
+    """The rows of a CSV file as the log has them. A bank that is still to be made reads as they."""
     columns, lines = tables.read_csv(path)
     if columns not in (COLUMNS, COLUMNS[:-1]):  # a list made by hand lacks the last one
         raise Problem(
             f"{path}: line 1: its columns are not {','.join(COLUMNS)}; export it from a bank"
         )
-    rows = []
+    try:
+        for made_with in {cells[4] for _, cells in lines if cells[4:]} - {""}:
+            file.promise(_rules_in(made_with))
+    except Problem as problem:
+        raise Problem(f"{path}: {problem}") from problem
+    rows, made_with = [], _made_with(file)
     for number, cells in lines:
         try:
             if len(cells) != len(columns):

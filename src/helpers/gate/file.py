@@ -170,6 +170,23 @@ class File:
         self._open_what_came()
         return changed
 
+    def promise(self, rules: dict[str, int]) -> None:
+        """Let a bank that there still is not be made by other rules of reading than the newest.
+
+        Parameters
+        ----------
+        rules : dict
+            Subject and rule, as in `helpers.images.opening.RULES`.
+
+        Raises
+        ------
+        Problem
+            If there is no such rule.
+        """
+        if self._log is None:
+            self.recipe = recipe.here(rules=rules, **self.recipe.reading)
+            self.settings = {"format": NEWEST, **self.recipe.as_dict()}
+
     def _open_what_came(self) -> None:
         """Open the file if there is one now. What was promised for a new one must hold for it."""
         before = self._what_is_there(make=True)

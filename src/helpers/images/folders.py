@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from helpers import Problem
+from helpers.files.places import real_path
 from helpers.images.formats import SUFFIXES
 
 
 class Contents(NamedTuple):
     """What lies in a folder and its sub-folders, without hidden files and folders.
 
-    Attributes
+    Parameters
     ----------
     images : list of str
         The paths of the images, relative to the folder, with ``/``, sorted. So are sub-folders
@@ -97,13 +98,12 @@ def look_into(
     Counter({'.mov': 12, '.nef': 3})
     """
     check_folder(folder)
-    root = os.path.realpath(folder)
-    seen = {_identity(place) for place in Path(root).parents}
+    seen = {_identity(place) for place in real_path(folder).parents}
     images, others = [], Counter()
     waiting, linked = [""], []
     while waiting or linked:  # real folders first, so that their files keep their own paths
         inside = waiting.pop() if waiting else linked.pop(linked.index(min(linked)))
-        place = os.path.join(folder, inside)
+        place = Path(folder, inside)
         identity = _identity(place)
         if identity and identity in seen:
             continue
@@ -128,7 +128,7 @@ def look_into(
                 else:
                     others[Path(entry.name).suffix.lower() or "without a suffix"] += 1
             elif not entry.is_symlink():
-                if not leave_out or not leave_out(Path(folder, path)):
+                if not leave_out or not leave_out(place / entry.name):
                     waiting.append(path)
             elif follow:
                 linked.append(path)
@@ -141,9 +141,9 @@ def look_into(
     return Contents(sorted(images), Counter(dict(sorted(others.items()))))
 
 
-def _identity(place: str | Path) -> tuple[int, int] | None:
+def _identity(place: Path) -> tuple[int, int] | None:
     with suppress(OSError):
-        status = os.stat(place)
+        status = place.stat()
         return status.st_dev, status.st_ino
     return None
 

@@ -239,16 +239,17 @@ def _pixels_of_icon(file: BinaryIO) -> int:
         file.seek(int.from_bytes(entries[start : start + 4], "little"))
         head = file.read(24).ljust(24, b"\0")
         is_png = head.startswith(b"\x89PNG")
-        most = max(most, abs(prod(struct.unpack(*(">ii", head[16:]) if is_png else ("<ii", head[4:12])))))
+        most = max(
+            most, abs(prod(struct.unpack(*(">ii", head[16:]) if is_png else ("<ii", head[4:12]))))
+        )
     return most
 
 
 def _is_tga(file: BinaryIO, size: int) -> bool:
     """Whether it ends or is named as one; at its beginning it has nothing that other files lack."""
     file.seek(max(0, size - 18))
-    return file.read(18) == b"TRUEVISION-XFILE.\0" or str(
-        getattr(file, "name", "")
-    ).lower().endswith((".tga"))
+    is_named = str(getattr(file, "name", "")).lower().endswith(".tga")
+    return is_named or file.read(18) == b"TRUEVISION-XFILE.\0"
 
 
 def describe(start: bytes) -> str:

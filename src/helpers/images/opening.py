@@ -52,8 +52,7 @@ _USUAL_TOPS = {1: 0.5, 255: 0.5, 1023: 0.98, 4095: 0.98, 16383: 0.98, 65535: 0.5
 _MOST_EXIF_BYTES = 2**20  # Pillow makes up to 30 bytes of one
 # where a picture in memory keeps what its file said of its orientation
 _EXIF = ("exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp")
-# of which Pillow makes no greys
-_COLOURS = ("LAB", "HSV", "La", "RGBa")
+_NO_GREYS = ("LAB", "La")  # modes of which Pillow makes no greys
 
 
 def open_image(
@@ -132,9 +131,12 @@ def open_with_size(
     try:
         with warnings.catch_warnings(action="ignore"):
             image, size, turned = _decoded(path, orientation, fast)
-            if image.mode in _COLOURS or not image.width * image.height:
-                what = f"is in {image.mode} colours" if image.width else "has no pixels"
-                raise Problem(f"{what}, and cannot be compared; save it as RGB")
+            if not image.width * image.height:
+                raise Problem("has no pixels; name another picture")
+            if image.mode in _NO_GREYS:
+                raise Problem(
+                    f"is in {image.mode} colours, which cannot be compared; save it as RGB"
+                )
             image = profile(image)
             if turned in _TURNS:
                 image = image.transpose(_TURNS[turned]) if rotate else image.copy()
