@@ -319,7 +319,7 @@ def _is_lossless(header: Image.Image, content: BinaryIO) -> bool:
             size = int.from_bytes(head[4:], "little")
             content.seek(size + size % 2, os.SEEK_CUR)
         return head[:4] == b"VP8L"
-    return header.format in ("PNG", "BMP")
+    return header.format in ("PNG", "BMP", "DIB", "PPM", "TGA")
 
 
 def _is_deep(header: Image.Image, content: BinaryIO) -> bool:
@@ -334,7 +334,8 @@ def _is_deep(header: Image.Image, content: BinaryIO) -> bool:
         _, found, configuration = content.read(4096).partition(b"av1C")
         # `high_bitdepth`, of AV1 in ISO-BMFF
         return not found or bool(configuration[2] & 0b0100_0000)
-    return header.info.get("bit_depth", 8) > 8  # as pillow-heif has it
+    # as in PPM and JPEG 2000; as pillow-heif has it
+    return header.mode[0] in "IF" or header.info.get("bit_depth", 8) > 8
 
 
 def _exposed(header: Image.Image) -> str:

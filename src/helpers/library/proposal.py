@@ -345,7 +345,7 @@ def _plan(files: pd.DataFrame, verdicts: list[Verdict]) -> pd.DataFrame:
                 rows.append((group, action, member.kind, member.path, kept, *evidence, why))
     facts = ["width", "height", "bytes", "modified", "sha256"]
     plan = pd.DataFrame(rows, columns=[name for name in PLAN if name not in facts])
-    plan = _without_moves_from(plan, set(about.index[about["is_kept"]]))
+    plan = _without_moves_from(plan, set(about.index[about["is_kept"].astype(bool)]))
     for fact in facts:
         plan[fact] = about[fact].reindex(plan["path"]).array
     return plan[list(PLAN)].astype(PLAN)

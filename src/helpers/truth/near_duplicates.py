@@ -6,6 +6,7 @@ resized picture: its copies were equal byte for byte. `gather` really saves what
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import random
@@ -345,13 +346,17 @@ def _check_arguments(
 
 
 def _listing_digest(folder: Path, images: list[str]) -> str:
-    try:
-        sizes = [(folder / path).lstat().st_size for path in images]
-    except OSError as error:
-        raise Problem(
-            f"{error.filename}: cannot be copied ({error.strerror}); "
-            "list only images that are there"
-        ) from error
+    sizes = []
+    for path in images:
+        try:
+            sizes.append((folder / path).lstat().st_size)
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise Problem(
+                    f"{error.filename}: cannot be copied ({error.strerror}); "
+                    "list only images that are there"
+                ) from error
+            sizes.append(0)
     return hashlib.sha256(json.dumps([images, sizes]).encode()).hexdigest()
 
 
@@ -475,7 +480,9 @@ def _save(folder: Path, place: Path, quality: int, jobs: list[tuple]) -> list[tu
             target.unlink()
             done.append((name, "", f"Not copied: {problem}."))
         except OSError as error:
-            raise write_problem(place, error) from error
+            if error.errno != errno.ENAMETOOLONG or size is not None:
+                raise write_problem(place, error) from error
+            done.append((name, "", f"Not copied: {folder / source}: its path is too long."))
     return done
 
 
