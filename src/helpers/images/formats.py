@@ -134,7 +134,7 @@ def open_header(file: BinaryIO) -> Image.Image:
         whole += _pixels_of_icon(file) * (4 + _DECODER_BYTES["ICO"])
     check_bytes(whole)
     names = formats()
-    if names[-1] == "TGA" and not _is_tga(file, size):
+    if names[-1] == "TGA" and (start[1:2] > b"\1" or not _is_tga(file, size)):
         names = names[:-1]
     image = Image.open(file, formats=names)
     if image.info.get("progressive"):

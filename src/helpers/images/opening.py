@@ -17,7 +17,7 @@ import errno
 import os
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -156,21 +156,29 @@ def _decoded(
     source: str | Path | BinaryIO | Image.Image, orientation: Callable, fast: bool
 ) -> tuple[Image.Image, tuple[int, int], int]:
     """A picture with its pixels, its size as stored, and how it is to be turned."""
-    with ExitStack() as stack:
-        image = source
-        if not isinstance(source, Image.Image):
-            is_file = hasattr(source, "read")
-            file = source if is_file else stack.enter_context(open_input(source))
-            image = stack.enter_context(open_header(file))
+    if isinstance(source, Image.Image):
+        return _loaded(source, orientation)
+    with _file(source) as file, open_header(file) as image:
         size = image.size
-        if fast and image is not source and image.format in ("JPEG", "MPO"):
+        if fast and image.format in ("JPEG", "MPO"):
             image.draft("L", FAST_SIZE)
-        if getattr(image, "fp", None):  # it is not decoded yet
-            # a PNG would be decoded to find out
-            is_turned = image.format == "PNG" or orientation(image) in _TURNS
-            check_memory(image, size, is_copied=is_turned or image.has_transparency_data)
-        image.load()
-        return image, size, orientation(image)
+        return _loaded(image, orientation, size)
+
+
+def _loaded(
+    image: Image.Image, orientation: Callable, size: tuple[int, int] | None = None
+) -> tuple[Image.Image, tuple[int, int], int]:
+    size, turned = size or image.size, 0
+    if getattr(image, "fp", None):  # it is not decoded yet
+        turned = image.format != "PNG" and orientation(image)  # to know, a PNG would be decoded
+        is_copied = not turned or turned in _TURNS or image.has_transparency_data
+        check_memory(image, size, is_copied=is_copied)
+    image.load()
+    return image, size, turned or orientation(image)
+
+
+def _file(source: str | Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
+    return nullcontext(source) if hasattr(source, "read") else open_input(source)
 
 
 def _name(source: str | Path | BinaryIO | Image.Image) -> str:
@@ -273,7 +281,7 @@ def _scale_values(image: Image.Image) -> Image.Image:
     some = [np.asarray(band)[::step, ::step].astype(float).ravel() for band in _bands(image)]
     values = np.sort(np.concatenate(some))
     values = values[np.isfinite(values)] if np.isfinite(values).any() else np.zeros(1)
-    rare = max(len(values) > 2, len(values) // 1000)
+    rare = max(int(len(values) > 2), len(values) // 1000)
     low, high = values[rare], values[-1 - rare]
     far = (high - low) / 4
     low, high = values[(values >= low - far) & (values <= high + far)][[0, -1]]
@@ -339,9 +347,7 @@ def _reason(source: str | Path | BinaryIO | Image.Image, error: Exception) -> st
             "refuses to open, since such files are used to exhaust memory; save a smaller copy"
         )
     if isinstance(error, UnidentifiedImageError):
-        with ExitStack() as stack:
-            is_file = hasattr(source, "read")
-            file = source if is_file else stack.enter_context(open_input(source))
+        with _file(source) as file:
             file.seek(0)
             return describe(file.read(1024))
     if "truncated" in str(error).lower():
