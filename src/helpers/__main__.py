@@ -97,7 +97,7 @@ def _mute() -> None:
 
 
 def _stop(number: int, frame: types.FrameType | None) -> None:
-    """What control-C does: within an import it ends all, since NumPy would tell of a bad install."""
+    """What control-C does. Within an import it ends all: NumPy would tell of a bad install."""
     while frame:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             os.write(2, b"Stopped before it began; nothing half-finished was left.\n")

@@ -31,7 +31,8 @@ def _search(arguments: argparse.Namespace) -> None:
     if absent:
         print(
             f"{len(absent)} of them, as {one_line(absent[0])}, are not in "
-            f"{one_line(arguments.dataset)}: they have gone, or it is not the folder that was indexed",
+            f"{one_line(arguments.dataset)}: they have gone, or it is not the folder "
+            "that was indexed",
             file=sys.stderr,
         )
     if grid:

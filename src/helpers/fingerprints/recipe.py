@@ -53,7 +53,7 @@ class Recipe:
         Examples
         --------
         >>> sorted(here().as_dict())
-        ['algorithm', 'hash_size', 'reading', 'versions']
+        ['algorithm', 'bits', 'hash_size', 'reading', 'rules', 'versions']
         """
         about = {"algorithm": self.hash, "reading": self.reading, "versions": self.versions}
         if self.hash == DHASH:

@@ -206,16 +206,8 @@ def gather(
     images = find_images(folder) if images is None else sorted(set(images))
     _check_arguments(folder, needles, images, factors, format, quality)
     check_output(output, "haystack", folders=[folder])
-    settings = {
-        "seed": seed,
-        "factors": list(factors),
-        "format": format,
-        "quality": quality,
-        "resize": resize,
-        "needles": needles[["needle", "copies"]].astype(object).values.tolist(),
-        "images": _listing_digest(folder, images),
-        "versions": {"helpers": __version__, "pillow": version("pillow")},
-    }
+    asked = dict(seed=seed, factors=list(factors), format=format, quality=quality, resize=resize)
+    settings = _settings(folder, images, needles, asked)
     with exclusive(output):
         clear(output / LIST)
         made, listed, is_whole = _read_settings(output, settings, replace)
@@ -226,10 +218,8 @@ def gather(
         own, others = _look_over(folder, output, made, listed)
         kept = own if is_same else {}
         jobs = [(path, path, None) for path in images]
-        jobs += [
-            (row.needle, row.copy, (row.width, row.height) if resize else None)
-            for row in truth.itertuples()
-        ]
+        for row in truth.itertuples():
+            jobs.append((row.needle, row.copy, (row.width, row.height) if resize else None))
         jobs = [job for job in jobs if job[1] not in kept]
         ownership.check_way(output, others, [_TRUTH, *(name for _, name, _ in jobs)])
         with new_folder(output) as place:
@@ -343,6 +333,16 @@ def _check_arguments(
         raise Problem(
             f"{folder}: has no image {absent[0]} to copy; needles are paths relative to it"
         )
+
+
+def _settings(folder: Path, images: list[str], needles: pd.DataFrame, asked: dict) -> dict:
+    """All that decides what the haystack holds."""
+    return {
+        **asked,
+        "needles": needles[["needle", "copies"]].astype(object).values.tolist(),
+        "images": _listing_digest(folder, images),
+        "versions": {"helpers": __version__, "pillow": version("pillow")},
+    }
 
 
 def _listing_digest(folder: Path, images: list[str]) -> str:
