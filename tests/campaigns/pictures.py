@@ -14,7 +14,7 @@ from harness import Failure, ask, spoil
 from PIL import Image, features
 
 from helpers.fingerprints import hashes
-from helpers.images.formats import formats
+from helpers.images.formats import bare_png, formats
 from helpers.images.opening import open_image
 from helpers.library import inventory
 
@@ -125,6 +125,9 @@ def _compare(data: bytes, shown: Image.Image | None, problem: Exception | None) 
                 return
             image.load()
     except Exception as error:
+        bare = bare_png(io.BytesIO(data))  # broken words beside a picture are no reason to refuse it
+        if bare and bare.getvalue() != data:
+            return _compare(bare.getvalue(), shown, problem)
         if shown is not None:
             raise Failure("silently wrong: Pillow refuses what is shown", repr(error)) from None
         return

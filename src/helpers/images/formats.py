@@ -6,6 +6,7 @@ are looked for in folders. A new kind of picture is a line in `PLUGINS` and its 
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import struct
@@ -43,8 +44,14 @@ MOST_BYTES = 870_000_000
 #: the whole picture, and may be a few bytes of the file; a tenth of this takes half a second.
 MOST_SCANNED_PIXELS = 10_000_000_000
 
+#: Bytes of EXIF that a JPEG may have in many parts. One part has 64 kB at most.
+MOST_EXIF_BYTES = 8_000_000
+
+#: Bytes of a PNG that may be copied to do without what is broken beside its picture.
+MOST_PNG_BYTES = 250_000_000
+
 # Bytes a pixel that a decoder takes beside the picture, as measured on pictures of 24 megapixels.
-_DECODER_BYTES = {"WEBP": 12, "AVIF": 14, "HEIF": 14, "JPEG2000": 20, "ICO": 12}
+_DECODER_BYTES = {"WEBP": 12, "AVIF": 12, "HEIF": 12, "JPEG2000": 20, "ICO": 12}
 # How files begin that are decoded piece by piece, and never lie in memory as a whole.
 _PIECE_BY_PIECE = (b"II", b"MM", b"BM", b"P")
 
@@ -133,6 +140,8 @@ def open_header(file: BinaryIO) -> Image.Image:
     elif start.startswith(b"\0\0\1\0"):
         whole += _pixels_of_icon(file) * (4 + _DECODER_BYTES["ICO"])
     check_bytes(whole)
+    if start.startswith(b"\xff\xd8") and size > MOST_EXIF_BYTES:
+        _check_exif(file)
     names = formats()
     if names[-1] == "TGA" and (start[1:2] > b"\1" or not _is_tga(file, size)):
         names = names[:-1]
@@ -142,6 +151,40 @@ def open_header(file: BinaryIO) -> Image.Image:
         if file.read().count(b"\xff\xda") * image.width * image.height > MOST_SCANNED_PIXELS:
             raise Problem("is a JPEG of so many scans that it would take minutes; save it anew")
     return image
+
+
+def bare_png(file: BinaryIO) -> BinaryIO | None:
+    """A PNG without what it says beside its picture, such as texts and profiles.
+
+    Pillow refuses a whole picture if one of these is broken, or large.
+
+    Parameters
+    ----------
+    file : binary file
+        Any file.
+
+    Returns
+    -------
+    binary file or None
+        The picture, its transparency and its EXIF; None if it is no PNG, or too large for that.
+
+    Examples
+    --------
+    >>> bare_png(io.BytesIO(b"no PNG")) is None
+    True
+    """
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    parts = [file.read(8)]
+    if parts[0] != b"\x89PNG\r\n\x1a\n" or size > MOST_PNG_BYTES:
+        return None
+    while head := file.read(8):
+        length = int.from_bytes(head[:4], "big") + 4  # with its checksum
+        if head[4:] in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"eXIf"):
+            parts += [head, file.read(length)]
+        else:
+            file.seek(length, os.SEEK_CUR)
+    return io.BytesIO(b"".join(parts))
 
 
 def check_memory(image: Image.Image, size: tuple[int, int], *, is_copied: bool) -> None:
@@ -199,6 +242,21 @@ def check_bytes(needed: int) -> None:
             f"would take {needed / 1e6:,.0f} MB of memory, and one picture may take "
             f"{MOST_BYTES / 1e6:,.0f} MB; save a smaller copy"
         )
+
+
+def _check_exif(file: BinaryIO) -> None:
+    """Raise for a JPEG of much EXIF: Pillow would join its parts, in a time that grows as n * n."""
+    place = exif = 0
+    while exif <= MOST_EXIF_BYTES:
+        file.seek(place)
+        head = file.read(10).ljust(10, b"\0")
+        if head[0] != 0xFF or head[1] == 0xDA:  # where the pixels begin
+            return
+        is_filling = head[1] == 0xFF or head[1] in range(0xD0, 0xD9)  # has no length
+        length = (1 + (head[1] != 0xFF)) if is_filling else 2 + int.from_bytes(head[2:4], "big")
+        exif += length * (head[4:8] == b"Exif")
+        place += length
+    raise Problem(f"has over {MOST_EXIF_BYTES / 1e6:,.0f} MB of EXIF; save it anew without")
 
 
 def _is_kept_whole(image: Image.Image) -> bool:

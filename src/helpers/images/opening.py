@@ -26,7 +26,7 @@ from PIL import Image, ImageColor, UnidentifiedImageError
 
 from helpers import Problem
 from helpers.files.guard import open_input
-from helpers.images.formats import check_memory, describe, open_header
+from helpers.images.formats import bare_png, check_memory, describe, open_header
 
 #: How a picture is read unless something else is asked for; the arguments of `open_image`.
 READING = {"rotate": True, "background": "white", "fast": False}
@@ -158,7 +158,21 @@ def _decoded(
     """A picture with its pixels, its size as stored, and how it is to be turned."""
     if isinstance(source, Image.Image):
         return _loaded(source, orientation)
-    with _file(source) as file, open_header(file) as image:
+    with _file(source) as file:
+        try:
+            return _read(file, orientation, fast)
+        except Problem:
+            raise
+        except Exception:
+            if not (bare := bare_png(file)):
+                raise
+            return _read(bare, orientation, fast)
+
+
+def _read(
+    file: BinaryIO, orientation: Callable, fast: bool
+) -> tuple[Image.Image, tuple[int, int], int]:
+    with open_header(file) as image:
         size = image.size
         if fast and image.format in ("JPEG", "MPO"):
             image.draft("L", FAST_SIZE)
