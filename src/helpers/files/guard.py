@@ -5,18 +5,17 @@ what the kit itself wrote, and knows that by its content: see `KINDS`. Small fil
 `read_input`, which waits for nothing and never takes more than its caller's budget.
 """
 
-import errno
 import os
 import re
 import stat
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from helpers import Problem
 from helpers.files.atomic import unique_partial, write_problem
-from helpers.files.places import is_same_file, real_path
+from helpers.files.places import is_same_file, open_input, real_path
 
 #: So many folders are made for an output, one in another.
 MOST_NEW_FOLDERS = 100
@@ -231,33 +230,3 @@ def read_input(path: str | Path, most_bytes: int) -> bytes:
             "check that it is the right one"
         )
     return content
-
-
-def open_input(path: str | Path) -> BinaryIO:
-    """A file, opened for reading without waiting for anything.
-
-    Parameters
-    ----------
-    path : str or Path
-        A regular file, or a link to one.
-
-    Returns
-    -------
-    binary file
-        To be closed by the caller.
-
-    Raises
-    ------
-    OSError
-        If it cannot be read, or is a pipe or a device.
-
-    Examples
-    --------
-    >>> open_input("photos/cat.jpg")  # doctest: +SKIP
-    <_io.BufferedReader name='photos/cat.jpg'>
-    """
-    mode = Path(path).stat().st_mode
-    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-        raise OSError(errno.EINVAL, "it is a pipe or a device")
-    not_waiting = getattr(os, "O_NONBLOCK", 0)  # if a pipe takes the file's place just now
-    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | not_waiting))

@@ -1,9 +1,12 @@
-"""Where files are: their content by SHA-256, their real place, and where the kit keeps its own."""
+"""Where files are: opened, their content by SHA-256, their real place, where the kit's own are."""
 
+import errno
 import hashlib
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from helpers import Problem
 
@@ -94,6 +97,36 @@ def one_line(text: str) -> str:
         letter if letter.isprintable() else letter.encode("unicode_escape").decode()
         for letter in text
     )
+
+
+def open_input(path: str | Path) -> BinaryIO:
+    """A file, opened for reading without waiting for anything.
+
+    Parameters
+    ----------
+    path : str or Path
+        A regular file, or a link to one.
+
+    Returns
+    -------
+    binary file
+        To be closed by the caller.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read, or is a pipe or a device.
+
+    Examples
+    --------
+    >>> open_input("photos/cat.jpg")  # doctest: +SKIP
+    <_io.BufferedReader name='photos/cat.jpg'>
+    """
+    mode = Path(path).stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise OSError(errno.EINVAL, "it is a pipe or a device")
+    not_waiting = getattr(os, "O_NONBLOCK", 0)  # if a pipe takes the file's place just now
+    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | not_waiting))
 
 
 def real_path(path: str | Path) -> Path:

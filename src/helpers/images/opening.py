@@ -25,7 +25,7 @@ import numpy as np
 from PIL import Image, ImageColor, UnidentifiedImageError
 
 from helpers import Problem
-from helpers.files.guard import open_input
+from helpers.files.places import open_input
 from helpers.images.formats import bare_png, check_memory, describe, open_header
 
 #: How a picture is read unless something else is asked for; the arguments of `open_image`.

@@ -22,9 +22,9 @@ from PIL import Image
 
 from helpers import Problem, __version__
 from helpers.files.atomic import clear, exclusive, new_folder, write_problem, write_text
-from helpers.files.guard import check_output, open_input
+from helpers.files.guard import check_output
 from helpers.files.parallel import share_out
-from helpers.files.places import one_line, sha256_of
+from helpers.files.places import one_line, open_input, sha256_of
 from helpers.files.tables import as_csv, read_csv
 from helpers.images.folders import find_images
 from helpers.images.opening import open_image, open_with_size

@@ -14,7 +14,8 @@ from pathlib import Path, PurePosixPath
 
 from helpers import Problem
 from helpers.files.atomic import give_name, write_text
-from helpers.files.guard import open_input, read_input
+from helpers.files.guard import read_input
+from helpers.files.places import open_input
 
 #: The file with the settings of a folder and its list.
 LIST = "gather.json"
