@@ -21,7 +21,7 @@ def _clean(arguments: argparse.Namespace) -> int:
 
     Nothing is touched, unless --apply moves the copies into a quarantine folder, or --undo puts
     them back. Fingerprints are dHash, since the second look was measured with it. Ends with 0, or
-    with 1 if --apply or --undo left a file alone.
+    with 1 if --apply or --undo left a file or a group alone.
     """
     from helpers.library import sheet  # these take a second to import
     from helpers.quarantine import moving, plans
@@ -69,7 +69,8 @@ def _apply(folder: Path, plan: pd.DataFrame, place: Path, arguments: argparse.Na
     moved = (done["outcome"] == "moved").sum()
     where = one_line(str(place))
     print(f"Moved to {where}: {moved} files; --undo puts them back" if moved else "Moved: 0 files")
-    return _print_left_alone(done, arguments)
+    too_large = int(plan.attrs.get("left_out", 0) > 0)  # a group, which a sentence has named
+    return max(_print_left_alone(done, arguments), too_large)
 
 
 def _read_plan(arguments: argparse.Namespace) -> pd.DataFrame:

@@ -54,6 +54,14 @@ TABLE = {
     "exposed": "str",
     "problem": "str",
 }
+# Whether a value that was remembered may stand in a column of this type.
+_HAS_TYPE = {
+    "str": lambda value: isinstance(value, str),
+    "Int64": lambda value: value is None or (type(value) is int and -(2**63) <= value < 2**63),
+    "UInt64": lambda value: value is None or (type(value) is int and 0 <= value < 2**64),
+    "boolean": lambda value: value is None or isinstance(value, bool),
+    "Float64": lambda value: value is None or isinstance(value, float),
+}
 _FILES_AT_A_TIME = 4096  # after so many, what was found is remembered
 # Folders that are one thing to the program they belong to: Photos, iPhoto, Aperture, Lightroom.
 _PACKAGES = (".photoslibrary", ".photolibrary", ".aplibrary", ".migratedphotolibrary", ".lrdata")
@@ -119,7 +127,7 @@ def scan(
     """
     folder = Path(folder)
     paths = _without_shut(folder, look_into(folder, follow=False).images)
-    with open_memory(folder, cache, "files", list(TABLE)) as memory:
+    with open_memory(folder, cache, "files", list(TABLE), _is_row) as memory:
         if memory.file is None:
             print("What is found is not remembered, since its place lies inside the photo library.")
         return _scan(folder, paths, memory, workers)
@@ -145,6 +153,17 @@ def not_looked_at(folder: str | Path) -> Counter:
     Counter({'.mov': 12, '.nef': 3})
     """
     return look_into(folder, follow=False, leave_out=_is_shut, may_be_empty=True).others
+
+
+def _is_row(path: str, values: list) -> bool:
+    """Whether this may be a row that an earlier run has made."""
+    row = dict(zip(TABLE, values, strict=True))
+    size = (row["width"] or 0, row["height"] or 0)
+    return (
+        all(_HAS_TYPE[TABLE[name]](value) for name, value in row.items())
+        and row["path"] == path
+        and (row["fingerprint"] is None or min(size) > 0)
+    )
 
 
 def _scan(folder: Path, paths: list[str], memory: Memory, workers: int | None) -> pd.DataFrame:
@@ -187,7 +206,8 @@ def _without_shut(folder: Path, paths: list[str]) -> list[str]:
                 f"{folder}: is or lies in a library of another program, {outer}; "
                 "name a folder of photos"
             )
-    inside = {parent for path in paths for parent in PurePosixPath(path).parents}
+    folders = {PurePosixPath(path).parent for path in paths}
+    inside = folders.union(*(place.parents for place in folders))
     shut = sorted(  # outer ones first
         parent for parent in inside if _is_package(parent) or _is_quarantine(folder / parent)
     )
@@ -226,6 +246,8 @@ def _before_reading(folder: Path, path: str) -> dict:
         return {**row, "path": shown, "problem": "its name is not valid text; rename it"}
     except OSError as error:
         return {**row, "problem": _cannot_be_read(error)}
+    if not -(2**63) <= status.st_mtime_ns < 2**63:
+        return {**row, "problem": "is dated before 1678 or after 2262; give it another date"}
     row |= {"bytes": status.st_size, "modified": status.st_mtime_ns}
     if stat.S_ISLNK(status.st_mode):
         row["problem"] = "is a link and is left alone"

@@ -11,6 +11,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from helpers import Problem
+from helpers.files.places import one_line
 from helpers.images.folders import check_folder
 from helpers.library.inventory import TABLE
 from helpers.library.second_look import (
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 #: Bits by which the fingerprints of copies may differ, unless another radius is asked for.
 RADIUS = 8
+#: So many pairs of near pictures are compared. Each takes half a millisecond in the second look, and
+#: some 300 bytes of memory; a group of 2,000 frames has so many.
+MOST_NEAR_PAIRS = 2_000_000
 # Files that belong to the picture of their name: raw files, films, sidecars.
 _PARTNERS = (
     *(".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2"),
@@ -120,7 +124,8 @@ def propose(
     - A picture that correlates, but does not pass, is a look-alike: a person may look at it, and
       nothing is proposed for it.
     - Flat pictures, transparent ones and files with several frames are compared by their bytes
-      only. So are pictures near to a file that has changed since the scan.
+      only. So are pictures near to a file that has changed since the scan, and those of a group
+      that is too large (see `MOST_NEAR_PAIRS`), which a sentence in print names.
 
     Which file stays is decided by the first of `REASONS` in which two files differ. So the plan
     is the same on every machine. It goes by what a file is, not by where it comes from: a picture
@@ -153,7 +158,7 @@ def propose(
     DataFrame
         In the columns and types of `helpers.quarantine.plans.PLAN`. The rows of a group stand
         together, and the file that stays comes first. ``attrs["opened"]`` is how many files had
-        to be opened.
+        to be opened, ``attrs["left_out"]`` how many pictures lie in groups that are too large.
 
     Raises
     ------
@@ -226,14 +231,30 @@ def propose(
         & contents["flat"].eq(False).fillna(False)
         & contents["transparent"].eq(False).fillna(False)
     ]
+    comparable, left_out = _without_crowds(comparable, radius)
     near = pairs.all_pairs(comparable["fingerprint"], radius)
     paths = comparable["path"].to_numpy()
     near = near.assign(first=paths[near["first"]], second=paths[near["second"]])
     jobs = _groups_to_judge(near, comparable)
     verdicts, opened = verdicts_on(folder, jobs, copy, look_alike, cache, workers)
     plan = _plan(files, verdicts)
-    plan.attrs["opened"] = opened
+    plan.attrs.update(opened=opened, left_out=left_out)
     return plan
+
+
+def _without_crowds(files: pd.DataFrame, radius: int) -> tuple[pd.DataFrame, int]:
+    """The files without groups that are too large to be compared, and how many those have."""
+    from helpers.search import pairs
+
+    crowds = pairs.largest_groups(files["fingerprint"], radius, MOST_NEAR_PAIRS)
+    for rows in crowds:
+        print(
+            f"{len(rows):,} pictures near each other, as {one_line(min(files['path'].iloc[rows]))}, "
+            "are too many to compare: only exact copies among them are proposed; take a smaller "
+            "radius, or clean their folders one by one"
+        )
+    crowded = [row for rows in crowds for row in rows]
+    return files.drop(files.index[crowded]), len(crowded)
 
 
 def _with_partners(folder: Path, paths: list[str]) -> set[str]:
@@ -262,10 +283,8 @@ def _inside(paths: Iterable[str], folder: Path, places: Iterable[str]) -> list[b
         kept.add(_identity(folder / place))
 
     @cache
-    def is_inside(parent: PurePosixPath) -> bool:
-        if _identity(folder / parent) in kept:
-            return True
-        return parent != PurePosixPath() and is_inside(parent.parent)
+    def is_inside(parent: PurePosixPath) -> bool:  # of folders 1,000 deep, too
+        return any(_identity(folder / place) in kept for place in (parent, *parent.parents))
 
     return [bool(kept) and is_inside(PurePosixPath(path).parent) for path in paths]
 
@@ -280,12 +299,14 @@ def _identity(folder: Path) -> tuple[int, int] | None:
 def _groups_to_judge(near: pd.DataFrame, files: pd.DataFrame) -> list[Job]:
     from helpers.search import pairs
 
-    neighbours: dict[str, list[str]] = {}
+    about, groups = files.set_index("path", drop=False), pairs.groups(near)
+    place = {path: number for members in groups for number, path in enumerate(members)}
+    neighbours: dict[str, list[int]] = {path: [] for path in place}
     for first, second in zip(near["first"], near["second"], strict=True):
-        neighbours.setdefault(first, []).append(second)
-        neighbours.setdefault(second, []).append(first)
-    about, jobs = files.set_index("path", drop=False), []
-    for members in pairs.groups(near):
+        neighbours[first].append(place[second])
+        neighbours[second].append(place[first])
+    jobs = []
+    for members in groups:
         rows = about.loc[members].astype(object)
         ranks = _ranks(rows)
         facts = zip(rows["bytes"], rows["modified"], rows["sha256"], strict=True)

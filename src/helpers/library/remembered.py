@@ -5,15 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
 from helpers import Problem, __version__
 from helpers.files.atomic import exclusive, write_text
+from helpers.files.guard import open_input
 
+#: The most that is remembered about a photo library, in bytes: enough for a million files.
+MOST_BYTES = 2**28
+_MOST_BYTES_OF_A_LINE = 2**24  # enough for a group of 40,000 pictures
 #: The modules whose code decides what is found. If one of them changes, nothing is remembered.
 FINDERS = (
     "library.inventory",
@@ -24,6 +29,9 @@ FINDERS = (
     "fingerprints.hashes",
     "fingerprints.flat",
 )
+
+
+_Form = Callable[[str, object], bool]
 
 
 class Memory:
@@ -39,6 +47,9 @@ class Memory:
         Where it is kept; None if nothing is to be remembered.
     made_by : dict
         All that a finding depends on, beside the files of the library.
+    has_form : callable
+        Takes a key and what was found, as they were read, and says whether `keep` may have been
+        given them; the file may be planted.
 
     Attributes
     ----------
@@ -47,14 +58,14 @@ class Memory:
 
     Examples
     --------
-    >>> Memory(None, {}).found
+    >>> Memory(None, {}, has_form=lambda key, found: True).found
     {}
     """
 
-    def __init__(self, file: Path | None, made_by: dict) -> None:
+    def __init__(self, file: Path | None, made_by: dict, has_form: _Form) -> None:
         self.file = file
         self._made_by = made_by
-        self.found: dict[str, list] = dict(self._read())
+        self.found: dict[str, list] = self._read(has_form)
 
     def keep(self, found: dict[str, list]) -> None:
         """Remember this, and forget the rest. If it cannot be written, a sentence says so.
@@ -66,39 +77,50 @@ class Memory:
 
         Examples
         --------
-        >>> Memory(None, {}).keep({"a.jpg": [12]})
+        >>> Memory(None, {}, has_form=lambda key, found: True).keep({"a.jpg": [12]})
         """
         if self.file is None:
             return
-        lines = [self._made_by, *found.items()]
-        content = "".join(f"{json.dumps(line)}\n" for line in lines)
+        lines = [f"{json.dumps(line)}\n" for line in (self._made_by, *found.items())]
+        content = "".join(lines)
         try:
+            if len(content) > MOST_BYTES or max(map(len, lines)) > _MOST_BYTES_OF_A_LINE:
+                raise Problem(f"{self.file}: would be too large; clean smaller folders")
             write_text(self.file, f"{hashlib.sha256(content.encode()).hexdigest()}\n{content}")
         except Problem as problem:
             print(f"What was found is not remembered: {problem}")
 
-    def _read(self) -> list[list]:
+    def _read(self, has_form: _Form) -> dict[str, list]:
         if self.file is None:
-            return []
+            return {}
         try:
-            checksum, _, content = self.file.read_bytes().partition(b"\n")
-            if hashlib.sha256(content).hexdigest().encode() != checksum:
-                raise ValueError("its checksum is wrong")
-            first, *lines = map(json.loads, content.splitlines())
-            return lines if first == self._made_by else []
+            with open_input(self.file) as file:
+                if self.file.is_symlink() or os.fstat(file.fileno()).st_size > MOST_BYTES:
+                    raise ValueError("it is a link, or too large")
+                checksum = file.readline(65)
+                if hashlib.file_digest(file, "sha256").hexdigest().encode() != checksum.strip():
+                    raise ValueError("its checksum is wrong")
+                file.seek(len(checksum))
+                lines = map(json.loads, iter(partial(file.readline, _MOST_BYTES_OF_A_LINE), b""))
+                found = {}
+                for key, value in lines if next(lines) == self._made_by else ():
+                    if not has_form(key, value):
+                        raise ValueError("it has another form")
+                    found[key] = value
+                return found
         except FileNotFoundError:
-            return []
-        except (OSError, ValueError) as error:
+            return {}
+        except (OSError, ValueError, TypeError, StopIteration, RecursionError) as error:
             print(
                 f"{self.file}: what earlier runs found is damaged ({error}); "
                 "all files are read again."
             )
-            return []
+            return {}
 
 
 @contextmanager
 def open_memory(
-    folder: Path, cache: str | Path | None, about: str, depends_on: list
+    folder: Path, cache: str | Path | None, about: str, depends_on: list, has_form: _Form
 ) -> Iterator[Memory]:
     """What earlier runs found about a photo library. Other processes wait until the block ends.
 
@@ -114,6 +136,8 @@ def open_memory(
     depends_on : list
         What it depends on beside the code and the packages, such as thresholds, in the types
         that JSON has.
+    has_form : callable
+        As for `Memory`.
 
     Yields
     ------
@@ -127,13 +151,13 @@ def open_memory(
 
     Examples
     --------
-    >>> with open_memory(Path("photos"), "cache", "files", ["sha256"]) as memory:
+    >>> with open_memory(Path("photos"), "cache", "files", [], lambda key, found: True) as memory:
     ...     memory.found
     {}
     """
     file = _file(folder, cache, about)
     with exclusive(file) if file else nullcontext():
-        yield Memory(file, _made_here(depends_on))
+        yield Memory(file, _made_here(depends_on), has_form)
 
 
 def _file(folder: Path, cache: str | Path | None, about: str) -> Path | None:

@@ -50,7 +50,8 @@ class Job(NamedTuple):
     ranks : dict
         What the pictures are sorted by, the best first; see `helpers.library.proposal`.
     near : dict
-        The paths whose fingerprints are near.
+        The pictures whose fingerprints are near, each by its place among all paths, sorted. (Their
+        paths would take most of the memory.)
     fingerprints : dict
         The fingerprint as an integer of 64 bits.
     exposed : dict
@@ -64,7 +65,7 @@ class Job(NamedTuple):
     """
 
     ranks: dict[str, tuple]
-    near: dict[str, list[str]]
+    near: dict[str, list[int]]
     fingerprints: dict[str, int]
     exposed: dict[str, str]
     deep: dict[str, bool]
@@ -145,9 +146,11 @@ def verdicts_on(
     """
     keys = [hashlib.sha256(json.dumps(job).encode()).hexdigest() for job in jobs]
     depends_on = [*Verdict._fields, copy, look_alike]
-    with open_memory(folder, cache, "looks", depends_on) as memory:
+    with open_memory(folder, cache, "looks", depends_on, _are_verdicts) as memory:
         old = [
-            memory.found[key] if key in memory.found and _is_there(folder, job) else None
+            memory.found[key]
+            if _is_about(job, memory.found.get(key)) and _is_there(folder, job)
+            else None
             for key, job in zip(keys, jobs, strict=True)
         ]
         new = [job for job, found in zip(jobs, old, strict=True) if found is None]
@@ -162,6 +165,24 @@ def verdicts_on(
             )
     verdicts = [Verdict(*verdict) for _, group in found for verdict in group]
     return verdicts, sum(len(job.files) for job in new)
+
+
+def _are_verdicts(_: str, found: list) -> bool:
+    """Whether this may be what an earlier run has found about a group."""
+    types = [str, str, str, int, float, float, int, str]
+    return isinstance(found, list) and all([*map(type, verdict)] == types for verdict in found)
+
+
+def _is_about(job: Job, found: list | None) -> bool:
+    """Whether what was found is about this group: a better picture stays for each other one."""
+    ranks = job.ranks
+    return found is not None and all(
+        verdict.kind in ("near copy", "look-alike")
+        and {verdict.kept, verdict.path} <= ranks.keys()
+        and ranks[verdict.kept] < ranks[verdict.path]
+        and verdict.decided == decided_by(ranks[verdict.kept], ranks[verdict.path])
+        for verdict in map(Verdict._make, found)
+    )
 
 
 def _is_there(folder: Path, job: Job) -> bool:
@@ -199,6 +220,7 @@ class _Look:
 
     def __init__(self, folder: Path, copy: float, look_alike: float, job: Job) -> None:
         self.copy, self.look_alike, self.job = copy, look_alike, job
+        self.paths = sorted(job.near)
         self.pictures = _Pictures(folder, list(job.ranks))
         self.saw_all = len(self.pictures.greys) == len(job.ranks)
         self.copies: dict[str, Verdict] = {}
@@ -224,7 +246,7 @@ class _Look:
         for member in reached:  # which grows
             others = [
                 other
-                for other in self.job.near[member]
+                for other in map(self.paths.__getitem__, self.job.near[member])
                 if other in self.pictures.greys
                 and other not in seen
                 and self.job.ranks[other] > self.job.ranks[best]

@@ -17,6 +17,7 @@ from helpers.hamming import BITS, as_words, check_radius, count_bits
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+_PAIRS_AT_A_TIME = 1_000_000  # are joined to groups
 #: More pairs than this are not listed: each takes about 130 bytes while they are sorted, and they
 #: would fill the memory.
 MOST_PAIRS = 10_000_000
@@ -42,7 +43,7 @@ def all_pairs(fingerprints: ArrayLike, radius: int) -> pd.DataFrame:
     ------
     Problem
         If the values are not fingerprints, if the radius is not a whole number from 0 to the
-        width, or if there are more than 10 million pairs.
+        width, or if there are more than 10 million pairs; see `largest_groups`.
 
     Notes
     -----
@@ -61,15 +62,10 @@ def all_pairs(fingerprints: ArrayLike, radius: int) -> pd.DataFrame:
     >>> all_pairs(np.array([0, 7, 1], dtype=np.uint64), radius=1).values.tolist()
     [[0, 2, 1]]
     """
-    words = as_words(fingerprints)
+    words, value = _values(as_words(fingerprints))
     radius = check_radius(radius, BITS * len(words))
-    # equal fingerprints are compared once, as one value
-    order = np.lexsort(words)
-    is_new = np.append(True, (np.diff(words[:, order]) != 0).any(axis=0))[: len(order)]
-    value = np.empty(len(order), dtype=np.int64)
-    value[order] = is_new.cumsum() - 1
     counts = np.bincount(value)
-    near = _near_values(np.ascontiguousarray(words[:, order[is_new]]), radius, counts)
+    near = _near_values(words, radius, counts)
     # then every picture of the one value goes with every picture of the other
     several = np.flatnonzero(counts > 1)
     near = [np.append(a, b) for a, b in zip(near, (several, several, 0 * several), strict=True)]
@@ -82,6 +78,49 @@ def all_pairs(fingerprints: ArrayLike, radius: int) -> pd.DataFrame:
     columns = ["first", "second", "distance"]
     pairs = pairs[columns].astype("int64")
     return pairs.sort_values(["distance", "first", "second"], ignore_index=True)
+
+
+def largest_groups(fingerprints: ArrayLike, radius: int, most: int) -> list[np.ndarray]:
+    """The groups that have to be left out so that `all_pairs` of the rest lists at most so many.
+
+    Parameters
+    ----------
+    fingerprints : array-like of uint64, shape (n,) or (n, words), or of hex text, shape (n,)
+        One hash's fingerprints.
+    radius : int
+        Largest distance, in bits, that counts.
+    most : int
+        How many pairs the other groups may have together.
+
+    Returns
+    -------
+    list of ndarray
+        The row numbers of each group, sorted; the group with the most pairs first.
+
+    Examples
+    --------
+    >>> rows = largest_groups(np.array([7, 0, 1, 8, 7, 7], dtype=np.uint64), radius=0, most=2)
+    >>> [group.tolist() for group in rows]
+    [[0, 4, 5]]
+    """
+    words, value = _values(as_words(fingerprints))
+    counts = np.bincount(value)
+    group = np.arange(len(counts))  # of each value, as far as it is known
+    pairs = counts * (counts - 1) / 2  # of each value with those that follow
+    batch, size = [], 0
+    for part in chain(_find_near(words, radius), [None]):
+        if part is not None:
+            batch.append(part[:2])
+            size += len(part[0])
+        if batch and (part is None or size > _PAIRS_AT_A_TIME):
+            first, second = map(np.concatenate, zip(*batch, strict=True))
+            pairs += np.bincount(first, counts[first] * counts[second], len(pairs))
+            group = _components(group[first], group[second], len(group))[group]
+            batch, size = [], 0
+    pairs = np.bincount(group, pairs)
+    order = np.argsort(-pairs, kind="stable")
+    needed = int((pairs.sum() - np.cumsum(np.append(0, pairs[order])) > most).sum())
+    return [np.flatnonzero(group[value] == number) for number in order[:needed]]
 
 
 def groups(pairs: pd.DataFrame) -> list[np.ndarray]:
@@ -120,10 +159,7 @@ def groups(pairs: pd.DataFrame) -> list[np.ndarray]:
         raise Problem(f"{int(ends.isna().sum())} ends of pairs have no name; leave these pairs out")
     codes, members = pd.factorize(ends, sort=True)
     first, second = codes[: len(pairs)], codes[len(pairs) :]
-    graph = sparse.coo_array(
-        (np.ones(len(pairs), dtype=bool), (first, second)), shape=(len(members), len(members))
-    )
-    _, label = sparse.csgraph.connected_components(graph, directed=False)
+    label = _components(first, second, len(members))
     found = pd.Series(np.asarray(members)).groupby(label, sort=True)
     return sorted(
         (group.to_numpy() for _, group in found), key=lambda group: (-len(group), group[0])
@@ -157,11 +193,26 @@ def diameter(fingerprints: ArrayLike) -> int:
     )
 
 
+def _components(first: np.ndarray, second: np.ndarray, n: int) -> np.ndarray:
+    """For each of n members the number of its group."""
+    graph = sparse.coo_array((np.ones(len(first), dtype=bool), (first, second)), shape=(n, n))
+    return sparse.csgraph.connected_components(graph, directed=False)[1]
+
+
+def _values(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct fingerprints, since equal ones are compared once; and which one each row has."""
+    order = np.lexsort(words)
+    is_new = np.append(True, (np.diff(words[:, order]) != 0).any(axis=0))[: len(order)]
+    value = np.empty(len(order), dtype=np.int64)
+    value[order] = is_new.cumsum() - 1
+    return np.ascontiguousarray(words[:, order[is_new]]), value
+
+
 _Found = tuple[np.ndarray, np.ndarray, np.ndarray]  # first, second, distance
 
 
-def _near_values(words: np.ndarray, radius: int, counts: np.ndarray) -> _Found:
-    """All pairs of distinct fingerprints, each once, in any order; so many `counts` have each."""
+def _find_near(words: np.ndarray, radius: int) -> Iterator[_Found]:
+    """All pairs of distinct fingerprints, each once, in any order, part by part."""
     n, bits = words.shape[1], BITS * len(words)
     # nanoseconds, as measured; only their ratios matter
     one_by_one = n * 4_000 + n * n / 2 * 1.2 * len(words)
@@ -179,11 +230,14 @@ def _near_values(words: np.ndarray, radius: int, counts: np.ndarray) -> _Found:
     costs = {k: joining(k) for k in (1, 2, 3) if n > 1 and radius + k <= bits}
     k = min(costs, key=costs.get, default=None)
     if k is None or costs[k] > one_by_one:
-        found = _one_by_one(words, radius)
-    else:
-        found = _join_blocks(words, radius, k)
+        return _one_by_one(words, radius)
+    return _join_blocks(words, radius, k)
+
+
+def _near_values(words: np.ndarray, radius: int, counts: np.ndarray) -> _Found:
+    """All pairs of distinct fingerprints; so many `counts` have each, of which come pairs too."""
     listed, total = [_NOTHING], int((counts * (counts - 1) // 2).sum())
-    for part in chain([_NOTHING], found):
+    for part in chain([_NOTHING], _find_near(words, radius)):
         total += int((counts[part[0]] * counts[part[1]]).sum())
         if total > MOST_PAIRS:
             most = int(counts.max())
