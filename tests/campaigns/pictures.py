@@ -125,7 +125,9 @@ def _compare(data: bytes, shown: Image.Image | None, problem: Exception | None) 
                 return
             image.load()
     except Exception as error:
-        bare = bare_png(io.BytesIO(data))  # broken words beside a picture are no reason to refuse it
+        bare = bare_png(
+            io.BytesIO(data)
+        )  # broken words beside a picture are no reason to refuse it
         if bare and bare.getvalue() != data:
             return _compare(bare.getvalue(), shown, problem)
         if shown is not None:

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 #: Bits by which the fingerprints of copies may differ, unless another radius is asked for.
 RADIUS = 8
-#: So many pairs of near pictures are compared. Each takes half a millisecond in the second look, and
+#: So many pairs of near pictures are compared. Each takes half a millisecond in the second look,
+#: and
 #: some 300 bytes of memory; a group of 2,000 frames has so many.
 MOST_NEAR_PAIRS = 2_000_000
 # Files that belong to the picture of their name: raw files, films, sidecars.
@@ -249,7 +250,8 @@ def _without_crowds(files: pd.DataFrame, radius: int) -> tuple[pd.DataFrame, int
     crowds = pairs.largest_groups(files["fingerprint"], radius, MOST_NEAR_PAIRS)
     for rows in crowds:
         print(
-            f"{len(rows):,} pictures near each other, as {one_line(min(files['path'].iloc[rows]))}, "
+            f"{len(rows):,} pictures near each other, as "
+            f"{one_line(min(files['path'].iloc[rows]))}, "
             "are too many to compare: only exact copies among them are proposed; take a smaller "
             "radius, or clean their folders one by one"
         )
