@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 #: Bits by which the fingerprints of copies may differ, unless another radius is asked for.
 RADIUS = 8
 #: So many pairs of near pictures are compared. Each takes half a millisecond in the second look,
-#: and
-#: some 300 bytes of memory; a group of 2,000 frames has so many.
+#: and some 300 bytes of memory; a group of 2,000 frames has so many.
 MOST_NEAR_PAIRS = 2_000_000
 # Files that belong to the picture of their name: raw files, films, sidecars.
 _PARTNERS = (
