@@ -488,3 +488,14 @@ def test_what_a_killed_run_left_of_a_plan_is_cleared(library, place, plan, tmp_p
     apply(library, plan)
     assert not any(file.exists() for file in left)
     assert list(plans(place)) == ["plan.csv"]
+
+
+@POSIX
+def test_a_stranger_whose_name_is_no_text_is_told(library, place, plan):
+    """With escapes: a column of Arrow, which pandas takes if it is installed, holds UTF-8 alone."""
+    apply(library, plan)
+    try:
+        (place / os.fsdecode(b"\xff.txt")).touch()
+    except OSError:
+        pytest.skip("this disk has no such names")
+    assert left_alone(undo(place)) == {r"\udcff.txt": STRANGER}

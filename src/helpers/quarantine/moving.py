@@ -186,14 +186,15 @@ def undo(quarantine: str | Path, folder: str | Path | None = None) -> pd.DataFra
     -------
     DataFrame
         A row for each file in the quarantine: ``path``, ``outcome`` (``put back`` or ``left
-        alone``) and ``reason``. A file is left alone if it has changed, or if something else is at
-        its old place.
+        alone``) and ``reason``. A file is left alone if it has changed, if something else is at its
+        old place, or if the journal does not tell enough of it. If lines of the journal are damaged
+        or foreign, it has a row too, with their numbers.
 
     Raises
     ------
     Problem
-        If it is no quarantine folder, if the library is not there, or if another process is moving
-        files.
+        If it is no quarantine folder, if the library is not there, if the journal cannot be read or
+        is a link, or if another process is moving files.
 
     Examples
     --------
@@ -220,7 +221,9 @@ def undo(quarantine: str | Path, folder: str | Path | None = None) -> pd.DataFra
         if told.damaged:
             outcomes.append((JOURNAL, "left alone", told.damage()))
         _remove_empty_folders(place)
-    return pd.DataFrame(outcomes, columns=["path", "outcome", "reason"], dtype="str")
+    # not every table can hold a name that is no valid text
+    rows = [[text.encode(errors="backslashreplace").decode() for text in row] for row in outcomes]
+    return pd.DataFrame(rows, columns=["path", "outcome", "reason"], dtype="str")
 
 
 def _library_of(place: Path, folder: str | Path | None) -> Path:
