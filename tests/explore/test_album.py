@@ -3,6 +3,7 @@
 import io
 import os
 import shutil
+import unicodedata
 
 import numpy as np
 import pytest
@@ -123,6 +124,30 @@ def test_a_picture_is_named_exactly_or_in_part_or_by_its_file(searched, photogra
         album.named(searched, "no such thing")
     with pytest.raises(Problem, match="cats: is a folder, not an image"):
         album.named(searched, str(photographs / "cats"))
+
+
+@pytest.mark.parametrize("stored", ["NFC", "NFD"])
+@pytest.mark.parametrize("typed", ["NFC", "NFD"])
+def test_a_name_is_found_however_its_letters_are_composed(stored, typed, tmp_path, photograph):
+    for number, name in enumerate(("größe.jpg", "a größe.jpg", "b.jpg")):
+        photograph(number).save(tmp_path / unicodedata.normalize(stored, name))
+    searched = album.index(tmp_path)
+    for text in ("größe.jpg", "GRÖSSE.JPG", "grösse.jpg"):
+        found = album.named(searched, unicodedata.normalize(typed, text))
+        assert unicodedata.normalize("NFC", found.path) == "größe.jpg", "the whole name comes first"
+    found = album.named(searched, unicodedata.normalize(typed, "A grö"))
+    assert unicodedata.normalize("NFC", found.path) == "a größe.jpg"
+
+
+def test_a_picture_in_memory_is_shown_as_its_file_would_be(tmp_path, photograph):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photograph().save(tmp_path / "turned.jpg", exif=exif)
+    read = album.read_picture(tmp_path / "turned.jpg")
+    with Image.open(tmp_path / "turned.jpg") as opened:
+        kept = album.from_memory(opened)
+    assert (kept.size, kept.fingerprint) == ((80, 120), read.fingerprint)
+    assert kept.image.tobytes() == read.image.tobytes()
 
 
 def test_an_upload_in_heic_is_read_where_pillow_heif_is_installed(photograph):

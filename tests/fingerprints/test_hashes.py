@@ -241,6 +241,51 @@ def test_only_a_whole_number_of_64_bits_has_16_hex_digits(value):
         hashes.to_hex(value)
 
 
+# Every form in which a fingerprint is written down
+
+
+def test_every_form_of_a_fingerprint_leads_back(hash, photograph, tmp_path):
+    kind = hashes.HASHES[hash]
+    for seed in range(4):
+        value = hashes.of_image(photograph(seed), hash)
+        number = hashes.to_int(value, kind.bits)
+        forms = [hashes.to_hex(value, kind.bits), number, value]
+        forms.append(hashes.to_image_hash(value, hash))
+        for form in forms:
+            assert np.array_equal(hashes.from_any(form, kind.bits), value), type(form)
+        if hash in ORACLES:
+            theirs = ORACLES[hash](photograph(seed))
+            assert hashes.to_image_hash(value, hash) == theirs
+            assert hashes.to_image_hash(value, hash) - theirs == 0
+            assert np.array_equal(hashes.from_any(theirs, kind.bits), value)
+
+
+def test_a_table_leads_through_csv_and_back(hash, folder, tmp_path):
+    (folder / "empty.jpg").touch()
+    table = catalogue.of_folder(folder, hash=hash)
+    table.to_csv(tmp_path / "table.csv", index=False)
+    kind = "UInt64" if hashes.HASHES[hash].words == 1 else "str"
+    again = pd.read_csv(tmp_path / "table.csv", dtype={"fingerprint": kind})["fingerprint"]
+    assert again.isna().tolist() == table["fingerprint"].isna().tolist()
+    assert again.dropna().tolist() == table["fingerprint"].dropna().tolist()
+
+
+@pytest.mark.parametrize("value", [255.0, np.float64(2**63), float("nan"), True, None, -1, "0xff"])
+@pytest.mark.parametrize("bits", [42, 64, 256])
+def test_what_holds_no_fingerprint_is_refused(value, bits):
+    with pytest.raises(Problem, match="is not a fingerprint") as told:
+        hashes.from_any(value, bits)
+    assert ("a float holds only 53" in str(told.value)) == isinstance(value, (float, np.floating))
+
+
+@pytest.mark.parametrize("bits", [42, 64, 128, 256])
+def test_a_number_of_more_bits_than_there_are_is_refused(bits):
+    assert hashes.to_int(hashes.from_any(2**bits - 1, bits), bits) == 2**bits - 1
+    for wrong in (2**bits, "1" + "0" * (bits // 4 + 1)):
+        with pytest.raises(Problem, match="is not a fingerprint"):
+            hashes.from_any(wrong, bits)
+
+
 # Hashes that cannot be made
 
 

@@ -306,6 +306,19 @@ def test_a_bank_of_0_1_answers_and_takes_flags(old, photograph):
         assert opened.ask(photograph(5)).entry == 5
 
 
+def test_a_bank_that_begins_with_entries_of_0_1_reads_by_the_rules_of_0_1(path, tmp_path):
+    with Bank(path, make=True) as opened:
+        opened.read_csv(OF_0_1 / "banned.csv")
+        assert opened.ask(OF_0_1 / "pictures" / "astronaut.jpg")[:2] == ("block", 0)
+    with Bank(path) as opened:
+        assert set(opened.file.recipe.rules.values()) == {1}
+        assert opened.ask(OF_0_1 / "pictures" / "astronaut.jpg")[:2] == ("block", 0)
+    with Bank(tmp_path / "other.bank", make=True) as other:
+        other.flag(OF_0_1 / "pictures" / "cell.jpg", "banned")
+        with pytest.raises(Problem, match=r"and this bank with .* 16-bits=2"):
+            other.read_csv(OF_0_1 / "banned.csv")
+
+
 def test_entries_of_0_1_are_taken_in(old, path, tmp_path):
     with Bank(tmp_path / "new.bank") as opened:
         assert opened.read_csv(OF_0_1 / "banned.csv") == 2

@@ -1,9 +1,9 @@
 """One picture, opened honestly: turned, laid on white, scaled to 8 bits, or refused with the reason."""
 
+import io
 import os
 import struct
 import sys
-from pathlib import Path
 
 import imagehash
 import numpy as np
@@ -14,8 +14,6 @@ from PIL import Image
 from helpers import Problem
 from helpers.fingerprints import hashes
 from helpers.images import formats
-from helpers.images.folders import find_images
-from helpers.images.formats import SUFFIXES
 from helpers.images.opening import open_image, open_with_size
 
 ORIENTATION = 0x0112  # the EXIF tag
@@ -40,14 +38,7 @@ def fingerprint_of(path, **reading):
     return hashes.to_hex(hashes.of_file(path, **reading))
 
 
-# Finding images
-
-
-def test_all_suffixes_are_found_whatever_their_case(tmp_path):
-    names = [f"a{suffix}" for suffix in SUFFIXES] + [f"b{suffix.upper()}" for suffix in SUFFIXES]
-    for name in [*names, "notes.txt", "archive.jpg.zip", ".hidden.jpg", "jpg"]:
-        (tmp_path / name).touch()
-    assert find_images(tmp_path) == sorted(names)
+# Kinds of files
 
 
 @pytest.mark.parametrize(
@@ -57,47 +48,6 @@ def test_every_kind_of_file_is_read(tmp_path, photograph, suffix):
     path = tmp_path / f"picture{suffix}"
     photograph().save(path)
     assert fingerprint_of(path) == imagehash_of(path)
-
-
-def test_sub_folders_with_the_same_file_name_stay_apart_and_hidden_folders_are_passed_over(
-    tmp_path,
-):
-    for name in ["b/one.jpg", "a/one.jpg", "a/deep/er/one.jpg", ".thumbnails/one.jpg"]:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    assert find_images(tmp_path) == ["a/deep/er/one.jpg", "a/one.jpg", "b/one.jpg"]
-
-
-def test_links_to_folders_are_not_followed(tmp_path):
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "one.jpg").touch()
-    (tmp_path / "in" / "round").symlink_to(tmp_path)
-    assert find_images(tmp_path) == ["in/one.jpg"]
-
-
-def test_the_order_does_not_depend_on_the_file_system(tmp_path, monkeypatch):
-    for name in "bdac":
-        (tmp_path / f"{name}.jpg").touch()
-    walk = os.walk
-    monkeypatch.setattr(os, "walk", lambda *a, **k: ((p, d, f[::-1]) for p, d, f in walk(*a, **k)))
-    assert find_images(tmp_path) == ["a.jpg", "b.jpg", "c.jpg", "d.jpg"]
-
-
-@pytest.mark.parametrize(
-    ("make", "sentence"),
-    [
-        (lambda folder: None, "pictures: no such folder; check the spelling"),
-        (lambda folder: folder.touch(), "pictures: is a file, not a folder"),
-        (
-            lambda folder: folder.mkdir(),
-            "pictures: holds no images; looked for names that end in .jpg",
-        ),
-    ],
-)
-def test_a_folder_without_images_is_one_sentence(tmp_path, make, sentence):
-    make(tmp_path / "pictures")
-    with pytest.raises(Problem, match=sentence):
-        find_images(tmp_path / "pictures")
 
 
 # Rotation
@@ -194,6 +144,174 @@ def test_floating_point_pixels_are_scaled_to_their_own_range(tmp_path):
     Image.fromarray(values).save(tmp_path / "float.tif")
     pixels = np.asarray(open_image(tmp_path / "float.tif"))
     assert (pixels.dtype, pixels.min(), pixels.max()) == (np.uint8, 0, 255)
+
+
+def field(seed, size=256):
+    """Grey levels from 0 to 1: soft spots and a little noise, as under a microscope."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:size, :size]
+    spots = rng.uniform([0, 0, 8, 0.3], [size, size, 25, 1], (12, 4))
+    levels = sum(h * np.exp(-((x - a) ** 2 + (y - b) ** 2) / (2 * s * s)) for a, b, s, h in spots)
+    levels = 0.9 * levels / levels.max() + 0.08 + rng.normal(0, 0.01, levels.shape)
+    return levels.clip(0) / levels.max()
+
+
+def bits_apart(one, other):
+    return (int(one) ^ int(other)).bit_count()
+
+
+@pytest.mark.parametrize("top", [60, 255, 700, 1000, 4095, 9000, 65_535])
+def test_deep_greys_of_a_narrow_range_have_the_fingerprint_of_their_export(top, tmp_path):
+    values = []
+    for seed in range(8):
+        levels = field(seed)
+        Image.fromarray(np.rint(levels * top).astype(np.uint16)).save(tmp_path / "deep.tif")
+        export = Image.fromarray(np.rint(levels * 255).astype(np.uint8))
+        values.append(hashes.of_file(tmp_path / "deep.tif"))
+        assert bits_apart(values[-1], hashes.of_image(export)) <= (2 if top >= 255 else 6)
+        assert len(np.unique(open_image(tmp_path / "deep.tif"))) >= min(top, 200) * 0.9
+    apart = [bits_apart(a, b) for number, a in enumerate(values) for b in values[:number]]
+    assert min(apart) > 8
+
+
+@pytest.mark.parametrize("low", [0, 100, 20_000, 65_000])
+def test_deep_greys_keep_their_levels_wherever_their_range_lies(low):
+    levels = np.rint(low + field(3) * 250).astype(np.uint16)
+    assert len(np.unique(open_image(Image.fromarray(levels)))) > 128
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan, -9999, 1e6, 1e38, -3e38])
+@pytest.mark.parametrize("top", [1, 255, 40_000])
+def test_one_odd_pixel_decides_nothing(value, top, tmp_path):
+    levels = (field(1) * top).astype(np.float32)
+    expected = hashes.of_image(Image.fromarray(levels))
+    levels[3, 3] = value
+    Image.fromarray(levels).save(tmp_path / "odd.tif")
+    assert bits_apart(expected, hashes.of_file(tmp_path / "odd.tif")) <= 2
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 1), (3, 1), (40, 30)])
+@pytest.mark.parametrize("value", [0, 7, np.nan, np.inf])
+def test_deep_greys_that_are_all_equal_or_none_are_a_flat_picture(size, value):
+    levels = np.full(size, value, dtype=np.float32)
+    assert len(np.unique(open_image(Image.fromarray(levels)))) == 1
+
+
+def test_a_large_picture_of_deep_greys_is_scaled_as_a_small_one(tmp_path):
+    """It is looked at by samples, and worked on in strips."""
+    small = np.rint(field(5) * 4095).astype(np.uint16)
+    large = np.kron(small, np.ones((6, 7), dtype=np.uint16))
+    scaled = np.asarray(open_image(Image.fromarray(large)))
+    assert np.abs(scaled[::6, ::7].astype(int) - open_image(Image.fromarray(small))).max() <= 1
+
+
+def test_a_large_transparent_picture_is_laid_on_as_a_small_one(photograph):
+    small = photograph(2, size=(200, 150))
+    small.putalpha(Image.linear_gradient("L").resize((200, 150)))
+    large = small.resize((2000, 1500), Image.Resampling.NEAREST)
+    for picture in (large, large.convert("LA"), large.quantize(50)):
+        again = picture.resize((200, 150), Image.Resampling.NEAREST)
+        shown = open_image(picture).resize((200, 150), Image.Resampling.NEAREST)
+        assert shown.tobytes() == open_image(again).tobytes()
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I;16B", "I", "F"])
+def test_rule_1_for_deep_greys_stays_as_it_was_in_0_1(mode):
+    levels = np.rint(field(2) * 3000).astype(np.int32)
+    kind = {"I;16": "<u2", "I;16B": ">u2", "I": "i4", "F": "f4"}[mode]
+    image = Image.frombytes(mode, levels.shape, levels.astype(kind).tobytes())
+    low, high = (levels.min(), levels.max()) if mode == "F" else (0, 65_535)
+    expected = np.rint((levels - float(low)) * (255 / (high - low)))
+    assert np.array_equal(open_image(image, rules={"16 bits": 1}), expected)
+    assert not np.array_equal(open_image(image), expected) or mode == "F"
+
+
+# One way for a file and for a picture in memory
+
+
+def ways_of(tmp_path, photograph):
+    """Files for each thing that `open_image` mends, and a plain one."""
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    clear = transparent(photograph, "RGBA", 0)
+    deep = Image.fromarray(np.rint(field(1) * 900).astype(np.uint16))
+    for name, picture, options in (
+        ("plain.jpg", photograph(), {}),
+        ("turned.jpg", photograph(), {"exif": exif}),
+        ("turned.png", photograph(), {"exif": exif}),
+        ("turned.tif", photograph(), {"exif": exif}),
+        ("turned.webp", photograph(), {"exif": exif}),
+        ("turned and clear.png", clear, {"exif": exif}),
+        ("palette.png", transparent(photograph, "P", 0), {"transparency": 200}),
+        ("deep.png", deep, {}),
+        ("deep.tif", deep, {"exif": exif}),
+    ):
+        picture.save(tmp_path / name, **options)
+        yield tmp_path / name
+
+
+def test_a_file_and_the_same_picture_in_memory_have_one_fingerprint(tmp_path, photograph):
+    for file in ways_of(tmp_path, photograph):
+        expected = hashes.of_file(file)
+        assert hashes.of_file(io.BytesIO(file.read_bytes())) == expected, file.name
+        with file.open("rb") as opened:
+            assert hashes.of_file(opened) == expected, file.name
+        with Image.open(file) as lazy:
+            assert hashes.of_image(lazy) == expected, file.name
+            assert hashes.of_image(lazy) == expected, "it is decoded now"
+        with Image.open(file) as decoded:
+            decoded.load()
+            if decoded.mode == "RGB" and decoded.format != "TIFF":
+                assert hashes.of_image(decoded.copy()) == expected, file.name
+                assert hashes.of_image(decoded.convert("RGB")) == expected, file.name
+        as_stored = {"rotate": False, "background": None}
+        assert hashes.of_image(Image.open(file), **as_stored) == hashes.of_file(file, **as_stored)
+
+
+def test_nothing_is_turned_or_laid_on_twice(tmp_path, photograph):
+    for file in ways_of(tmp_path, photograph):
+        shown = open_image(file)
+        again, size = open_with_size(shown)
+        assert (again.tobytes(), size) == (shown.tobytes(), shown.size), file.name
+        assert hashes.of_image(shown) == hashes.of_file(file)
+        assert hashes.of_image(shown.convert("RGB")) == hashes.of_file(file)
+        stored = open_image(file, rotate=False)
+        assert open_image(stored).size == stored.size, file.name
+
+
+def test_a_picture_in_memory_stays_as_it_is(tmp_path, photograph):
+    for file in ways_of(tmp_path, photograph):
+        with Image.open(file) as picture:
+            picture.load()
+            before = picture.mode, picture.size, picture.tobytes(), dict(picture.info)
+            open_image(picture)
+            assert (picture.mode, picture.size, picture.tobytes(), picture.info) == before
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "1", "CMYK", "YCbCr", "HSV", "I;16B", "PA"])
+def test_ordinary_pictures_have_the_fingerprint_of_imagehash(mode, photograph):
+    picture = photograph(4).convert("L" if mode == "I;16B" else "RGBA" if mode == "PA" else "RGB")
+    picture = picture.convert("PA" if mode == "PA" else mode)
+    if mode != "I;16B":
+        assert hashes.to_hex(hashes.of_image(picture)) == str(imagehash.dhash(picture))
+    hashes.of_image(picture)
+
+
+def test_a_picture_in_memory_that_cannot_be_compared_is_one_sentence(tmp_path, photograph):
+    photograph().save(tmp_path / "cut.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "cut.png").read_bytes()[:500])
+    for picture, sentence in (
+        (Image.new("LAB", (9, 9)), "the picture: is in LAB colours"),
+        (Image.new("La", (9, 9)), "the picture: is in La colours"),
+        (Image.new("RGB", (0, 9)), "the picture: has no pixels"),
+        (Image.new("RGB", (9, 0)), "the picture: has no pixels"),
+        (Image.open(tmp_path / "cut.png"), r"cut\.png: ends before its picture does"),
+    ):
+        with pytest.raises(Problem, match=sentence):
+            hashes.of_image(picture)
+    for content in (b"", b"no picture"):
+        with pytest.raises(Problem, match="the picture: is "):
+            hashes.of_file(io.BytesIO(content))
 
 
 # Files that cannot be read
@@ -364,23 +482,6 @@ def test_a_pipe_that_is_named_like_an_image_does_not_stop_the_run(tmp_path):
     os.mkfifo(tmp_path / "pipe.jpg")
     with pytest.raises(Problem, match=r"pipe\.jpg: is a pipe or a device, not a file; name a file"):
         open_image(tmp_path / "pipe.jpg")
-
-
-def test_a_sub_folder_that_may_not_be_listed_stands_in_the_list(tmp_path, monkeypatch):
-    (tmp_path / "closed").mkdir()
-    Image.new("L", (20, 20)).save(tmp_path / "open.png")
-    scandir = os.scandir
-
-    def closed(folder):
-        if Path(folder).name == "closed":
-            raise PermissionError(13, "Permission denied", str(folder))
-        return scandir(folder)
-
-    monkeypatch.setattr(os, "scandir", closed)
-    assert find_images(tmp_path) == ["closed", "open.png"]
-    monkeypatch.setattr(os, "access", lambda *_: False)
-    with pytest.raises(Problem, match=r"closed: is a folder that may not be listed; ask for"):
-        open_image(tmp_path / "closed")
 
 
 def test_an_odd_tag_beside_the_orientation_does_not_hinder_the_turn(tmp_path):

@@ -68,6 +68,12 @@ def of_folder(
         If there is no such hash; or, where `images` is left out, if there is no such folder or
         no image in it. A file that cannot be read raises nothing.
 
+    Notes
+    -----
+    If some rows have no fingerprint, pandas takes the column of a CSV file for floats, which lose
+    bits. ``pd.read_csv(file, dtype={"fingerprint": "UInt64"})`` brings it back whole; for hashes of
+    more than 64 bits it is ``"str"``.
+
     Examples
     --------
     >>> of_folder("data/sample")["problem"].eq("").all()  # doctest: +SKIP

@@ -1,7 +1,8 @@
 """One picture: opened honestly, changed, looked at twice.
 
 opening     a file or picture in memory, as people see it
-folder      the images below a place, by their names
+format      a kind of file: whether it is a picture, and how much memory it takes
+folder      the images below a place, by their names; what else is there
 change      what happens to a picture on its way, with a strength and a seed
 second look two pictures compared pixel by pixel
 """

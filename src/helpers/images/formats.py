@@ -340,6 +340,7 @@ def describe(start: bytes) -> str:
             return sentence
     Image.init()  # what its other plugins take for theirs; none of them is let read it
     for name, (_, accept) in Image.OPEN.items():
-        if name not in formats() and accept and accept(start[:16]) is True:
+        # a pointer of a mouse (CUR) begins as many a TGA does
+        if name not in (*formats(), "CUR") and accept and accept(start[:16]) is True:
             return f"is a {name} picture, which is not looked at; save it as PNG to have it read"
     return "is not an image that Pillow can read; if it is one, save it as JPEG or PNG"

@@ -48,7 +48,10 @@ _TURNS = {
 _BAND_PIXELS = 2**20  # that are worked on at a time
 _SAMPLED_PIXELS = 2**20  # that tell the range of deep greys
 # where usual ranges of deep greys end, and from which share of that on they count as filled
-_USUAL_TOPS = {1: 0.5, 255: 0.5, 1023: 0.98, 4095: 0.98, 16383: 0.98, 65535: 0.5}
+_USUAL_TOPS = {
+    **{1: 0.5, 100: 0.98, 1000: 0.98, 10_000: 0.98},  # of shares
+    **{255: 0.5, 1023: 0.98, 4095: 0.98, 16_383: 0.98, 65_535: 0.5},  # of 8, 10, ... 16 bits
+}
 _MOST_EXIF_BYTES = 2**20  # Pillow makes up to 30 bytes of one
 # where a picture in memory keeps what its file said of its orientation
 _EXIF = ("exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp")
@@ -56,7 +59,7 @@ _NO_GREYS = ("LAB", "La")  # modes of which Pillow makes no greys
 
 
 def open_image(
-    path: str | Path,
+    path: str | Path | BinaryIO | Image.Image,
     *,
     rotate: bool = True,
     background: str | None = "white",
@@ -67,8 +70,9 @@ def open_image(
 
     Parameters
     ----------
-    path : str, Path or binary file
-        The file. Of several frames or pages the first is taken.
+    path : str, Path, binary file or PIL.Image.Image
+        The file, of whose frames or pages the first is taken. Or a picture in memory, also one
+        that Pillow has opened and not decoded yet: it comes out as its file would.
     rotate : bool
         Turn the picture as its EXIF tag says. ``imagehash`` does not. (Pillow itself always
         turns a TIFF.)
@@ -76,7 +80,9 @@ def open_image(
         The colour that shows through transparency: any colour name of Pillow. With None the
         hidden colours count, as they do for ``imagehash``.
     fast : bool
-        Let the JPEG decoder shrink the picture while it decodes (Pillow's draft mode), in grey.
+        Let the JPEG decoder shrink the picture while it decodes (Pillow's draft mode), in grey. It
+        then takes little memory, so that any JPEG may have 178 million pixels. A picture in memory
+        is read as without it.
     rules : dict, optional
         The rule of reading for each subject of `RULES`. Without it today's rules hold; in a
         dictionary that is given, a missing subject stands for rule 1, the rule of version 0.1.
@@ -89,10 +95,31 @@ def open_image(
     Raises
     ------
     Problem
-        With the reason in words, if the file cannot be read.
+        With the reason in words, if the file cannot be read, or if it would take more memory than
+        `helpers.images.formats.MOST_BYTES`.
 
     Notes
     -----
+    EXIF, texts and profiles that are broken count as none, and the picture is read.
+
+    Rule 2 for 16 bits keeps the grey levels of pictures whose values have a narrow range; rule 1
+    scales all by the range of 16 bits. Measured on the 20 photographs of the sample, saved with 16
+    bits: how many bits of dHash differ from the same photograph with 8 bits, on average (at most):
+
+    ============================ ========= =========
+    values                       rule 1    rule 2
+    ============================ ========= =========
+    0-255                        25.3 (57) 0.0 (0)
+    0-1000                       24.3 (46) 0.5 (4)
+    0-4095                       13.8 (33) 0.5 (2)
+    0-65535                      0.0 (0)   0.0 (0)
+    29,000-31,000                18.2 (34) 0.7 (6)
+    0.0-1.0, one of them 1e6     30.3 (64) 0.0 (0)
+    ============================ ========= =========
+
+    Three medical pictures that pydicom ships (values 0-1123, 127-2145, 128-2191) differ by 18, 14
+    and 18 bits from their exports by rule 1, and by 1, 2 and 1 bit by rule 2.
+
     What `fast` changes was measured with ``benchmarks/fingerprint_speed.py``. Photographs of 12
     megapixels are read 4.9 times as fast on one core; 0.08 of 64 bits differ on average and 1 at
     most. CALTECH-101 is read 1.4 times as fast; 0.16 bits differ on average and 5 at most.
@@ -106,7 +133,7 @@ def open_image(
 
 
 def open_with_size(
-    path: str | Path,
+    path: str | Path | BinaryIO | Image.Image,
     *,
     rotate: bool = True,
     background: str | None = "white",
@@ -286,7 +313,7 @@ def _scale_values(image: Image.Image) -> Image.Image:
     """Deep greys by rule 2: from 0 to the highest value, or to the end of a usual range.
 
     - Of values that are few (one in 1,000 at either end) and far from the others, none counts.
-    - A usual range is that of a share, or of 8, 10, 12, 14 or 16 bits: see `_USUAL_TOPS`.
+    - A usual range is that of shares (of 1, 100, 1,000 or 10,000), or of 8, 10, 12, 14 or 16 bits.
     - If the lowest value is below 0, or above half of the highest one, it takes the place of 0.
     """
     if image.mode[0] not in "IF":

@@ -1,0 +1,204 @@
+"""What lies in a folder: images by their names, other files by their kinds, links followed once."""
+
+import os
+import unicodedata
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from inputs import POSIX
+from PIL import Image
+
+from helpers import Problem, datasets
+from helpers.__main__ import main
+from helpers.images.folders import find_images, look_into, not_looked_at, plain
+from helpers.images.formats import SUFFIXES
+from helpers.images.opening import open_image
+
+
+def touch(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def test_all_suffixes_are_found_whatever_their_case(tmp_path):
+    names = [f"a{suffix}" for suffix in SUFFIXES] + [f"b{suffix.upper()}" for suffix in SUFFIXES]
+    touch(tmp_path, *names, "notes.txt", "archive.jpg.zip", ".hidden.jpg", "jpg")
+    assert find_images(tmp_path) == sorted(names)
+
+
+def test_sub_folders_with_the_same_file_name_stay_apart_and_hidden_folders_are_passed_over(
+    tmp_path,
+):
+    touch(tmp_path, "b/one.jpg", "a/one.jpg", "a/deep/er/one.jpg", ".thumbnails/one.jpg")
+    assert find_images(tmp_path) == ["a/deep/er/one.jpg", "a/one.jpg", "b/one.jpg"]
+
+
+def test_the_order_does_not_depend_on_the_file_system(tmp_path, monkeypatch):
+    touch(tmp_path, *(f"{name}.jpg" for name in "bdac"))
+    listdir = os.scandir(tmp_path)
+    found = sorted(listdir, key=lambda entry: entry.name, reverse=True)
+
+    class Backwards(list):
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            pass
+
+    monkeypatch.setattr(os, "scandir", lambda place: Backwards(found))
+    assert find_images(tmp_path) == ["a.jpg", "b.jpg", "c.jpg", "d.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda folder: None, "pictures: no such folder; check the spelling"),
+        (lambda folder: folder.touch(), "pictures: is a file, not a folder"),
+        (
+            lambda folder: folder.mkdir(),
+            "pictures: holds no images; looked for names that end in .jpg",
+        ),
+    ],
+)
+def test_a_folder_without_images_is_one_sentence(tmp_path, make, sentence):
+    make(tmp_path / "pictures")
+    with pytest.raises(Problem, match=sentence):
+        find_images(tmp_path / "pictures")
+
+
+def test_a_sub_folder_that_may_not_be_listed_stands_in_the_list(tmp_path, monkeypatch):
+    (tmp_path / "closed").mkdir()
+    Image.new("L", (20, 20)).save(tmp_path / "open.png")
+    scandir = os.scandir
+
+    def closed(folder):
+        if Path(folder).name == "closed":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    assert find_images(tmp_path) == ["closed", "open.png"]
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(Problem, match=r"closed: is a folder that may not be listed; ask for"):
+        open_image(tmp_path / "closed")
+
+
+@POSIX
+def test_folders_below_one_another_without_end_do_not_end_the_search(tmp_path, monkeypatch):
+    touch(tmp_path, "z.jpg")
+    monkeypatch.chdir(tmp_path)
+    for _ in range(1100):  # more than may stand in a path
+        Path("deep").mkdir()
+        os.chdir("deep")
+    monkeypatch.chdir(tmp_path)
+    first, last = find_images(tmp_path)
+    assert (last, first.split("/")[0]) == ("z.jpg", "deep")
+    with pytest.raises(Problem, match=r"cannot be read .*too long"):
+        open_image(tmp_path / first)
+    os.chdir(tmp_path)
+    for _ in range(1100):
+        os.chdir("deep")
+    for _ in range(1100):  # pytest could not remove them
+        os.chdir("..")
+        Path("deep").rmdir()
+
+
+# Links
+
+
+@POSIX
+def test_links_to_folders_are_followed_once(tmp_path):
+    touch(tmp_path, "elsewhere/cats/1.jpg", "elsewhere/cats/in/2.jpg", "set/dogs/3.jpg")
+    for name, target in {
+        "cats": "../elsewhere/cats",
+        "same cats": "../elsewhere/cats",
+        "dogs again": "dogs",
+        "dogs/round": "..",
+        "above": "../..",
+        "nowhere": "gone",
+        "self": "self",
+        "inner": "../elsewhere/cats/in",
+    }.items():
+        (tmp_path / "set" / name).symlink_to(target)
+    assert find_images(tmp_path / "set") == ["cats/1.jpg", "cats/in/2.jpg", "dogs/3.jpg"]
+
+
+@POSIX
+def test_links_that_are_not_followed_stand_in_the_list(tmp_path):
+    touch(tmp_path, "elsewhere/1.jpg", "set/2.jpg")
+    (tmp_path / "set" / "link").symlink_to("../elsewhere")
+    assert look_into(tmp_path / "set", follow=False).images == ["2.jpg", "link"]
+
+
+@POSIX
+def test_a_dataset_of_linked_classes_is_read_and_clean_names_the_links(
+    photographs, tmp_path, capsys, data_folder
+):
+    (tmp_path / "set").mkdir()
+    for name in ("cats", "dogs"):
+        (tmp_path / "set" / name).symlink_to(photographs / name)
+    dataset = datasets.load(tmp_path / "set")
+    assert len(dataset.images) == 8
+    assert main(["index", "-d", f"{tmp_path}/set", "-s", f"{tmp_path}/shelf"]) == 0
+    capsys.readouterr()
+    assert main(["clean", f"{tmp_path}/set"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "No picture: cats: is a link and is left alone"
+    assert lines[1] == "No picture: dogs: is a link and is left alone"
+    assert lines[2].startswith("To move: 0 exact copies and 0 near copies")
+
+
+# What is not looked at
+
+
+def test_other_files_are_counted_by_kind(tmp_path):
+    touch(tmp_path, "1.jpg", "a/2.MOV", "3.mov", "4.svg", "LICENCE", ".hidden.mov", "skip/5.mov")
+    others = look_into(tmp_path, leave_out=lambda folder: folder.name == "skip").others
+    assert others == Counter({".mov": 2, ".svg": 1, "without a suffix": 1})
+    assert not_looked_at(others) == (
+        "Not looked at: 4 other files (2 .mov, 1 .svg, 1 without a suffix)"
+    )
+    assert not_looked_at(Counter([".a", ".b", ".c", ".d", ".e", ".f"])).endswith("1 .e ...)")
+    assert not_looked_at(Counter()) == ""
+
+
+def test_a_folder_without_images_may_be_looked_into(tmp_path):
+    touch(tmp_path, "1.mov")
+    assert look_into(tmp_path, may_be_empty=True) == ([], Counter({".mov": 1}))
+
+
+def test_every_command_that_looks_into_a_folder_says_what_it_left_out(
+    photographs, tmp_path, capsys, data_folder
+):
+    touch(photographs, "film.mov")
+    sentence = "Not looked at: 1 other file (1 .mov)"
+    for command in (
+        ["index", "-d", f"{photographs}", "-s", f"{tmp_path}/shelf"],
+        [
+            "gather",
+            "-i",
+            f"{photographs}",
+            "-o",
+            f"{tmp_path}/hay",
+            "-c",
+            f"{tmp_path}/truth.csv",
+            "--needles",
+            "1",
+        ],
+        ["clean", f"{photographs}"],
+    ):
+        assert main(command) == 0
+        assert sentence in capsys.readouterr().out.splitlines(), command[0]
+    datasets.load(photographs)
+    assert sentence in capsys.readouterr().out.splitlines()
+
+
+# Names
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_capitals_and_compositions_of_letters_are_one_to_plain(form):
+    assert plain(unicodedata.normalize(form, "GRÖSSE Ἀ.JPG")) == plain("größe ἀ.jpg")
+    assert plain("grosse.jpg") != plain("grösse.jpg")
