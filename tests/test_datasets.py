@@ -1,6 +1,7 @@
 """Where the images come from: what is accepted, what is refused, and what is left behind. No test reaches a network."""
 
 import errno
+import gzip
 import hashlib
 import io
 import os
@@ -8,10 +9,12 @@ import random
 import re
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import tarfile
 import time
+import tracemalloc
 import zipfile
 from contextlib import contextmanager
 from functools import partial
@@ -20,6 +23,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from inputs import POSIX
 
 from helpers import Problem, datasets
 from helpers.files import places
@@ -538,6 +542,135 @@ def test_nothing_is_written_through_a_link_in_the_archive(
     dataset = datasets.caltech_101()
     assert not (dataset.root / "airplanes").is_symlink()
     assert not everything_in(outside)
+
+
+def sparse(size):
+    """A tar in which a picture of so many bytes is stored as none: 512 bytes of zeros are not there."""
+    member = tarfile.TarInfo("101_ObjectCategories/cat/image_0001.jpg")
+    header = bytearray(member.tobuf(tarfile.GNU_FORMAT))
+    header[156:157], header[257:265] = tarfile.GNUTYPE_SPARSE, b"ustar  \0"
+    header[386:410] = b"%011o\0%011o\0" % (size, 0)
+    header[482:495] = b"\0%011o\0" % size
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return gzip.compress(bytes(header) + bytes(1024))
+
+
+def long_header(kind, size):
+    """A tar whose first header announces a name of so many bytes."""
+    member = tarfile.TarInfo("long")
+    member.type, member.size = kind, size
+    return gzip.compress(member.tobuf(tarfile.GNU_FORMAT) + bytes(size))
+
+
+def listing_of(number):
+    """A zip that lists so many members, and holds none."""
+    end = struct.pack(
+        "<4s4H2LH", b"PK\5\6", 0, 0, number % 2**16, number % 2**16, 46 * number, 0, 0
+    )
+    return (b"PK\1\2" + bytes(42)) * number + end
+
+
+def packed(method):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as outer:
+        outer.writestr("101_ObjectCategories.tar.gz", as_tar(in_tar(IMAGES)))
+    return buffer.getvalue()
+
+
+BOMBS = {
+    "a picture of 2 GB that takes 512 bytes": as_zip(sparse(2 * 10**9)),
+    "a small picture with holes": as_zip(sparse(10**6)),
+    "a picture of 11 MB": as_zip(as_tar(in_tar({"cat/large.jpg": bytes(11 * 10**6)}))),
+    "a name of 100 MB": as_zip(long_header(tarfile.GNUTYPE_LONGNAME, 10**8)),
+    "words of 100 MB": as_zip(long_header(tarfile.XHDTYPE, 10**8)),
+    "an inner archive of 300 MB": as_zip(bytes(300 * 10**6)),
+    "an inner archive that says nothing of its size": as_zip(gzip.compress(bytes(300 * 10**6))),
+    "a zip of 100,000 members": listing_of(100_000),
+    "another packing": packed(zipfile.ZIP_LZMA),
+    "25,000 files": as_zip(as_tar({f"x/{number}": b"" for number in range(25_000)})),
+    "20 images more": as_zip(as_tar(in_tar({f"cat/{number}.jpg": b"" for number in range(35)}))),
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_an_archive_that_wants_much_is_refused_before_it_has_it(
+    bomb, small_caltech, archive, monkeypatch, data_folder
+):
+    archive.write_bytes(BOMBS[bomb])
+    monkeypatch.setenv("CALTECH_101_MIRROR", str(archive))
+    tracemalloc.start()
+    try:
+        with pytest.raises(Problem, match="use the official archive") as problem:
+            datasets.caltech_101()
+        assert tracemalloc.get_traced_memory()[1] < 60_000_000
+    finally:
+        tracemalloc.stop()
+    assert is_one_sentence(problem)
+    assert not everything_in(data_folder)
+
+
+def test_all_files_of_an_archive_have_a_budget_together(
+    small_caltech, archive, monkeypatch, data_folder
+):
+    monkeypatch.setattr(datasets, "MOST_MEMBERS_BYTES", 100_000)
+    many = {f"cat/notes_{number}.txt": bytes(9_000) for number in range(12)}
+    archive.write_bytes(as_zip(as_tar(in_tar(many | IMAGES))))
+    monkeypatch.setenv("CALTECH_101_MIRROR", str(archive))
+    with pytest.raises(Problem, match="would take more room than CALTECH-101 does; use"):
+        datasets.caltech_101()
+    monkeypatch.setattr(datasets, "MOST_MEMBERS_BYTES", 10**6)
+    assert len(datasets.caltech_101().images) == len(IMAGES), "it can be raised"
+
+
+@pytest.mark.parametrize("way", ["http", "file"])
+def test_an_archive_larger_than_its_budget_is_refused(
+    way, small_caltech, archive, mirror, monkeypatch, data_folder
+):
+    monkeypatch.setattr(datasets, "MOST_ARCHIVE_BYTES", archive.stat().st_size - 1)
+    address = {"http": f"{mirror}/{archive.name}", "file": str(archive)}[way]
+    monkeypatch.setenv("CALTECH_101_MIRROR", address)
+    with pytest.raises(Problem, match=r"more room than|is larger than") as problem:
+        datasets.caltech_101()
+    assert is_one_sentence(problem)
+    assert not everything_in(data_folder)
+
+
+@pytest.mark.parametrize(
+    "name", ["cat/\udcff.jpg", "cat/a\nb.jpg", f"cat/{'ü' * 200}.jpg", "\x1b[31m/a.jpg"]
+)
+def test_a_name_that_cannot_be_written_is_one_sentence(
+    name, small_caltech, archive, monkeypatch, data_folder
+):
+    archive.write_bytes(as_zip(as_tar(in_tar({name: b"x"} | IMAGES))))
+    monkeypatch.setenv("CALTECH_101_MIRROR", str(archive))
+    with pytest.raises(Problem, match="has an invalid name; use the official") as problem:
+        datasets.caltech_101()
+    str(problem.value).encode()
+    assert str(problem.value).isprintable()
+    assert not everything_in(data_folder)
+
+
+@POSIX
+def test_a_mirror_that_is_a_pipe_or_a_device_is_not_waited_for(tmp_path, monkeypatch, data_folder):
+    os.mkfifo(tmp_path / "pipe")
+    for address in (tmp_path / "pipe", "/dev/zero", tmp_path):
+        monkeypatch.setenv("CALTECH_101_MIRROR", str(address))
+        with pytest.raises(Problem, match="is not a file; set it to where"):
+            datasets.caltech_101()
+
+
+@pytest.mark.parametrize(
+    "address", ["~nosuchuser/x.zip", "http://[", "http:", "file:", "a\x01b", "x" * 5000]
+)
+def test_an_address_that_is_none_is_one_sentence(address, monkeypatch, data_folder):
+    monkeypatch.setenv("CALTECH_101_MIRROR", address)
+    with pytest.raises(Problem) as problem:
+        datasets.caltech_101()
+    assert is_one_sentence(problem)
+    assert not everything_in(data_folder)
+    with pytest.raises(Problem, match="no such dataset"):
+        datasets.own_folder(address)
 
 
 def test_a_damaged_archive_is_a_sentence_or_does_no_harm(small_caltech, archive, monkeypatch):

@@ -7,6 +7,7 @@ and gives the sample: the photographs that scikit-image carries inside its packa
 `DATASETS`, at the end, lists the datasets that have a name.
 """
 
+import gzip
 import hashlib
 import os
 import tarfile
@@ -15,7 +16,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
-from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import pooch
@@ -25,7 +25,7 @@ from PIL import Image
 from helpers import Problem
 from helpers.files.atomic import exclusive, new_folder, write_text
 from helpers.files.parallel import progress_bar
-from helpers.files.places import data_folder, sha256_of
+from helpers.files.places import data_folder, one_line, sha256_of
 from helpers.fingerprints import catalogue
 from helpers.images.folders import find_images, look_into, not_looked_at
 
@@ -41,11 +41,16 @@ CALTECH-101: CC BY 4.0 (creativecommons.org/licenses/by/4.0). Cite:
 Li, Andreeto, Ranzato & Perona (2022), Caltech 101 (1.0), CaltechDATA, doi 10.22002/D1.20086;
 L. Fei-Fei, R. Fergus, P. Perona, Learning generative visual models from few training examples,
 CVPR Workshop on Generative-Model Based Vision, 2004."""
+#: The most that an archive may have, in bytes; that each file in it may have; and all together.
+MOST_ARCHIVE_BYTES, MOST_MEMBER_BYTES, MOST_MEMBERS_BYTES = 200 * 10**6, 10**7, 10**9
+MOST_MEMBERS, _MOST_LISTING_BYTES = 20_000, 10**6  # of the tar, and of the zip around it
 #: Seconds to wait for a connection, and for each part of the answer, before the sample stands in.
 _TIMEOUTS = (5, 15)
 #: Categories that the article left out; 7,807 images stay.
 NOT_IN_THE_ARTICLE = ("BACKGROUND_Google", "Faces", "Faces_easy")
 
+_NO_KNOWN = "no known copyright restrictions"
+_SHIPPED = "none stated; distributed with scikit-image (BSD-3-Clause)"
 #: Name, function of skimage.data, what it shows and who made it, licence: as the documentation of
 #: skimage.data has them.
 SAMPLE_PHOTOGRAPHS = (
@@ -56,22 +61,12 @@ SAMPLE_PHOTOGRAPHS = (
     ("cell", "cell", "a cell floating in saline; Paul Müller and others", "CC0"),
     ("clock", "clock", "a wall clock in motion; Stefan van der Walt", "public domain"),
     ("coffee", "coffee", "a cup of coffee; Rachel Michetti", "CC0"),
-    (
-        "coins",
-        "coins",
-        "Greek coins from Pompeii; Brooklyn Museum",
-        "no known copyright restrictions",
-    ),
+    ("coins", "coins", "Greek coins from Pompeii; Brooklyn Museum", _NO_KNOWN),
     ("grass", "grass", "grass; from scikit-image's data", "CC0"),
     ("gravel", "gravel", "gravel; CC0Textures", "CC0"),
     ("hubble", "hubble_deep_field", "Hubble eXtreme Deep Field; NASA", "public domain"),
     ("microaneurysms", "microaneurysms", "detail of a retina; Andreas Maier", "CC0"),
-    (
-        "moon",
-        "moon",
-        "surface of the moon",
-        "none stated; distributed with scikit-image (BSD-3-Clause)",
-    ),
+    ("moon", "moon", "surface of the moon", _SHIPPED),
     (
         "motorcycle_left",
         "stereo_motorcycle",
@@ -79,15 +74,10 @@ SAMPLE_PHOTOGRAPHS = (
         "none stated",
     ),
     ("motorcycle_right", "stereo_motorcycle", "right view; as the left one", "none stated"),
-    ("page", "page", "a scanned page", "none stated; distributed with scikit-image (BSD-3-Clause)"),
+    ("page", "page", "a scanned page", _SHIPPED),
     ("retina", "retina", "a human retina; Mikael Häggström", "CC0"),
     ("rocket", "rocket", "launch of a Falcon 9; SpaceX", "public domain"),
-    (
-        "text",
-        "text",
-        "text for corner detection; Wikipedia",
-        "public domain, no known copyright restrictions",
-    ),
+    ("text", "text", "text for corner detection; Wikipedia", f"public domain, {_NO_KNOWN}"),
     (
         "tissue",
         "immunohistochemistry",
@@ -210,7 +200,7 @@ def own_folder(folder: str | Path) -> Dataset:
     --------
     >>> own_folder("photos")  # doctest: +SKIP
     """
-    given, folder = folder, Path(folder).expanduser()
+    given, folder = folder, Path(os.path.expanduser(folder))  # noqa: PTH111 (it never raises)
     if not str(given) or not os.path.isdir(folder):
         names = ", ".join(map(repr, DATASETS))
         raise Problem(f"{given}: no such dataset; it is {names}, or the path of a folder of images")
@@ -222,10 +212,10 @@ def own_folder(folder: str | Path) -> Dataset:
         first = left_out.iloc[0]
         print(
             f"Left out: {len(left_out)} of {len(table)} images. "
-            f"The first: {folder / first.path}: {first.problem}"
+            f"The first: {one_line(f'{folder / first.path}: {first.problem}')}"
         )
     if sentence := not_looked_at(found.others):
-        print(sentence)
+        print(one_line(sentence))
     if not images:
         raise Problem(f"{folder}: holds no image that can be read; choose another folder")
     place = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:6]
@@ -337,21 +327,46 @@ class _NotCaltech101(Exception):
     """The archive is at fault."""
 
 
+class _Measured:
+    """A file of which no more is read or written than `left` in all, and `step` at a time."""
+
+    def __init__(self, file: BinaryIO, left: int, step: int) -> None:
+        self.file, self.left, self.step = file, left, step
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.file, name)
+
+    def _take(self, size: int) -> None:
+        self.left, self.step = self.left - size, self.step - size
+        if min(self.left, self.step) < 0:
+            raise _NotCaltech101("would take more room than CALTECH-101 does")
+
+    def read(self, size: int = -1) -> bytes:
+        most = max(0, min(self.left, self.step)) + 1
+        content = self.file.read(most if size is None or size < 0 else min(size, most))
+        self._take(len(content))
+        return content
+
+    def write(self, content: bytes) -> int:
+        self._take(len(content))
+        return self.file.write(content)
+
+
 def _install_caltech_101(root: Path) -> None:
     address = os.environ.get("CALTECH_101_MIRROR") or CALTECH_101_URL
-    scheme = urlsplit(address).scheme
+    scheme = address.partition(":")[0].lower()
     fetched = scheme in ("http", "https")
     if fetched:
         archive = root.with_name("caltech-101.zip")  # kept: a teacher can serve it on
     else:
-        path = url2pathname(address.removeprefix("file:")) if scheme == "file" else address
-        archive = Path(path).expanduser()
-        if not archive.is_file():
+        path = url2pathname(address.partition(":")[2]) if scheme == "file" else address
+        archive = Path(os.path.expanduser(path))  # noqa: PTH111 (it never raises)
+        if not os.path.isfile(archive):
+            why = "is not a file" if os.path.exists(archive) else "no such file"
             raise Problem(
-                f"CALTECH_101_MIRROR={address}: no such file; "
-                "set it to where the archive is, or unset it"
+                f"CALTECH_101_MIRROR={address}: {why}; set it to where the archive is, or unset it"
             )
-    was_here = archive.is_file()
+    was_here = os.path.isfile(archive)
     try:
         with new_folder(root) as folder:
             if not was_here:
@@ -381,7 +396,8 @@ def _download(address: str, file: Path) -> None:
     )
     download = pooch.HTTPDownloader(progressbar=True, chunk_size=2**16, timeout=_TIMEOUTS)
     try:
-        download(address, file, None)
+        with file.open("xb") as opened:
+            download(address, _Measured(opened, MOST_ARCHIVE_BYTES, MOST_ARCHIVE_BYTES), None)
     except requests.exceptions.HTTPError as error:
         raise Problem(f"{address} answered {error.response.status_code}; {remedy}") from error
     except (requests.exceptions.RequestException, ValueError) as error:
@@ -403,6 +419,8 @@ def _unpack(archive: Path, folder: Path) -> str:
         (folder / path).parent.mkdir(exist_ok=True)
         (folder / path).write_bytes(content)
         digests[path] = hashlib.sha256(content).hexdigest()
+        if len(digests) > CALTECH_101_IMAGES:
+            raise _NotCaltech101(f"holds more than {CALTECH_101_IMAGES:,} images")
     lines = "".join(f"{digests[path]}  {path}\n" for path in sorted(digests))
     return hashlib.sha256(lines.encode()).hexdigest()
 
@@ -410,17 +428,26 @@ def _unpack(archive: Path, folder: Path) -> str:
 def _images_in(archive: Path) -> Iterator[tuple[str, bytes]]:
     """``<category>/<name>.jpg`` and the bytes of each image in the archive."""
     try:
-        with archive.open("rb") as file, _inner_archive(file) as members:
-            for member in members:
-                path = PurePosixPath(member.name.replace("\\", "/"))
-                strange = ".." in path.parts or ":" in member.name or "\0" in member.name
-                if strange or path.is_absolute():
-                    raise _NotCaltech101(
-                        f"its member {member.name!r} would be written outside the folder"
-                    )
-                image = path.name.endswith(".jpg") and not path.name.startswith(".")
-                if image and member.isfile() and len(path.parts) == 3:
-                    yield "/".join(path.parts[1:]), members.extractfile(member).read()
+        if archive.stat().st_size > MOST_ARCHIVE_BYTES:
+            raise _NotCaltech101(f"is larger than {MOST_ARCHIVE_BYTES:,} bytes")
+        with archive.open("rb") as file:
+            stream = _Measured(_inner_archive(file), MOST_MEMBERS_BYTES, 2 * MOST_MEMBER_BYTES)
+            with tarfile.open(fileobj=stream, mode="r|") as members:
+                for number, member in enumerate(members):
+                    stream.step = 2 * MOST_MEMBER_BYTES  # its content, and the next header
+                    name, path = member.name, PurePosixPath(member.name.replace("\\", "/"))
+                    if ".." in path.parts or ":" in name or "\0" in name or path.is_absolute():
+                        raise _NotCaltech101(
+                            f"its member {name[:300]!r} would be written outside the folder"
+                        )
+                    large = member.issparse() or member.size > MOST_MEMBER_BYTES
+                    if large or number >= MOST_MEMBERS:
+                        raise _NotCaltech101(f"its member {name[:300]!r} is too large, or too many")
+                    image = path.name.endswith(".jpg") and not path.name.startswith(".")
+                    if image and member.isfile() and len(path.parts) == 3:
+                        if not name.isprintable() or len(name.encode()) > 255:
+                            raise _NotCaltech101(f"its member {name[:300]!r} has an invalid name")
+                        yield "/".join(path.parts[1:]), members.extractfile(member).read()
     except _NotCaltech101:
         raise
     except OSError as error:
@@ -431,20 +458,22 @@ def _images_in(archive: Path) -> Iterator[tuple[str, bytes]]:
         raise _NotCaltech101(f"is no archive of CALTECH-101, or a damaged one ({error})") from error
 
 
-def _inner_archive(file: BinaryIO) -> tarfile.TarFile:
+def _inner_archive(file: BinaryIO) -> BinaryIO:
     """The tar of images. It lies inside the official zip; old mirrors have it without the zip."""
-    if not zipfile.is_zipfile(file):
+    measured = _Measured(file, 2 * MOST_ARCHIVE_BYTES, _MOST_LISTING_BYTES)
+    if not zipfile.is_zipfile(measured):
         file.seek(0)
-        return tarfile.open(fileobj=file, mode="r|gz")
-    outer = zipfile.ZipFile(file)
-    inner = [
-        name
-        for name in outer.namelist()
-        if PurePosixPath(name).name == "101_ObjectCategories.tar.gz"
-    ]
+        return gzip.GzipFile(fileobj=file)
+    name, outer = "/101_ObjectCategories.tar.gz", zipfile.ZipFile(measured)
+    inner = [member for member in outer.infolist() if f"/{member.filename}".endswith(name)]
     if not inner:
-        raise zipfile.BadZipFile("it has no 101_ObjectCategories.tar.gz")
-    return tarfile.open(fileobj=outer.open(inner[0]), mode="r|gz")
+        raise zipfile.BadZipFile(f"it has no {name[1:]}")
+    # Python unpacks other methods without a limit
+    is_usual = inner[0].compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+    if inner[0].file_size > MOST_ARCHIVE_BYTES or not is_usual:
+        raise _NotCaltech101("has an inner archive that is too large, or packed in another way")
+    measured.step = MOST_ARCHIVE_BYTES
+    return gzip.GzipFile(fileobj=outer.open(inner[0]))
 
 
 @dataclass(frozen=True)
