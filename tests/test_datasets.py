@@ -792,3 +792,10 @@ def test_a_sample_that_lost_an_image_is_one_sentence(tmp_path, monkeypatch):
     (datasets.sample().root / "cat" / "whole.jpg").unlink()
     with pytest.raises(Problem, match="holds 100 images where it should hold 101; rename or"):
         datasets.sample()
+
+
+def test_the_environment_chooses_before_the_chapter(monkeypatch, tmp_path):
+    monkeypatch.delenv("DATASET", raising=False)
+    assert datasets.choose("sample", show=lambda _: None).name == "sample"
+    monkeypatch.setenv("DATASET", "sample")
+    assert datasets.choose(tmp_path / "nothing", show=lambda _: None).name == "sample"

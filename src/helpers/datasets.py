@@ -174,6 +174,30 @@ def load(
     return dataset
 
 
+def choose(
+    name: str | Path, *, subset: str | None = None, show: Callable[[str], None] = print
+) -> Dataset:
+    """The dataset that a chapter names, or the one that the environment names instead.
+
+    Parameters
+    ----------
+    name, subset, show
+        As `load` takes them. The environment variable ``DATASET`` goes before the name.
+
+    Returns
+    -------
+    Dataset
+        What `load` returns for it.
+
+    Examples
+    --------
+    >>> choose("sample").name
+    sample: 101 images in 20 categories, standing in for CALTECH-101.
+    'sample'
+    """
+    return load(os.environ.get("DATASET") or name, subset=subset, show=show)
+
+
 def own_folder(folder: str | Path) -> Dataset:
     """A folder of your own as a dataset. Nothing in it is changed.
 
