@@ -26,7 +26,7 @@ import pandas as pd
 from joblib.externals.loky import get_reusable_executor
 from PIL import Image, ImageOps
 
-from helpers import datasets
+from helpers import archive, datasets
 from helpers.files import places
 from helpers.fingerprints import catalogue, hashes
 from helpers.images.folders import find_images
@@ -128,7 +128,7 @@ def main() -> None:
         if name.startswith("of_folder"):
             equal = sum(a == b for a, b in zip(expected, results[name], strict=True))
             print(f"{name}: {equal:,} of {len(images):,} fingerprints equal imagehash.dhash")
-            if len(find_images(folder)) == datasets.CALTECH_101_IMAGES or repeats > 1:
+            if len(find_images(folder)) == archive.IMAGES or repeats > 1:
                 assert equal == len(images), (
                     "no picture of CALTECH-101 or the sample needs a correction"
                 )

@@ -26,6 +26,7 @@ import pytest
 from inputs import POSIX
 
 from helpers import Problem, datasets
+from helpers import archive as archive_module
 from helpers.files import places
 from helpers.fingerprints import hashes
 
@@ -50,8 +51,8 @@ def small_caltech(monkeypatch):
     lines = "".join(
         f"{hashlib.sha256(IMAGES[path]).hexdigest()}  {path}\n" for path in sorted(IMAGES)
     )
-    monkeypatch.setattr(datasets, "CALTECH_101_CONTENT", hashlib.sha256(lines.encode()).hexdigest())
-    monkeypatch.setattr(datasets, "CALTECH_101_IMAGES", len(IMAGES))
+    monkeypatch.setattr(archive_module, "CONTENT", hashlib.sha256(lines.encode()).hexdigest())
+    monkeypatch.setattr(archive_module, "IMAGES", len(IMAGES))
 
 
 @pytest.fixture
@@ -305,10 +306,8 @@ def test_a_mirror_is_accepted_by_its_images(
 
 
 def test_a_mirror_is_accepted_by_the_official_checksum(archive, monkeypatch):
-    monkeypatch.setattr(
-        datasets, "CALTECH_101_SHA256", hashlib.sha256(archive.read_bytes()).hexdigest()
-    )
-    monkeypatch.setattr(datasets, "CALTECH_101_IMAGES", len(IMAGES))
+    monkeypatch.setattr(archive_module, "SHA256", hashlib.sha256(archive.read_bytes()).hexdigest())
+    monkeypatch.setattr(archive_module, "IMAGES", len(IMAGES))
     monkeypatch.setenv("CALTECH_101_MIRROR", str(archive))
     dataset = datasets.caltech_101()
     assert dataset.images == sorted(IMAGES)
@@ -396,7 +395,7 @@ def closed_port():
 
 @pytest.fixture
 def silent_server(monkeypatch):
-    monkeypatch.setattr(datasets, "_TIMEOUTS", (0.2, 0.2))
+    monkeypatch.setattr(archive_module, "_TIMEOUTS", (0.2, 0.2))
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -421,7 +420,7 @@ def test_without_a_network_the_sample_stands_in_and_says_so(
 
 
 def test_a_server_is_not_waited_for_long():
-    assert sum(datasets._TIMEOUTS) <= 20
+    assert sum(archive_module._TIMEOUTS) <= 20
 
 
 def test_an_archive_that_is_not_there_is_one_sentence(mirror, monkeypatch, data_folder):
@@ -457,7 +456,7 @@ def test_a_connection_that_breaks_off_leaves_nothing(monkeypatch, data_folder):
 def test_another_file_at_the_official_address_is_refused(
     small_caltech, archive, mirror, monkeypatch, data_folder
 ):
-    monkeypatch.setattr(datasets, "CALTECH_101_URL", f"{mirror}/{archive.name}")
+    monkeypatch.setattr(archive_module, "URL", f"{mirror}/{archive.name}")
     with pytest.raises(Problem, match="its SHA-256 differs") as problem:
         datasets.caltech_101()
     assert is_one_sentence(problem)
@@ -613,13 +612,13 @@ def test_an_archive_that_wants_much_is_refused_before_it_has_it(
 def test_all_files_of_an_archive_have_a_budget_together(
     small_caltech, archive, monkeypatch, data_folder
 ):
-    monkeypatch.setattr(datasets, "MOST_MEMBERS_BYTES", 100_000)
+    monkeypatch.setattr(archive_module, "MOST_MEMBERS_BYTES", 100_000)
     many = {f"cat/notes_{number}.txt": bytes(9_000) for number in range(12)}
     archive.write_bytes(as_zip(as_tar(in_tar(many | IMAGES))))
     monkeypatch.setenv("CALTECH_101_MIRROR", str(archive))
     with pytest.raises(Problem, match="would take more room than CALTECH-101 does; use"):
         datasets.caltech_101()
-    monkeypatch.setattr(datasets, "MOST_MEMBERS_BYTES", 10**6)
+    monkeypatch.setattr(archive_module, "MOST_MEMBERS_BYTES", 10**6)
     assert len(datasets.caltech_101().images) == len(IMAGES), "it can be raised"
 
 
@@ -627,7 +626,7 @@ def test_all_files_of_an_archive_have_a_budget_together(
 def test_an_archive_larger_than_its_budget_is_refused(
     way, small_caltech, archive, mirror, monkeypatch, data_folder
 ):
-    monkeypatch.setattr(datasets, "MOST_ARCHIVE_BYTES", archive.stat().st_size - 1)
+    monkeypatch.setattr(archive_module, "MOST_BYTES", archive.stat().st_size - 1)
     address = {"http": f"{mirror}/{archive.name}", "file": str(archive)}[way]
     monkeypatch.setenv("CALTECH_101_MIRROR", address)
     with pytest.raises(Problem, match=r"more room than|is larger than") as problem:
@@ -742,7 +741,7 @@ def test_no_room_for_the_download_is_one_sentence_and_leaves_nothing(
     archive, mirror, monkeypatch, data_folder
 ):
     monkeypatch.setenv("CALTECH_101_MIRROR", f"{mirror}/{archive.name}")
-    monkeypatch.setattr(datasets.pooch.HTTPDownloader, "__call__", no_room)
+    monkeypatch.setattr(archive_module.pooch.HTTPDownloader, "__call__", no_room)
     with pytest.raises(Problem, match=r"could not be written .*; make room") as problem:
         datasets.caltech_101()
     assert is_one_sentence(problem)

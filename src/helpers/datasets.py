@@ -7,45 +7,20 @@ and gives the sample: the photographs that scikit-image carries inside its packa
 `DATASETS`, at the end, lists the datasets that have a name.
 """
 
-import gzip
 import hashlib
 import os
-import tarfile
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
-from urllib.request import url2pathname
 
-import pooch
-import requests
 from PIL import Image
 
-from helpers import Problem
+from helpers import Problem, archive
 from helpers.files.atomic import exclusive, new_folder, write_text
-from helpers.files.parallel import progress_bar
-from helpers.files.places import data_folder, one_line, sha256_of
+from helpers.files.places import data_folder, one_line
 from helpers.fingerprints import catalogue
 from helpers.images.folders import find_images, look_into, not_looked_at
 
-#: The official archive.
-CALTECH_101_URL = "https://data.caltech.edu/records/mzrjq-6wc02/files/caltech-101.zip"
-CALTECH_101_SHA256 = "331234750fc7f77520e50d9565e8b6907b03565e30320da1401130db08c61f91"
-#: SHA-256 of the lines "<sha256 of the file>  <category>/<name>.jpg", sorted by path. It does not
-#: depend on how the archive is packed.
-CALTECH_101_CONTENT = "951b982f7e4f4cf1bd67e90fc3a7a408ce82cfecdd44e9f36d8de7b073f441ee"
-CALTECH_101_IMAGES = 9144
-CALTECH_101_CREDIT = """\
-CALTECH-101: CC BY 4.0 (creativecommons.org/licenses/by/4.0). Cite:
-Li, Andreeto, Ranzato & Perona (2022), Caltech 101 (1.0), CaltechDATA, doi 10.22002/D1.20086;
-L. Fei-Fei, R. Fergus, P. Perona, Learning generative visual models from few training examples,
-CVPR Workshop on Generative-Model Based Vision, 2004."""
-#: The most that an archive may have, in bytes; that each file in it may have; and all together.
-MOST_ARCHIVE_BYTES, MOST_MEMBER_BYTES, MOST_MEMBERS_BYTES = 200 * 10**6, 10**7, 10**9
-MOST_MEMBERS, _MOST_LISTING_BYTES = 20_000, 10**6  # of the tar, and of the zip around it
-#: Seconds to wait for a connection, and for each part of the answer, before the sample stands in.
-_TIMEOUTS = (5, 15)
 #: Categories that the article left out; 7,807 images stay.
 NOT_IN_THE_ARTICLE = ("BACKGROUND_Google", "Faces", "Faces_easy")
 
@@ -324,8 +299,8 @@ def caltech_101() -> Dataset:
     9144
     """
     root = data_folder() / "caltech-101"
-    _make_once(root, _install_caltech_101)
-    return Dataset("caltech-101", root, _complete(root, CALTECH_101_IMAGES), CALTECH_101_CREDIT)
+    _make_once(root, archive.install)
+    return Dataset("caltech-101", root, _complete(root, archive.IMAGES), archive.CREDIT)
 
 
 def _make_once(root: Path, make: Callable[[Path], None]) -> None:
@@ -345,159 +320,6 @@ def _complete(root: Path, number: int) -> list[str]:
             "rename or delete that folder, and it is made again"
         )
     return images
-
-
-class _NotCaltech101(Exception):
-    """The archive is at fault."""
-
-
-class _Measured:
-    """A file of which no more is read or written than `left` in all, and `step` at a time."""
-
-    def __init__(self, file: BinaryIO, left: int, step: int) -> None:
-        self.file, self.left, self.step = file, left, step
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.file, name)
-
-    def _take(self, size: int) -> None:
-        self.left, self.step = self.left - size, self.step - size
-        if min(self.left, self.step) < 0:
-            raise _NotCaltech101("would take more room than CALTECH-101 does")
-
-    def read(self, size: int = -1) -> bytes:
-        most = max(0, min(self.left, self.step)) + 1
-        content = self.file.read(most if size is None or size < 0 else min(size, most))
-        self._take(len(content))
-        return content
-
-    def write(self, content: bytes) -> int:
-        self._take(len(content))
-        return self.file.write(content)
-
-
-def _install_caltech_101(root: Path) -> None:
-    address = os.environ.get("CALTECH_101_MIRROR") or CALTECH_101_URL
-    scheme = address.partition(":")[0].lower()
-    fetched = scheme in ("http", "https")
-    if fetched:
-        archive = root.with_name("caltech-101.zip")  # kept: a teacher can serve it on
-    else:
-        path = url2pathname(address.partition(":")[2]) if scheme == "file" else address
-        archive = Path(os.path.expanduser(path))  # noqa: PTH111 (it never raises)
-        if not os.path.isfile(archive):
-            why = "is not a file" if os.path.exists(archive) else "no such file"
-            raise Problem(
-                f"CALTECH_101_MIRROR={address}: {why}; set it to where the archive is, or unset it"
-            )
-    was_here = os.path.isfile(archive)
-    try:
-        with new_folder(root) as folder:
-            if not was_here:
-                _download(address, folder / archive.name)
-                (folder / archive.name).replace(archive)
-            digest = _unpack(archive, folder)
-            if digest != CALTECH_101_CONTENT and sha256_of(archive) != CALTECH_101_SHA256:
-                raise _NotCaltech101(
-                    "is not CALTECH-101, since neither its SHA-256 nor the digest of its images "
-                    f"({digest[:12]}...) is the official one"
-                )
-            write_text(folder / "LICENCE.txt", CALTECH_101_CREDIT + "\n")
-    except _NotCaltech101 as error:
-        if not was_here:
-            archive.unlink(missing_ok=True)
-        elif fetched:  # it may be somebody's own file: not ours to delete
-            raise Problem(f"{archive}: {error}; delete it and run this again") from error
-        raise Problem(
-            f"{address}: {error}; use the official archive or another copy of it"
-        ) from error
-
-
-def _download(address: str, file: Path) -> None:
-    remedy = (
-        "connect to a network, or set CALTECH_101_MIRROR to a copy of the archive, "
-        "and run this again"
-    )
-    download = pooch.HTTPDownloader(progressbar=True, chunk_size=2**16, timeout=_TIMEOUTS)
-    try:
-        with file.open("xb") as opened:
-            download(address, _Measured(opened, MOST_ARCHIVE_BYTES, MOST_ARCHIVE_BYTES), None)
-    except requests.exceptions.HTTPError as error:
-        raise Problem(f"{address} answered {error.response.status_code}; {remedy}") from error
-    except (requests.exceptions.RequestException, ValueError) as error:
-        raise Problem(
-            f"No archive came from {address} ({type(error).__name__}); {remedy}"
-        ) from error
-    if address == CALTECH_101_URL and sha256_of(file) != CALTECH_101_SHA256:
-        raise Problem(
-            f"{address} sent something else than the official archive (its SHA-256 differs); "
-            f"{remedy}"
-        )
-
-
-def _unpack(archive: Path, folder: Path) -> str:
-    """Write the archive's images into `folder`; give the digest of what was written."""
-    digests = {}
-    images = progress_bar(_images_in(archive), total=CALTECH_101_IMAGES, title="unpacking")
-    for path, content in images:
-        (folder / path).parent.mkdir(exist_ok=True)
-        (folder / path).write_bytes(content)
-        digests[path] = hashlib.sha256(content).hexdigest()
-        if len(digests) > CALTECH_101_IMAGES:
-            raise _NotCaltech101(f"holds more than {CALTECH_101_IMAGES:,} images")
-    lines = "".join(f"{digests[path]}  {path}\n" for path in sorted(digests))
-    return hashlib.sha256(lines.encode()).hexdigest()
-
-
-def _images_in(archive: Path) -> Iterator[tuple[str, bytes]]:
-    """``<category>/<name>.jpg`` and the bytes of each image in the archive."""
-    try:
-        if archive.stat().st_size > MOST_ARCHIVE_BYTES:
-            raise _NotCaltech101(f"is larger than {MOST_ARCHIVE_BYTES:,} bytes")
-        with archive.open("rb") as file:
-            stream = _Measured(_inner_archive(file), MOST_MEMBERS_BYTES, 2 * MOST_MEMBER_BYTES)
-            with tarfile.open(fileobj=stream, mode="r|") as members:
-                for number, member in enumerate(members):
-                    stream.step = 2 * MOST_MEMBER_BYTES  # its content, and the next header
-                    name, path = member.name, PurePosixPath(member.name.replace("\\", "/"))
-                    if ".." in path.parts or ":" in name or "\0" in name or path.is_absolute():
-                        raise _NotCaltech101(
-                            f"its member {name[:300]!r} would be written outside the folder"
-                        )
-                    large = member.issparse() or member.size > MOST_MEMBER_BYTES
-                    if large or number >= MOST_MEMBERS:
-                        raise _NotCaltech101(f"its member {name[:300]!r} is too large, or too many")
-                    image = path.name.endswith(".jpg") and not path.name.startswith(".")
-                    if image and member.isfile() and len(path.parts) == 3:
-                        if not name.isprintable() or len(name.encode()) > 255:
-                            raise _NotCaltech101(f"its member {name[:300]!r} has an invalid name")
-                        yield "/".join(path.parts[1:]), members.extractfile(member).read()
-    except _NotCaltech101:
-        raise
-    except OSError as error:
-        if error.errno is None:  # gzip: not its format
-            raise _NotCaltech101(f"is no archive of CALTECH-101 ({error})") from error
-        raise Problem(f"{archive}: could not be read ({error.strerror}); run this again") from error
-    except Exception as error:  # a damaged archive can make zipfile, tarfile or zlib raise anything
-        raise _NotCaltech101(f"is no archive of CALTECH-101, or a damaged one ({error})") from error
-
-
-def _inner_archive(file: BinaryIO) -> BinaryIO:
-    """The tar of images. It lies inside the official zip; old mirrors have it without the zip."""
-    measured = _Measured(file, 2 * MOST_ARCHIVE_BYTES, _MOST_LISTING_BYTES)
-    if not zipfile.is_zipfile(measured):
-        file.seek(0)
-        return gzip.GzipFile(fileobj=file)
-    name, outer = "/101_ObjectCategories.tar.gz", zipfile.ZipFile(measured)
-    inner = [member for member in outer.infolist() if f"/{member.filename}".endswith(name)]
-    if not inner:
-        raise zipfile.BadZipFile(f"it has no {name[1:]}")
-    # Python unpacks other methods without a limit
-    is_usual = inner[0].compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-    if inner[0].file_size > MOST_ARCHIVE_BYTES or not is_usual:
-        raise _NotCaltech101("has an inner archive that is too large, or packed in another way")
-    measured.step = MOST_ARCHIVE_BYTES
-    return gzip.GzipFile(fileobj=outer.open(inner[0]))
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from unittest import mock
 import pytest
 from kills import DIED, count_moments, exit_code, kill_at, work_until
 
-from helpers import Problem, datasets, shelf
+from helpers import Problem, archive, datasets, shelf
 from helpers.files.atomic import write_text
 from helpers.images.folders import find_images
 from helpers.truth import near_duplicates
@@ -66,7 +66,7 @@ def unpack(place):
     }
     with (
         mock.patch.dict(os.environ, environment),
-        mock.patch.multiple(datasets, CALTECH_101_CONTENT=digest, CALTECH_101_IMAGES=int(size)),
+        mock.patch.multiple(archive, CONTENT=digest, IMAGES=int(size)),
     ):
         datasets.caltech_101()
 
