@@ -1,6 +1,9 @@
-"""Numbers that are kept, written down and compared."""
+"""Numbers that are kept, written down and compared; and those that learners guess."""
+
+from types import SimpleNamespace
 
 import course
+import numpy as np
 import pytest
 
 from helpers.classroom import results
@@ -32,3 +35,94 @@ def test_a_run_is_compared_with_the_kept_numbers(tmp_path, monkeypatch):
 @pytest.mark.parametrize("value, text", [(0.74833, "0.748"), (3, "3"), ("2 4 1", "2 4 1")])
 def test_numbers_are_shown_with_three_decimals(value, text):
     assert results.beside_caltech({"new": value})["this run"].tolist() == [text]
+
+
+@pytest.fixture
+def nothing_noted(monkeypatch):
+    # private, because a chapter has a kernel of its own, and tests share one
+    monkeypatch.setattr(results, "_NOTED", {})
+
+
+def as_measured(chapter):
+    kept = results.kept().set_index("name")
+    return kept["value"][kept["chapter"] == chapter].to_dict()
+
+
+@pytest.mark.usefixtures("nothing_noted")
+def test_noted_numbers_are_shown_in_order_and_written_down(tmp_path, monkeypatch, capsys):
+    file = tmp_path / "numbers.jsonl"
+    monkeypatch.setenv(results.RESULTS_FILE, str(file))
+    for chapter in sorted(set(results.kept()["chapter"])):
+        results._NOTED.clear()  # private: as a new kernel does
+        for name, value in as_measured(chapter).items():
+            assert results.note(name, value) is None
+        table = results.show(chapter, "caltech-101")
+        assert table["this run"].tolist() == table["CALTECH-101"].tolist()
+        assert table["this run"].tolist() == list(as_measured(chapter).values())
+    assert results.differences(file) == []
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.usefixtures("nothing_noted")
+def test_a_cell_that_runs_twice_replaces_its_number(tmp_path, monkeypatch):
+    monkeypatch.setenv(results.RESULTS_FILE, str(tmp_path / "numbers.jsonl"))
+    for images in (1, 2):
+        results.note("images", images)
+        results.note("categories", 102)
+    assert results.show("haystack", "sample")["this run"].tolist() == ["2", "102"]
+    assert results.show("haystack", "sample")["this run"].tolist() == ["2", "102"]
+    assert "images: 2 in this run, 9144 in the table" in results.differences(
+        tmp_path / "numbers.jsonl"
+    )
+
+
+@pytest.mark.usefixtures("nothing_noted")
+def test_it_is_told_where_numbers_are_from_and_which_are_unknown_or_absent(capsys):
+    known = as_measured("haystack")
+    for name in list(known)[1:]:
+        results.note(name, known[name])
+    results.note("my own number", np.float32(0.5), SimpleNamespace(name="photos-1a2b3c"))
+    results.note("share_equal", 1.0, "CALTECH-101's fingerprints")
+    table = results.show("haystack", SimpleNamespace(name="sample"))
+    assert capsys.readouterr().out.splitlines() == [
+        "Not among the kept numbers of the chapter 'haystack': my own number, share_equal",
+        f"Not noted in this run: {next(iter(known))}",
+    ]
+    others = len(known) - 1
+    assert table["from"].tolist() == [
+        *["sample"] * others,
+        *("photos-1a2b3c", "CALTECH-101's fingerprints"),
+    ]
+    assert table.loc["my own number"].tolist() == ["0.500", "photos-1a2b3c", "-"]
+
+
+@pytest.mark.parametrize(
+    "guess, result, unit, second",
+    [
+        (100, 35, "pairs", "35 pairs (65 apart, a factor of 2.9)"),
+        (10**6, np.int64(41_801_796), "", "41,801,796 (40,801,796 apart, a factor of 41.8)"),
+        (300, np.uint8(200), "", "200 (100 apart)"),
+        (0.7, 0.748, "of the copies", "0.748 of the copies (0.048 apart)"),
+        (0, 0.748, "", "0.748 (0.748 apart)"),
+        (-3, 3, "", "3 (6 apart)"),
+        (0.01, 8.4e-7, "", "8.4e-07 (0.01 apart, a factor of 11,904.8)"),
+        (2, np.int64(2), "bits", "2 bits (as you guessed)"),
+        ("Mirrored", "mirrored", "", "mirrored (as you guessed)"),
+        ("cropped", "mirrored", "", "mirrored"),
+        ("50 %", 0.748, "", "0.748"),
+        (None, 3, "", "3"),
+        (False, True, "", "True"),
+    ],
+)
+def test_a_guess_stands_beside_the_result(guess, result, unit, second, capsys):
+    results.compare(guess, result, unit)
+    first, under = capsys.readouterr().out.splitlines()
+    assert first.startswith("your guess   ")
+    assert under == f"the result   {second}"
+
+
+def test_without_a_guess_the_chapter_goes_on_and_says_how_to_guess(capsys):
+    results.compare(..., 35, "pairs")
+    first, under = capsys.readouterr().out.splitlines()
+    assert "write it in place of ... above" in first
+    assert under == "the result   35 pairs"

@@ -13,6 +13,7 @@ from PIL import Image
 from helpers import Problem, datasets
 from helpers.classroom import plots, steps
 from helpers.explore import album, finder, lens
+from helpers.files import places
 from helpers.fingerprints import hashes
 from helpers.images import opening
 
@@ -274,16 +275,17 @@ def test_a_query_that_was_brought_stays_when_the_dataset_changes(
 def test_stored_haystacks_are_offered_and_those_that_are_not_there_are_not(
     page, photographs, data_folder, monkeypatch, told
 ):
-    shutil.copytree(photographs, data_folder / "haystack-sample")
+    shutil.copytree(photographs, places.made("haystack", "sample", seed=7))
     shutil.copytree(page.pictures.root, data_folder / "sample")
+    (data_folder / "haystack-sample-seed-7.shelve").touch()
     page = finder.search_page("sample")
-    assert page.make_controls().dataset.options == ("sample", "haystack-sample")
-    page.controls.dataset.value = "haystack-sample"
-    assert "of 8 pictures of haystack-sample" in told(page)
+    assert page.make_controls().dataset.options == ("sample", "haystack-sample-seed-7")
+    page.controls.dataset.value = "haystack-sample-seed-7"
+    assert "of 8 pictures of haystack-sample-seed-7" in told(page)
     page.controls.dataset.value = "sample"
     monkeypatch.setattr(album, "index", lambda *_: pytest.fail("it was read again"))
-    page.controls.dataset.value = "haystack-sample"
-    assert "of 8 pictures of haystack-sample" in told(page)
+    page.controls.dataset.value = "haystack-sample-seed-7"
+    assert "of 8 pictures of haystack-sample-seed-7" in told(page)
 
 
 @pytest.mark.parametrize("folder", ["nowhere", "empty", ""])

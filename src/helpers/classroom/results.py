@@ -1,12 +1,13 @@
-"""The numbers of a run, beside those that are kept for CALTECH-101.
+"""The numbers of a run: beside a learner's guess, and beside those kept for CALTECH-101.
 
 A number has a name, which is the same in every run, and a meaning, which readers see. No two
-numbers share either.
+numbers share either. A chapter notes each number where it finds it, and shows all at its end.
 """
 
 import json
 import os
 from importlib.resources import files
+from numbers import Integral, Real
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,8 @@ import pandas as pd
 #: A run of the chapters names a file here to have their numbers written down.
 RESULTS_FILE = "FINGERPRINTS_RESULTS"
 _KEPT = files("helpers") / "tables" / "caltech_101_results.csv"
+#: The name of each number that this kernel noted -> its value, and where it is from, if told.
+_NOTED: dict[str, tuple[object, object]] = {}
 
 
 def kept() -> pd.DataFrame:
@@ -35,6 +38,97 @@ def kept() -> pd.DataFrame:
     '9144'
     """
     return pd.read_csv(_KEPT, dtype=str, keep_default_na=False)
+
+
+def note(name: str, value: object, source: object = None) -> None:
+    """Keep a number where it is found, for the table that `show` makes. Nothing is printed.
+
+    Parameters
+    ----------
+    name : str
+        The number's name in `kept`. If it was noted before, the new value takes its place.
+    value : object
+        The number, or a short text.
+    source : Dataset or str, optional
+        Where the number is from, if that is not the dataset of the chapter.
+
+    Examples
+    --------
+    >>> note("images", 102)
+    """
+    _NOTED[name] = value, source
+
+
+def show(chapter: str, dataset: object) -> pd.DataFrame:
+    """The numbers that a chapter noted, beside those of CALTECH-101.
+
+    One sentence in print names the numbers that were noted but are not kept for this chapter; one
+    names those that are kept but were not noted.
+
+    Parameters
+    ----------
+    chapter : str
+        The chapter's id in ``notebooks/course.toml``.
+    dataset : Dataset or str
+        Where the numbers are from that were noted without a source.
+
+    Returns
+    -------
+    DataFrame
+        As from `beside_caltech`, with where each number is from in its column ``from``.
+
+    Examples
+    --------
+    >>> note("images", 102)
+    >>> table = show("haystack", "sample")  # doctest: +ELLIPSIS
+    Not noted in this run: categories, ...
+    >>> table.loc["images in the dataset"].tolist()
+    ['102', 'sample', '9144']
+    """
+    known = kept().query("chapter == @chapter")["name"]
+    if others := [name for name in _NOTED if name not in set(known)]:
+        print(f"Not among the kept numbers of the chapter {chapter!r}: {', '.join(others)}")
+    if absent := [name for name in known if name not in _NOTED]:
+        print(f"Not noted in this run: {', '.join(absent)}")
+    table = beside_caltech({name: value for name, (value, _) in _NOTED.items()})
+    sources = [dataset if source is None else source for _, source in _NOTED.values()]
+    table.insert(1, "from", [str(getattr(source, "name", source)) for source in sources])
+    return table
+
+
+def compare(guess: object, result: object, unit: str = "") -> None:
+    """Print a guess and the result, one below the other, and how far apart they are.
+
+    Parameters
+    ----------
+    guess : object
+        The learner's: a number, a name, or ``...`` as long as there is none.
+    result : object
+        What was measured: a number or a name.
+    unit : str
+        What follows both, as ``"pairs"``.
+
+    Examples
+    --------
+    >>> compare(100, 35, "pairs")
+    your guess   100 pairs
+    the result   35 pairs (65 apart, a factor of 2.9)
+    >>> compare(..., 0.748)
+    your guess   (none yet: write it in place of ... above, then run both cells again)
+    the result   0.748
+    """
+    mine, measured = (f"{_for_people(value)} {unit}".rstrip() for value in (guess, result))
+    apart = ""
+    if guess is ...:
+        mine = "(none yet: write it in place of ... above, then run both cells again)"
+    elif mine.casefold() == measured.casefold():
+        apart = " (as you guessed)"
+    elif _is_number(guess) and _is_number(result):
+        exact = int if isinstance(guess, Integral) and isinstance(result, Integral) else float
+        low, high = sorted((exact(guess), exact(result)))
+        factor = f", a factor of {high / low:,.1f}" if 0 < 2 * low <= high else ""
+        apart = f" ({_for_people(high - low)} apart{factor})"
+    print(f"your guess   {mine}\nthe result   {measured}{apart}")
 
 
 def beside_caltech(numbers: dict[str, object]) -> pd.DataFrame:
@@ -128,4 +222,17 @@ def _numbers(file: str | Path) -> dict[str, str]:
 
 
 def _as_text(value: object) -> str:
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    is_whole = isinstance(value, Integral) or not isinstance(value, Real)
+    return str(value) if is_whole else f"{value:.3f}"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _for_people(value: object) -> str:
+    if not _is_number(value):
+        return str(value)
+    if isinstance(value, Integral):
+        return f"{value:,}"
+    return f"{value:,.3f}" if value == 0 or abs(value) >= 0.01 else f"{value:.2g}"

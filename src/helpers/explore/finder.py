@@ -213,8 +213,9 @@ class SearchPage(Page):
     # No Dropdowns: in JupyterLab the notebook takes their keys, and "m" turns the cell into text.
 
     def _make_rows(self, controls: SimpleNamespace) -> list:
-        stored = [*datasets.DATASETS, *(f"haystack-{name}" for name in datasets.DATASETS)]
-        stored = [name for name in stored if (places.data_folder() / name).is_dir()]
+        patterns = [*datasets.DATASETS, *(f"haystack-{name}*" for name in datasets.DATASETS)]
+        found = [p for some in patterns for p in sorted(places.data_folder().glob(some))]
+        stored = [path.name for path in found if path.is_dir()]
         names = tuple(dict.fromkeys([self.pictures.where, "sample", *stored]))
         controls.dataset = widgets_module().Combobox(options=names)
         controls.picture = widgets_module().Combobox()

@@ -48,6 +48,34 @@ def data_folder() -> Path:
     return pooch.os_cache("image-fingerprints")
 
 
+def made(what: str, dataset: str, *, seed: int) -> Path:
+    """The folder in `data_folder` for what chance made from a dataset.
+
+    Each seed has a folder of its own: a chapter that takes another one leaves those of other
+    chapters as they are.
+
+    Parameters
+    ----------
+    what : str
+        What is in it, as ``"haystack"``.
+    dataset : str
+        The dataset's name.
+    seed : int
+        What it is made with.
+
+    Returns
+    -------
+    Path
+        It need not be there yet.
+
+    Examples
+    --------
+    >>> made("haystack", "sample", seed=2014).name
+    'haystack-sample-seed-2014'
+    """
+    return data_folder() / f"{what}-{dataset}-seed-{seed}"
+
+
 def sha256_of(file: str | Path) -> str:
     """The SHA-256 of a file's content.
 
