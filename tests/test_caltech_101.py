@@ -5,10 +5,11 @@ import os
 import imagehash
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
-from helpers import Problem, datasets, hamming, shelf
+from helpers import Problem, datasets, experiments, hamming, shelf
 from helpers.fingerprints import catalogue, hashes
 from helpers.truth import near_duplicates
 
@@ -79,3 +80,12 @@ def test_the_articles_queries_find_what_they_found_when_copies_are_not_resized(c
     assert [len(index.find(haystack / query)) for query in queries] == [3, 4, 4]
     found = [len(index.find(haystack / needle)) for needle in needles["needle"]]
     assert found == (needles["copies"] + 1).tolist()
+
+
+@pytest.mark.slow
+def test_the_carried_tables_are_what_the_archive_gives(caltech, sample):
+    for needles in ("random", "article"):
+        carried = experiments.numbers_with_copies(sample, needles)
+        made = experiments.numbers_with_copies(caltech, needles)
+        pd.testing.assert_frame_equal(carried[0], made[0])
+        pd.testing.assert_frame_equal(carried[1], made[1])

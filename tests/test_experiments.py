@@ -1,11 +1,24 @@
 """Recall and false matches, counted by hand on small cases."""
 
+import gzip
+import hashlib
+from importlib.resources import files
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from helpers import Problem, experiments
+from helpers import Problem, datasets, experiments, hamming
+from helpers.classroom import results
+from helpers.fingerprints import catalogue, recipe
+from helpers.search import pairs
+
+#: SHA-256 of what is packed in each carried table.
+CARRIED = {
+    "caltech_101_fingerprints.csv.gz": "0b4b418df4d96c32d2e6d96e7c28872b45bb3a45ebe00392d4fac64864415e78",
+    "caltech_101_copies.csv.gz": "1544651bf98381321901fa75987d90a99c2c7386c3ae0b5b548f90534796b75f",
+}
 
 
 def a_table(**fingerprints):
@@ -74,3 +87,142 @@ def test_the_interval_is_wilsons():
 def test_nothing_to_find_is_one_sentence(same, queries):
     with pytest.raises(Problem, match="there is nothing to find; hide at least one copy"):
         experiments.by_radius(same, others(), queries=queries)
+
+
+# The numbers of CALTECH-101 that the kit carries
+
+
+@pytest.mark.parametrize("name", CARRIED)
+def test_a_carried_table_is_as_it_was_written(name):
+    packed = (files("helpers") / "tables" / name).read_bytes()
+    assert hashlib.sha256(gzip.decompress(packed)).hexdigest() == CARRIED[name]
+    assert len(packed) < 150_000
+
+
+def test_the_sample_counts_on_caltech_101(sample):
+    table, where = experiments.numbers(sample)
+    own = catalogue.of_folder(sample.root, sample.images[:2])
+    assert where == "numbers from CALTECH-101 (9,144 pictures)"
+    assert table.dtypes.to_dict() == own.dtypes.to_dict()
+    assert (len(table), table["category"].nunique()) == (9144, 102)
+    assert table["path"].tolist() == sorted(set(table["path"]))
+    assert table.attrs.keys() == own.attrs.keys()
+
+
+def test_carried_fingerprints_may_be_compared_with_those_made_here(sample):
+    table, _, _ = experiments.numbers_with_copies(sample)
+    made = recipe.from_dict(table.attrs["recipe"])
+    assert recipe.why_not(made, recipe.here()) == ""
+    assert "fast" in recipe.why_not(made, recipe.here(fast=True))
+
+
+def test_other_datasets_count_on_their_own_pictures(photographs, data_folder):
+    dataset = datasets.own_folder(photographs)
+    table, where = experiments.numbers(dataset)
+    pd.testing.assert_frame_equal(table, catalogue.of_folder(photographs))
+    assert where == f"numbers from {dataset.name} (8 pictures)"
+    both, truth, where_both = experiments.numbers_with_copies(dataset)
+    assert (len(truth), len(both), where_both) == (32, 40, where)
+    assert both["path"].tolist() == sorted([*dataset.images, *truth["copy"]])
+    assert (experiments.copy_distances(truth, both)["distance"] <= 4).all()
+    with pytest.raises(Problem, match="it is 'random' or 'article'"):
+        experiments.numbers_with_copies(dataset, "others")
+
+
+@pytest.fixture(scope="module")
+def kept():
+    return results.kept().set_index("name")["value"]
+
+
+def text(value):
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def test_the_carried_index_gives_the_numbers_on_record(sample, kept):
+    table, truth, _ = experiments.numbers_with_copies(sample, "article")
+    distances = experiments.copy_distances(truth, table)["distance"]
+    lists = table.groupby("fingerprint")["path"].agg(set)
+    value = table.set_index("path")["fingerprint"]
+    queries = [
+        "airplanes/image_0551.jpg",
+        "chandelier/image_0082.jpg",
+        "Motorbikes/image_0447.jpg",
+    ]
+    needles = truth["needle"].unique()
+    near = {n: set(value.index[hamming.distances(value[n], value) <= 2]) for n in needles}
+    false = sum(len(near[n] - {n, *truth["copy"][truth["needle"] == n]}) for n in needles)
+    measured = {
+        "haystack_images": len(table),
+        "haystack_fingerprints": len(lists),
+        "found_by_three_queries": " ".join(str(len(lists[value[query]])) for query in queries),
+        "equality_found": f"{(distances == 0).sum()} of {len(truth)}",
+        "radius_2_found": f"{(distances <= 2).sum()} of {len(truth)}",
+        "radius_2_false": false,
+        "own_lists": sum(len(one) > 1 and not one & set(truth["copy"]) for one in lists),
+    }
+    assert {name: text(number) for name, number in measured.items()} == kept[[*measured]].to_dict()
+
+
+def test_the_carried_copies_give_the_numbers_on_record(sample, kept):
+    table, truth, _ = experiments.numbers_with_copies(sample)
+    originals, _ = experiments.numbers(sample)
+    same = experiments.copy_distances(truth, table)["distance"].to_numpy()
+    value = originals.set_index("path")["fingerprint"]
+    needles = truth["needle"].unique()
+    others = sum(
+        np.bincount(hamming.distances(value[n], value), minlength=hamming.BITS + 1) for n in needles
+    )
+    others[0] -= len(needles)  # each needle finds itself
+    at = experiments.by_radius(same, others, queries=len(needles))
+    counts, bits = hamming.count_pairs(value), np.arange(hamming.BITS + 1)
+    mean = float(np.average(bits, weights=counts))
+    deviation = float(np.sqrt(np.average((bits - mean) ** 2, weights=counts)))
+    measured = {
+        "copies_measured": len(same),
+        **{f"share_within_{radius}": float(at["recall"][radius]) for radius in (1, 2)},
+        "share_equal": float(at["recall"][0]),
+        **{
+            f"false_per_query_{radius}": float(at["false_per_query"][radius])
+            for radius in (0, 2, 5, 10)
+        },
+        "chosen_radius": int(at["radius"][at["recall"] >= 0.99].min()),
+        "pairs": int(counts.sum()),
+        **{f"pairs_{distance}": int(counts[distance]) for distance in (0, 1, 2)},
+        **{f"pairs_within_{radius}": int(counts[: radius + 1].sum()) for radius in (2, 5, 10)},
+        "mean_distance": mean,
+        "deviation": deviation,
+        "free_bits": round(1 / (2 * deviation / hamming.BITS) ** 2),
+    }
+    assert {name: text(number) for name, number in measured.items()} == kept[[*measured]].to_dict()
+
+
+def test_the_carried_fingerprints_give_groups_crops_and_prices_on_record(sample, kept):
+    table, _ = experiments.numbers(sample)
+    values, paths = table["fingerprint"].to_numpy(dtype=np.uint64), table["path"]
+    near = pairs.all_pairs(values, radius=10)
+    at_2, at_10 = (pairs.groups(near[near["distance"] <= radius]) for radius in (2, 10))
+    parts = [path for path in paths if path.startswith("Faces_easy/")]
+    known = dict(zip(paths, values, strict=True))
+    crops = np.array(
+        [hamming.distance(known[path], known[path.replace("_easy", "")]) for path in parts]
+    )
+    drawn = [
+        known[path] for path in np.random.default_rng(2014).permutation(paths.tolist())[:1_000]
+    ]
+    nearest = {
+        size: np.array(
+            [hamming.distances(one, np.array(drawn[:size])).min() for one in drawn[500:]]
+        )
+        for size in (50, 500)
+    }
+    measured = {
+        "groups_2": len(at_2),
+        "largest_group_2": len(at_2[0]),
+        "largest_group_10": len(at_10[0]),
+        "diameter_10": max(pairs.diameter(values[group]) for group in at_10),
+        "crops": len(parts),
+        "crops_within_10": int((crops <= 10).sum()),
+        **{f"price_{r}": float((nearest[500] <= r).mean()) for r in (2, 8, 16)},
+        **{f"price_{r}_of_50": float((nearest[50] <= r).mean()) for r in (2, 8, 16)},
+    }
+    assert {name: text(number) for name, number in measured.items()} == kept[[*measured]].to_dict()

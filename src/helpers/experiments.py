@@ -1,10 +1,165 @@
-"""How well copies are told from other pictures, against known truth."""
+"""How well copies are told from other pictures, against known truth.
+
+Where CALTECH-101 is not at hand, its fingerprints are: the kit carries them, without a picture.
+So a chapter shows pictures of the sample, and counts on CALTECH-101.
+"""
+
+import json
+from importlib.resources import files
 
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-from helpers import Problem, hamming
+from helpers import Problem, datasets, hamming
+from helpers.files.atomic import write_text
+from helpers.files.places import data_folder
+from helpers.fingerprints import catalogue, hashes
+from helpers.truth import near_duplicates
+
+#: What the copies in the carried tables were drawn from.
+SEED = 2014
+_TABLES = files("helpers") / "tables"
+_ABOUT, _FINGERPRINTS, _COPIES = (
+    _TABLES / f"caltech_101_{name}"
+    for name in ("about.json", "fingerprints.csv.gz", "copies.csv.gz")
+)
+_TRUTH = ["needle", "copy", "factor", "width", "height"]
+
+
+def numbers(dataset: datasets.Dataset) -> tuple[pd.DataFrame, str]:
+    """The fingerprints to count with, and whose they are.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The dataset of a chapter.
+
+    Returns
+    -------
+    DataFrame
+        A row a picture, as from `helpers.fingerprints.catalogue.of_folder`; ``attrs["recipe"]``
+        tells what made the fingerprints. Where the sample stands in for CALTECH-101, these are
+        CALTECH-101's, which the kit carries. Otherwise they are those of the dataset's own
+        pictures that can be read.
+    str
+        Whose numbers they are, to stand beside a figure.
+
+    Notes
+    -----
+    The carried fingerprints are of CALTECH-101 by Li, Andreeto, Ranzato and Perona (CaltechDATA,
+    doi 10.22002/D1.20086, CC BY 4.0). `keep_numbers` wrote them.
+
+    Examples
+    --------
+    >>> table, where = numbers(datasets.sample())
+    >>> where
+    'numbers from CALTECH-101 (9,144 pictures)'
+    >>> int(hamming.count_pairs(table["fingerprint"]).sum())
+    41801796
+    """
+    if stands_in := dataset.name == "sample":
+        table = _carried(_FINGERPRINTS)
+    else:
+        table = catalogue.readable(catalogue.of_folder(dataset.root, dataset.images))
+    name = "CALTECH-101" if stands_in else dataset.name
+    return table, f"numbers from {name} ({len(table):,} pictures)"
+
+
+def numbers_with_copies(
+    dataset: datasets.Dataset, needles: str = "random"
+) -> tuple[pd.DataFrame, pd.DataFrame, str]:
+    """The fingerprints to count with, those of resized copies among them, and the truth.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The dataset of a chapter.
+    needles : {"random", "article"}
+        Which copies: ``"random"`` is four copies of each of 300 pictures; ``"article"`` is 69
+        copies of 17 pictures, which on CALTECH-101 are the article's.
+
+    Returns
+    -------
+    DataFrame
+        As from `numbers`, with the copies; sorted by path.
+    DataFrame
+        The truth, as from `helpers.truth.near_duplicates.gather`.
+    str
+        Whose numbers they are, as from `numbers`.
+
+    Raises
+    ------
+    Problem
+        If there is no such choice of needles, or if the dataset has too few pictures for it.
+
+    Examples
+    --------
+    >>> table, truth, where = numbers_with_copies(datasets.sample())
+    >>> f"{(copy_distances(truth, table)['distance'] <= 2).mean():.3f}"
+    '0.994'
+    """
+    if needles not in ("random", "article"):
+        raise Problem(f"needles={needles!r}: it is 'random' or 'article'")
+    table, where = numbers(dataset)
+    if dataset.name == "sample":
+        copies = _carried(_COPIES).query("needles == @needles")
+    else:
+        copies = _copies(dataset, needles)
+    hidden = copies.rename(columns={"copy": "path"})[table.columns]
+    both = pd.concat([table, hidden]).sort_values("path", ignore_index=True)
+    both.attrs = table.attrs
+    truth = copies[_TRUTH].astype({"width": "int64", "height": "int64"})
+    return both, truth.reset_index(drop=True), where
+
+
+def _copies(dataset: datasets.Dataset, needles: str) -> pd.DataFrame:
+    """The truth about copies that are made now, in the data folder, with their fingerprints."""
+    if needles == "article":
+        plan = near_duplicates.article_needles(dataset.whole, seed=SEED)
+    else:
+        plan = near_duplicates.random_needles(dataset.images, 300, copies=(4, 4), seed=SEED)
+    folder = data_folder() / f"copies-{dataset.name}-{needles}-{SEED}"
+    images = plan["needle"].tolist()
+    truth = near_duplicates.gather(
+        dataset.root, folder, plan, images=images, seed=SEED, replace=True
+    )
+    table = catalogue.of_folder(folder, truth["copy"].tolist())
+    return truth.assign(needles=needles, **table[["category", "fingerprint", "problem"]])
+
+
+def _carried(file: object) -> pd.DataFrame:
+    table = pd.read_csv(file, dtype={"fingerprint": str, "width": "Int64", "height": "Int64"})
+    table["fingerprint"] = catalogue.as_column([int(digits, 16) for digits in table["fingerprint"]])
+    table["problem"] = pd.Series("", index=table.index, dtype="str")
+    recipe = json.loads(_ABOUT.read_text(encoding="utf-8"))["recipe"]
+    table.attrs.update(reading=recipe["reading"], recipe=recipe)
+    return table
+
+
+def keep_numbers() -> None:
+    """Write the carried tables anew, from CALTECH-101 itself. For those who develop the kit.
+
+    Raises
+    ------
+    Problem
+        If CALTECH-101 cannot be had.
+
+    Examples
+    --------
+    >>> keep_numbers()  # doctest: +SKIP
+    """
+    dataset = datasets.caltech_101()
+    table, _ = numbers(dataset)
+    about = {"credit": datasets.CALTECH_101_CREDIT, "recipe": table.attrs["recipe"]}
+    copies = pd.concat([_copies(dataset, needles) for needles in ("article", "random")])
+    write_text(str(_ABOUT), json.dumps(about, indent=2) + "\n")
+    packed = {"method": "gzip", "compresslevel": 9, "mtime": 0}
+    for file, rows in ((_FINGERPRINTS, table), (_COPIES, copies)):
+        digits = rows.assign(fingerprint=rows["fingerprint"].map(hashes.to_hex))
+        digits.drop(columns="problem").to_csv(
+            str(file), index=False, lineterminator="\n", compression=packed
+        )
 
 
 def copy_distances(truth: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
