@@ -144,8 +144,16 @@ def spoil(rng: random.Random, data: bytes, other: bytes = b"") -> bytes:
 # Children of a worker, which may be killed or fail as a process does
 
 
-def in_child(job: Callable[[], object], place: Path, limit: float = LIMIT) -> tuple:
-    """Run in a new process, in a folder; its exit code (below 0: the signal), output, complaints."""
+def in_child(
+    job: Callable[[], object],
+    place: Path,
+    limit: float = LIMIT,
+    interrupt: float | None = None,
+) -> tuple:
+    """Run in a new process, in a folder; its exit code (below 0: the signal), output, complaints.
+
+    After `interrupt` seconds it gets what control-C sends.
+    """
     files = [tempfile.TemporaryFile() for _ in range(2)]  # noqa: SIM115 (closed by _awaited)
     child = os.fork()
     if not child:
@@ -166,13 +174,17 @@ def in_child(job: Callable[[], object], place: Path, limit: float = LIMIT) -> tu
                 sys.stdout.flush()
                 sys.stderr.flush()
             os._exit(code)
-    return _awaited(child, files, limit)
+    return _awaited(child, files, limit, interrupt)
 
 
-def _awaited(child: int, files: list, limit: float) -> tuple:
-    end, done = time.monotonic() + limit, 0
-    while not done and time.monotonic() < end:
+def _awaited(child: int, files: list, limit: float, interrupt: float | None) -> tuple:
+    begin, done = time.monotonic(), 0
+    while not done and time.monotonic() < begin + limit:
         time.sleep(0.003)
+        if interrupt is not None and time.monotonic() > begin + interrupt:
+            interrupt = None
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(child, signal.SIGINT)
         done, status, usage = os.wait4(child, os.WNOHANG)
     with suppress(ProcessLookupError):  # its own children go too
         os.killpg(child, signal.SIGKILL)
