@@ -111,12 +111,6 @@ def prepare_haystack(place, size, photograph):
     gather(place, seed=1)
 
 
-def prepare_haystack_with_a_note(place, size, photograph):
-    """The same, into which somebody has put a file."""
-    prepare_haystack(place, size, photograph)
-    (place / "haystack" / "note.txt").write_text("mine")
-
-
 def prepare_haystack_that_lost_files(place, size, photograph):
     prepare_photographs(place, size, photograph)
     gather(place)
@@ -159,7 +153,6 @@ JOBS = {
     "indexing again": Job(prepare_shelf, index, entries),
     "gathering": Job(prepare_photographs, gather, files("haystack")),
     "gathering again": Job(prepare_haystack, gather, files("haystack")),
-    "gathering beside a note": Job(prepare_haystack_with_a_note, gather, files("haystack")),
     "gathering what is missing": Job(prepare_haystack_that_lost_files, gather, files("haystack")),
 }
 #: Sizes at which each job is at work on many files, one after the other.
@@ -215,28 +208,14 @@ def test_dying_before_every_single_file_operation(name, tmp_path, photograph):
         if code == 0:
             break
         assert code == DIED
-        if name in ("gathering beside a note", "gathering what is missing"):  # file by file
-            check_on_the_way(job.state(place), old, new)
-        else:
-            between_two_renamings = [None] if name == "gathering again" else []
-            assert job.state(place) in [old, new, *between_two_renamings], operation
+        is_replaced = name in ("gathering again", "gathering what is missing")
+        between_two_renamings = [None] if is_replaced else []
+        assert job.state(place) in [old, new, *between_two_renamings], operation
         job.work(place)
         assert job.state(place) == new, operation
         assert not leftovers(place), operation
         shutil.rmtree(place)
     assert operation > 10, "there are so many operations at least"
-
-
-def check_on_the_way(state, old, new):
-    """Every file is an old one or a new one, and whole; none goes that is in both; so the note stays."""
-    digests = {name: {old.get(name), new.get(name)} for name in old | new}
-    assert all(digest in digests[name] for name, digest in state.items() if seen_by_people(name))
-    both = {name for name in old if old[name] == new.get(name) and seen_by_people(name)}
-    assert both <= set(state)
-
-
-def seen_by_people(name):
-    return name != "gather.json" and not name.startswith(".gather.json.")
 
 
 def plain(path):

@@ -16,7 +16,9 @@ from PIL import Image
 
 from helpers import Problem
 from helpers.__main__ import main
+from helpers.files import parallel
 from helpers.images.folders import find_images
+from helpers.truth import near_duplicates
 from helpers.truth.near_duplicates import (
     FORMATS,
     article_needles,
@@ -231,71 +233,71 @@ def put_strangers(folder):
     (folder / "empty").mkdir()
 
 
-def check_strangers(folder):
-    assert {name: (folder / name).read_bytes() for name in STRANGERS} == STRANGERS
-    assert (folder / "empty").is_dir()
-
-
 @pytest.mark.parametrize("lost", ["truth.csv", NEEDLE, "cats/image_0001_copy_1.jpg"])
-def test_what_is_missing_is_made_again_and_all_else_is_left_as_it_is(
-    lost, photographs, output, capsys
+def test_a_haystack_that_lost_a_file_is_made_anew_whatever_systems_put_there(
+    lost, photographs, output
 ):
     first = gather(photographs, output, PLAN)
     before = contents(output)
-    put_strangers(output)
     (output / lost).unlink()
-    inodes = {path: path.stat().st_ino for path in output.rglob("*") if path.name != "gather.json"}
+    (output / "cats" / ".DS_Store").write_bytes(b"of the Finder")
     pd.testing.assert_frame_equal(gather(photographs, output, PLAN), first)
-    check_strangers(output)
-    assert {name: digest for name, digest in contents(output).items() if name in before} == before
-    assert inodes == {path: path.stat().st_ino for path in inodes}
-    assert (
-        f"Left where it is: {output / 'notes.txt'}, which gather did not" in capsys.readouterr().out
-    )
-
-
-def test_only_what_gather_wrote_and_nobody_changed_gives_way_to_another_haystack(
-    photographs, output, tmp_path, capsys
-):
-    old = gather(photographs, output, PLAN, seed=1, resize=False)
-    edited = output / old["copy"][0]
-    edited.write_bytes(b"edited")
-    put_strangers(output)
-    truth = gather(photographs, output, PLAN, format="png", replace=True)
-    check_strangers(output)
-    assert edited.read_bytes() == b"edited"
-    new = tmp_path / "new"
-    pd.testing.assert_frame_equal(gather(photographs, new, PLAN, format="png"), truth)
-    mine = {*STRANGERS, edited.relative_to(output).as_posix()}
-    assert set(contents(output)) == set(contents(new)) | mine
-    assert contents(output).items() >= contents(new).items()
-    shown = capsys.readouterr().out
-    for name in (*mine - {"own/deep/a.txt"}, "own", "empty"):
-        assert f"Left where it is: {output / name}, which gather did not write" in shown
-    pd.testing.assert_frame_equal(gather(photographs, output, PLAN, format="png"), truth)
-
-
-@pytest.mark.parametrize("replace", [False, True])
-def test_what_is_in_the_way_is_named_and_nothing_is_done(replace, photographs, output):
-    gather(photographs, output, PLAN)
-    (output / NEEDLE).write_bytes(b"edited")
-    (output / "truth.csv").unlink()
-    before = contents(output)
-    with pytest.raises(Problem, match=rf"{NEEDLE}: was put there, or was changed since it was"):
-        gather(photographs, output, PLAN, seed=int(replace), replace=replace)
     assert contents(output) == before
 
 
+@pytest.mark.parametrize("again", [{"seed": 1, "replace": True}, {}], ids=["replaced", "lost"])
+def test_a_haystack_with_a_file_of_somebody_else_is_not_made_anew(again, photographs, output):
+    truth = gather(photographs, output, PLAN)
+    (output / truth["copy"][0]).unlink()
+    put_strangers(output)
+    before = contents(output)
+    for stranger, more in (("cats/mine.jpg", 5), ("empty", 4), ("notes.txt", 3), ("own", 2)):
+        sentence = rf"haystack.{stranger} \(and {more} more\): may be yours, .* move it away, or ch"
+        with pytest.raises(Problem, match=sentence):
+            gather(photographs, output, PLAN, **again)
+        assert contents(output) == before
+        assert (output / "empty").is_dir() == (more > 3)
+        (output / stranger).rename(output.parent / f"moved {more}")
+        before = contents(output)
+    assert len(gather(photographs, output, PLAN, **again)) == len(truth)
+
+
+@pytest.mark.parametrize("name", [NEEDLE, "truth.csv"])
+def test_a_haystack_in_which_a_file_was_changed_is_not_made_anew(name, photographs, output):
+    truth = gather(photographs, output, PLAN)
+    (output / name).write_bytes(b"edited")
+    (output / truth["copy"][0]).unlink()
+    before = contents(output)
+    for again in ({}, {"seed": 1, "replace": True}):
+        with pytest.raises(Problem, match=f"{name}: may be yours, since it is not as gather wrote"):
+            gather(photographs, output, PLAN, **again)
+    assert contents(output) == before
+
+
+def test_a_file_that_comes_while_a_haystack_is_made_anew_stays(photographs, output, monkeypatch):
+    gather(photographs, output, PLAN)
+    before = contents(output)
+
+    def share_out_meanwhile(*arguments, **options):
+        (output / "notes.txt").write_bytes(STRANGERS["notes.txt"])
+        return parallel.share_out(*arguments, **options)
+
+    monkeypatch.setattr(near_duplicates, "share_out", share_out_meanwhile)
+    with pytest.raises(Problem, match=r"notes\.txt: may be yours"):
+        gather(photographs, output, PLAN, seed=1, replace=True)
+    assert contents(output).items() > before.items()
+    assert list(output.parent.glob("*hay*")) == [output], "nothing half-finished is left"
+
+
 @pytest.mark.skipif(os.name == "nt", reason="links need rights there")
-@pytest.mark.parametrize("replace", [False, True])
-def test_no_link_in_a_haystack_is_followed(replace, photographs, output, tmp_path):
+def test_no_link_in_a_haystack_is_followed(photographs, output, tmp_path):
     """The photographs are listed with the same bytes, and must not be taken for the copies."""
     gather(photographs, output, PLAN)
     (output / "cats").rename(tmp_path / "moved")
     (output / "cats").symlink_to(photographs / "cats")
     before = contents(photographs)
-    with pytest.raises(Problem, match="cats: was put there, or was changed"):
-        gather(photographs, output, PLAN, seed=int(replace), replace=replace)
+    with pytest.raises(Problem, match=r"cats.*: may be yours"):
+        gather(photographs, output, PLAN, seed=1, replace=True)
     assert contents(photographs) == before
 
 
@@ -327,7 +329,6 @@ def test_a_list_that_names_files_elsewhere_harms_none(photographs, output, tmp_p
     thesis = hashlib.sha256(b"three years of work").hexdigest()
     about["files"] |= {"../thesis.txt": thesis, str(tmp_path / "thesis.txt"): thesis}
     (output / "gather.json").write_text(json.dumps(about, indent=1) + "\n")
-    put_strangers(output)
     gather(photographs, output, PLAN, seed=1, replace=True)
     assert (tmp_path / "thesis.txt").read_text() == "three years of work"
 
@@ -364,7 +365,7 @@ def test_in_a_haystack_without_a_list_nothing_goes_that_may_be_somebody_elses(
     forget_the_list(output)
     change(output)
     before = contents(output)
-    with pytest.raises(Problem, match="may be yours, since older helpers kept no list"):
+    with pytest.raises(Problem, match="may be yours, since it is not as gather wrote it; move"):
         gather(photographs, output, PLAN, seed=1, replace=True)
     assert contents(output) == before
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from helpers import Problem, __version__
-from helpers.files.atomic import clear, exclusive, new_folder, write_problem, write_text
+from helpers.files.atomic import exclusive, new_folder, write_problem, write_text
 from helpers.files.guard import check_output
 from helpers.files.parallel import share_out
 from helpers.files.places import one_line, open_input, sha256_of
@@ -159,7 +159,7 @@ def gather(
         The dataset's root. Nothing in it is changed.
     output : str or Path
         The haystack to make. If it is there already and was made in the same way, it is used as
-        it is, and files that are missing are made again.
+        it is; if files of it are missing, it is made anew.
     needles : DataFrame
         ``needle`` and ``copies``, from `article_needles` or `random_needles`.
     images : list of str, optional
@@ -178,9 +178,8 @@ def gather(
         Whether copies are resized. False repeats the mistake of the article's script: each copy
         is the needle's file, byte for byte.
     replace : bool
-        Whether a haystack that was made in another way is replaced. Only files that `gather`
-        wrote are removed, and only those that are as it wrote them: ``gather.json`` lists them.
-        Others stay where they are, and a sentence in print names them.
+        Whether a haystack that was made in another way is replaced. A haystack is made anew only
+        if all in it is as `gather` wrote it: ``gather.json`` lists the files.
     workers : int, optional
         Processes; all processors if left out. The result does not depend on it.
 
@@ -195,8 +194,8 @@ def gather(
     Raises
     ------
     Problem
-        If `output` holds something else, if a file that `gather` did not write is in the way, if
-        a needle is not in the dataset, or if an argument is out of range.
+        If `output` holds something else, if it is to be made anew and holds a file that `gather`
+        did not write, if a needle is not in the dataset, or if an argument is out of range.
 
     Examples
     --------
@@ -209,21 +208,18 @@ def gather(
     asked = dict(seed=seed, factors=list(factors), format=format, quality=quality, resize=resize)
     settings = _settings(folder, images, needles, asked)
     with exclusive(output):
-        clear(output / LIST)
-        made, listed, is_whole = _read_settings(output, settings, replace)
-        is_same = is_whole and made == settings
-        if is_same and _is_complete(output, listed):
+        made, listed = _read_list(output, settings, replace)
+        if made == settings and _is_complete(output, listed):
             return read_truth(output / _TRUTH)
+        if made and not listed:
+            listed = _list_of_older(folder, output)
+        ownership.check_own(output, listed)
         truth = _plan(folder, needles, set(images), seed, factors, format, resize)
-        own, others = _look_over(folder, output, made, listed)
-        kept = own if is_same else {}
         jobs = [(path, path, None) for path in images]
         for row in truth.itertuples():
             jobs.append((row.needle, row.copy, (row.width, row.height) if resize else None))
-        jobs = [job for job in jobs if job[1] not in kept]
-        ownership.check_way(output, others, [_TRUTH, *(name for _, name, _ in jobs)])
         with new_folder(output) as place:
-            save, files = partial(_save, folder, place, quality), dict(kept)
+            save, files = partial(_save, folder, place, quality), {}
             for name, digest, sentence in share_out(save, jobs, workers=workers, title="haystack"):
                 if sentence:
                     print(one_line(sentence))
@@ -232,10 +228,7 @@ def gather(
             write_truth(place / _TRUTH, truth)
             files[_TRUTH] = sha256_of(place / _TRUTH)
             write_text(place / LIST, ownership.as_list(settings, files))
-            if kept or others:
-                ownership.move_into(output, place, settings, own, files)
-        for path in others:
-            print(one_line(f"Left where it is: {output / path}, which gather did not write"))
+            ownership.check_own(output, listed)  # has something come meanwhile?
     return truth
 
 
@@ -360,9 +353,9 @@ def _listing_digest(folder: Path, images: list[str]) -> str:
     return hashlib.sha256(json.dumps([images, sizes]).encode()).hexdigest()
 
 
-def _read_settings(output: Path, settings: dict, replace: bool) -> tuple[dict, dict, bool]:
+def _read_list(output: Path, settings: dict, replace: bool) -> tuple[dict, dict]:
     """What the list in it gives, if the haystack may be used or replaced."""
-    made, listed, is_whole = ownership.read_list(output / LIST)
+    made, listed = ownership.read_list(output / LIST)
     if made and made.keys() != settings.keys():
         raise Problem(f"{output}: is there already and is no haystack; choose a new folder")
     if made and made != settings and not replace:
@@ -371,7 +364,7 @@ def _read_settings(output: Path, settings: dict, replace: bool) -> tuple[dict, d
             f"{output}: holds a haystack made otherwise ({changed}); "
             "replace it or choose another folder"
         )
-    return made, listed, is_whole
+    return made, listed
 
 
 def _is_complete(output: Path, listed: dict) -> bool:
@@ -381,24 +374,15 @@ def _is_complete(output: Path, listed: dict) -> bool:
     return all((output / path).is_file() for path in listed or read_truth(output / _TRUTH)["copy"])
 
 
-def _look_over(folder: Path, output: Path, made: dict, listed: dict) -> tuple[dict, list[str]]:
-    """The files that `gather` wrote and nobody changed, and all else that is in the haystack."""
-    if listed or not made:
-        return ownership.look_over(output, listed)
-    # Older helpers kept no list. What they wrote is known by the dataset and by the truth.
-    listed = {path: {ownership.digest_of(folder / path)} for path in find_images(folder)}
-    listed[_TRUTH] = {ownership.digest_of(output / _TRUTH)}
+def _list_of_older(folder: Path, output: Path) -> dict:
+    """What older helpers wrote, which kept no list: it is known by the dataset and the truth."""
+    listed = {path: ownership.digest_of(folder / path) for path in find_images(folder)}
+    listed[_TRUTH] = ownership.digest_of(output / _TRUTH)
     for row in read_truth(output / _TRUTH).itertuples():
         with suppress(Problem):
             if open_with_size(output / row.copy)[1] == (row.width, row.height):
-                listed[row.copy] = {ownership.digest_of(output / row.copy)}
-    own, others = ownership.look_over(output, listed)
-    if others:
-        raise Problem(
-            f"{output / others[0]}: may be yours, since older helpers kept no list of what they "
-            "wrote; move it away, or choose another folder"
-        )
-    return own, others
+                listed[row.copy] = ownership.digest_of(output / row.copy)
+    return listed
 
 
 def _plan(
