@@ -17,7 +17,7 @@ from helpers.truth import mess
 
 def contents(folder):
     """Every file with its bytes and its time."""
-    files = [path for path in folder.rglob("*") if path.is_file() and path.name != ".mess"]
+    files = [path for path in folder.rglob("*") if path.is_file()]
     return {
         path.relative_to(folder).as_posix(): (path.read_bytes(), path.stat().st_mtime_ns)
         for path in files
@@ -200,24 +200,15 @@ def test_strange_names_are_copied_like_others(photographs, tmp_path):
 # Refusals
 
 
-def test_a_mess_is_replaced_only_if_that_is_wanted(photographs, tmp_path):
-    images, folder = find_images(photographs), tmp_path / "mess"
-    mess.make(photographs, images, folder, files=30, seed=1, workers=1)
-    before = contents(folder)
-    with pytest.raises(Problem, match="holds a mess already; replace it"):
-        mess.make(photographs, images, folder, files=30, seed=2, workers=1)
-    assert contents(folder) == before
-    mess.make(photographs, images, folder, files=30, seed=2, workers=1, replace=True)
-    assert contents(folder) != before
-
-
-def test_a_folder_of_somebody_is_never_replaced(photographs, tmp_path):
-    folder = tmp_path / "mine"
-    folder.mkdir()
-    (folder / "letter.txt").write_text("dear")
-    with pytest.raises(Problem, match="is there already and is no mess"):
-        mess.make(photographs, find_images(photographs), folder, files=30, replace=True)
-    assert (folder / "letter.txt").read_text() == "dear"
+@pytest.mark.parametrize("name", ["letter.txt", ".mess", "photos/0.jpg"])
+def test_a_folder_that_holds_something_is_never_replaced(photographs, tmp_path, name):
+    """Not even by a mark, since anybody may have an empty file of this name."""
+    file = tmp_path / "mine" / name
+    file.parent.mkdir(parents=True)
+    file.write_text("")
+    with pytest.raises(Problem, match="mine: is there already and is not empty; choose a"):
+        mess.make(photographs, find_images(photographs), tmp_path / "mine", files=30)
+    assert file.is_file()
 
 
 @pytest.mark.parametrize("place", ["inside", ".", ".."])

@@ -48,7 +48,6 @@ COPIES = tuple(SHARES)[5:]
 
 _FRAMES_OF_A_BURST = 3
 _SCREENSHOTS_OF_A_LAYOUT = 4
-_MARK = ".mess"  # an empty file, by which `make` knows a folder that it made
 _END_OF_2014 = 1_420_000_000  # seconds since 1970
 _YEAR = 365 * 24 * 3600  # seconds
 _SMALLEST = 96  # pixels of the longer side of a resized copy
@@ -73,7 +72,6 @@ def make(
     files: int = 300,
     *,
     seed: int = 0,
-    replace: bool = False,
     workers: int | None = None,
 ) -> pd.DataFrame:
     """Write a messy photo library.
@@ -86,14 +84,12 @@ def make(
         Paths relative to it. As many as are needed are drawn; if there are too few, each is
         copied more often.
     folder : str or Path
-        The library to make.
+        The library to make. It is not there yet, or is empty.
     files : int
         How many files it has at least, 30 or more.
     seed : int
         What everything is drawn from, 0 or more. Same seed, same bytes and times (with one
         version of Pillow and of NumPy).
-    replace : bool
-        Whether a mess that is there already is replaced, with all that is in it.
     workers : int, optional
         Processes; see `helpers.files.parallel.share_out`. The mess does not depend on it.
 
@@ -154,17 +150,11 @@ def make(
     if inside.is_relative_to(outside) or outside.is_relative_to(inside):
         raise Problem(f"{folder}: lies inside the dataset or around it; choose a folder beside it")
     with exclusive(folder):
-        if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-            if not (folder / _MARK).is_file():
-                raise Problem(f"{folder}: is there already and is no mess; choose a new folder")
-            if not replace:
-                raise Problem(
-                    f"{folder}: holds a mess already; replace it or choose another folder"
-                )
+        if os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
+            raise Problem(f"{folder}: is there already and is not empty; choose a new folder")
         jobs = _plan(root, images, int(files), int(seed), workers)
         with new_folder(folder) as place:
             share_out(partial(_write, root, place), jobs, workers=workers, title="mess")
-            (place / _MARK).touch()
     columns = ["path", "original", "kind", "scene", "exact"]
     truth = pd.DataFrame([{column: job[column] for column in columns} for job in jobs])
     return truth.sort_values("path", ignore_index=True)
