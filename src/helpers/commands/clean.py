@@ -98,7 +98,7 @@ def _make_plan(folder: Path, arguments: argparse.Namespace) -> pd.DataFrame:
     table = inventory.scan(folder, workers=arguments.workers)
     with until_nobody_reads():
         print_some("No picture", table[table["problem"] != ""], "problem", arguments)
-        if sentence := not_looked_at(inventory.not_looked_at(folder)):
+        if sentence := not_looked_at(table.attrs["not_looked_at"]):
             print(one_line(sentence))
     plan = proposal.propose(table, folder, radius, keep=keep, workers=arguments.workers)
     if arguments.plan:

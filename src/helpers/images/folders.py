@@ -14,6 +14,8 @@ from helpers import Problem
 from helpers.files.places import real_path
 from helpers.images.formats import SUFFIXES
 
+_OF_A_HAYSTACK = ("gather.json", "truth.csv")  # which the kit itself wrote beside its images
+
 
 class Contents(NamedTuple):
     """What lies in a folder and its sub-folders, without hidden files and folders.
@@ -22,7 +24,7 @@ class Contents(NamedTuple):
     ----------
     images : list of str
         The paths of the images, relative to the folder, with ``/``, sorted. So are sub-folders
-        that may not be listed, and links to folders that were not followed.
+        that may not be listed, or are left out.
     others : Counter
         Suffix -> number of files that are not looked at.
     """
@@ -59,28 +61,21 @@ def find_images(folder: str | Path) -> list[str]:
 
 
 def look_into(
-    folder: str | Path,
-    *,
-    follow: bool = True,
-    leave_out: Callable[[Path], bool] | None = None,
-    may_be_empty: bool = False,
+    folder: str | Path, leave_out: Callable[[Path], bool] = lambda place: False
 ) -> Contents:
     """What lies in a folder and its sub-folders.
 
     Hidden files and folders (``.thumbnails``, ``._photo.jpg``) are passed over. A sub-folder that
-    may not be listed stands in the list by itself, so that it is not left out in silence.
+    may not be listed stands in the list by itself, so that it is not left out in silence. Links to
+    folders are followed: each place once, and never to a place that holds the folder itself.
 
     Parameters
     ----------
     folder : str or Path
         Where to look.
-    follow : bool
-        Whether links to folders are followed: each place once, and never to a place that holds
-        the folder itself. Otherwise they stand in the list by themselves.
     leave_out : callable, optional
-        Takes a sub-folder, and says whether nothing in it counts.
-    may_be_empty : bool
-        Whether a folder without an image is as good as another.
+        Takes a sub-folder, or a link to a folder, and says whether nothing in it counts. Then it
+        stands in the list by itself.
 
     Returns
     -------
@@ -98,16 +93,16 @@ def look_into(
     Counter({'.mov': 12, '.nef': 3})
     """
     check_folder(folder)
-    seen = {_identity(place) for place in real_path(folder).parents}
+    seen = {identity(place) for place in real_path(folder).parents}
     images, others = [], Counter()
     waiting, linked = [""], []
     while waiting or linked:  # real folders first, so that their files keep their own paths
         inside = waiting.pop() if waiting else linked.pop(linked.index(min(linked)))
         place = Path(folder, inside)
-        identity = _identity(place)
-        if identity and identity in seen:
+        known = identity(place)
+        if known and known in seen:
             continue
-        seen.add(identity)
+        seen.add(known)
         try:
             with os.scandir(place) as listed:
                 entries = list(listed)
@@ -120,28 +115,42 @@ def look_into(
             continue
         for entry in entries:
             path = f"{inside}/{entry.name}" if inside else entry.name
-            if entry.name.startswith("."):
+            if entry.name.startswith(".") or path in _OF_A_HAYSTACK:
                 continue
             if not _is_folder(entry):
                 if entry.name.lower().endswith(SUFFIXES):
                     images.append(path)
                 else:
                     others[Path(entry.name).suffix.lower() or "without a suffix"] += 1
-            elif not entry.is_symlink():
-                if not leave_out or not leave_out(place / entry.name):
-                    waiting.append(path)
-            elif follow:
-                linked.append(path)
-            else:
+            elif leave_out(place / entry.name):
                 images.append(path)
-    if not images and not may_be_empty:
+            else:
+                (linked if entry.is_symlink() else waiting).append(path)
+    if not images:
         raise Problem(
             f"{folder}: holds no images; looked for names that end in {', '.join(SUFFIXES)}"
         )
     return Contents(sorted(images), Counter(dict(sorted(others.items()))))
 
 
-def _identity(place: Path) -> tuple[int, int] | None:
+def identity(place: Path) -> tuple[int, int] | None:
+    """What tells a folder from all others, by whatever path or link it is named.
+
+    Parameters
+    ----------
+    place : Path
+        A folder, or a link to one.
+
+    Returns
+    -------
+    (int, int) or None
+        The numbers of its disk and of the folder there; None if it cannot be looked at.
+
+    Examples
+    --------
+    >>> identity(Path(".")) == identity(Path.cwd())
+    True
+    """
     with suppress(OSError):
         status = place.stat()
         return status.st_dev, status.st_ino

@@ -13,10 +13,9 @@ import hashlib
 import os
 import stat
 import warnings
-from collections import Counter
 from contextlib import suppress
 from functools import partial
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
@@ -88,7 +87,8 @@ def scan(
     -------
     DataFrame
         A row a file, sorted by path, in the columns and types of `TABLE`. ``attrs["opened"]`` is
-        how many files had to be opened.
+        how many files had to be opened; ``attrs["not_looked_at"]`` counts the files that are no
+        pictures to the kit, by their suffixes.
 
     Raises
     ------
@@ -126,33 +126,14 @@ def scan(
     >>> scan("photos")  # doctest: +SKIP
     """
     folder = Path(folder)
-    paths = _without_shut(folder, look_into(folder, follow=False).images)
+    _check_not_shut(folder)
+    found = look_into(folder, lambda place: place.is_symlink() or _is_shut(place))
     with open_memory(folder, cache, "files", list(TABLE), _is_row) as memory:
         if memory.file is None:
             print("What is found is not remembered, since its place lies inside the photo library.")
-        return _scan(folder, paths, memory, workers)
-
-
-def not_looked_at(folder: str | Path) -> Counter:
-    """The files of a photo library that are no pictures to the kit: raw files, films, notes.
-
-    Parameters
-    ----------
-    folder : str or Path
-        The photo library.
-
-    Returns
-    -------
-    Counter
-        Suffix -> number of files, without hidden files and without those in folders that `scan`
-        leaves out.
-
-    Examples
-    --------
-    >>> not_looked_at("photos")  # doctest: +SKIP
-    Counter({'.mov': 12, '.nef': 3})
-    """
-    return look_into(folder, follow=False, leave_out=_is_shut, may_be_empty=True).others
+        table = _scan(folder, found.images, memory, workers)
+    table.attrs["not_looked_at"] = found.others
+    return table
 
 
 def _is_row(path: str, values: list) -> bool:
@@ -195,8 +176,7 @@ def _scan(folder: Path, paths: list[str], memory: Memory, workers: int | None) -
     return table
 
 
-def _without_shut(folder: Path, paths: list[str]) -> list[str]:
-    """The paths, with each quarantine and each package in place of the paths inside it."""
+def _check_not_shut(folder: Path) -> None:
     place = folder.resolve()
     for outer in (place, *place.parents):
         if _is_quarantine(outer):
@@ -206,17 +186,6 @@ def _without_shut(folder: Path, paths: list[str]) -> list[str]:
                 f"{folder}: is or lies in a library of another program, {outer}; "
                 "name a folder of photos"
             )
-    folders = {PurePosixPath(path).parent for path in paths}
-    inside = folders.union(*(place.parents for place in folders))
-    shut = sorted(  # outer ones first
-        parent for parent in inside if _is_package(parent) or _is_quarantine(folder / parent)
-    )
-    return sorted(
-        {
-            next((str(place) for place in shut if PurePosixPath(path).is_relative_to(place)), path)
-            for path in paths
-        }
-    )
 
 
 def _is_shut(folder: Path) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from helpers import Problem
 from helpers.files.places import one_line
-from helpers.images.folders import check_folder
+from helpers.images.folders import check_folder, identity
 from helpers.library.inventory import TABLE
 from helpers.library.second_look import (
     COPY_DIFFERENCE,
@@ -281,20 +281,13 @@ def _inside(paths: Iterable[str], folder: Path, places: Iterable[str]) -> list[b
     for place in map(PurePosixPath, places):
         if place.is_absolute() or ".." in place.parts or not os.path.isdir(folder / place):
             raise Problem(f"{place}: is no folder inside {folder}; check the spelling")
-        kept.add(_identity(folder / place))
+        kept.add(identity(folder / place))
 
     @cache
     def is_inside(parent: PurePosixPath) -> bool:  # of folders 1,000 deep, too
-        return any(_identity(folder / place) in kept for place in (parent, *parent.parents))
+        return any(identity(folder / place) in kept for place in (parent, *parent.parents))
 
     return [bool(kept) and is_inside(PurePosixPath(path).parent) for path in paths]
-
-
-def _identity(folder: Path) -> tuple[int, int] | None:
-    with suppress(OSError):
-        status = folder.stat()
-        return status.st_dev, status.st_ino
-    return None
 
 
 def _groups_to_judge(near: pd.DataFrame, files: pd.DataFrame) -> list[Job]:
