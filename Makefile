@@ -16,8 +16,8 @@ export DATASET  # run.py reads it, so that a name may hold spaces and quotes
 tutorial: $(READY)  ## run all chapters, one page each, from pages/index.html
 	$(BIN)/python notebooks/run.py $(RUN_FLAGS)
 
-lab: $(READY)  ## open the chapters in JupyterLab
-	$(BIN)/python notebooks/run.py --lab
+lab: $(READY)  ## open a copy of the chapters in JupyterLab, from editions/learner; AGAIN=02: chapter 2 anew
+	$(BIN)/python notebooks/run.py --lab $(if $(AGAIN),--again $(AGAIN))
 
 notebooks: $(READY)  ## run the chapters on the sample and save them, normalised
 	$(BIN)/python notebooks/run.py --save
@@ -33,7 +33,7 @@ lint: $(READY)  ## style, format, and which wing imports which
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/lint-imports
 
-clean:  ## remove the environment and the pages, not data/
+clean:  ## remove the environment and the pages, not data/ and editions/
 	$(PYTHON) -c "import shutil; [shutil.rmtree(name, True) for name in ('$(VENV)', 'pages')]"
 
 $(READY): pyproject.toml constraints.txt

@@ -1,4 +1,4 @@
-"""Run the chapters in order, each in a fresh kernel, or open them in JupyterLab.
+"""Run the chapters in order, each in a fresh kernel, or open a copy of them in JupyterLab.
 
 Without an option, each chapter becomes a page in pages/, and pages/index.html leads to them.
 """
@@ -19,6 +19,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbconvert import HTMLExporter
 
 import course
+import editions
 from helpers import Problem, datasets
 from helpers.classroom import results
 from helpers.explore import page
@@ -148,22 +149,31 @@ def write_index(dataset: datasets.Dataset, ran: dict[Path, tuple[float, str]]) -
     )
 
 
-def lab_options(dataset: str) -> tuple[str, list[str]]:
-    """What DATASET is for a kernel, wherever that runs, and how JupyterLab is started."""
+def lab_options(dataset: str, folder: Path) -> tuple[dict[str, str], list[str]]:
+    """The settings of kernels, wherever they run, and how JupyterLab is started on a folder."""
     if dataset not in datasets.DATASETS:
         check_folder(dataset)
         dataset = str(Path(dataset).absolute())
+    kernels = {"DATASET": dataset, "FINGERPRINTS_DATA": str(places.data_folder().absolute())}
+    if os.path.isfile(mirror := os.environ.get("CALTECH_101_MIRROR", "")):
+        kernels["CALTECH_101_MIRROR"] = str(Path(mirror).absolute())
     # Jupyter drops larger uploads without an error; a photograph may have more than its 10 MB
     settings = {"websocket_max_message_size": page.LAB_UPLOAD_MEGABYTES * 2**20}
-    return dataset, [f"--notebook-dir={HERE}", f"--ServerApp.tornado_settings={settings}"]
+    return kernels, [
+        f"--notebook-dir={folder}",
+        f"--LabApp.default_url=/lab/tree/{course.chapters()[0].file}",
+        f"--ServerApp.tornado_settings={settings}",
+    ]
 
 
 def open_lab(dataset: str) -> None:
-    """Start JupyterLab on the chapters, and wait until it is stopped."""
+    """Start JupyterLab on the first chapter of the learner's copy, and wait until it is stopped."""
     from jupyterlab import labapp  # takes a second
 
-    os.environ["DATASET"], options = lab_options(dataset)
-    print(f"JupyterLab opens the chapters on {os.environ['DATASET']}.")
+    folder = editions.make(editions.LEARNER)
+    kernels, options = lab_options(dataset, folder)
+    os.environ |= kernels
+    print(f"JupyterLab opens your copy of the chapters, {folder}, on {kernels['DATASET']}.")
     labapp.main(options)
 
 
@@ -215,7 +225,8 @@ def parser() -> argparse.ArgumentParser:
         default=os.environ.get("DATASET") or "caltech-101",
         help=f"{', '.join(datasets.DATASETS)} or a folder; without it, what the variable DATASET says",
     )
-    add("--lab", action="store_true", help="open the chapters in JupyterLab instead")
+    add("--lab", action="store_true", help="open the learner's copy in JupyterLab instead")
+    add("--again", metavar="02", help="put the original of a chapter back into the learner's copy")
     add("--save", action="store_true", help="run on the sample; save the notebooks in place")
     add("--links", action="store_true", help="only write the tables and links of course.toml")
     add("--check", action="store_true", help="fail if the numbers are not those of CALTECH-101")
@@ -229,10 +240,11 @@ def main(words: list[str] | None = None) -> int:
     try:
         if arguments.links or arguments.save:
             put_links_in_place()
-        if arguments.links:
-            return 0
+        if arguments.again:
+            editions.again(arguments.again, editions.LEARNER)
         if arguments.lab:
             open_lab(arguments.dataset)
+        if arguments.links or arguments.again or arguments.lab:
             return 0
         dataset = datasets.load("sample" if arguments.save else arguments.dataset)
     except Problem as problem:

@@ -93,7 +93,7 @@ def test_readme_names_only_targets_of_the_makefile():
 def test_without_make_the_readme_shows_what_each_target_runs():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     lines = re.findall(r"^\t\$\(BIN\)/(.+)$", makefile, re.MULTILINE)
-    commands = [line.removesuffix(" $(RUN_FLAGS)") for line in lines if "pip install" not in line]
+    commands = [re.sub(r" \$\(.*", "", line) for line in lines if "pip install" not in line]
     assert len(commands) >= 8
     for command in commands:
         assert f"`{command}`" in README, command
@@ -102,14 +102,14 @@ def test_without_make_the_readme_shows_what_each_target_runs():
 def test_lab_finds_a_folder_with_a_space_from_wherever_its_kernels_run(tmp_path, monkeypatch):
     (tmp_path / "my photos").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert run.lab_options("my photos")[0] == str(tmp_path / "my photos")
-    assert run.lab_options("sample")[0] == "sample"
+    assert run.lab_options("my photos", ROOT)[0]["DATASET"] == str(tmp_path / "my photos")
+    assert run.lab_options("sample", ROOT)[0]["DATASET"] == "sample"
     with pytest.raises(Problem, match="no such folder"):
-        run.lab_options("my photo")
+        run.lab_options("my photo", ROOT)
 
 
 def test_lab_lets_uploads_through_that_the_page_speaks_of():
-    _, options = run.lab_options("sample")
+    _, options = run.lab_options("sample", ROOT)
     [size] = re.findall(r"'websocket_max_message_size': (\d+)", " ".join(options))
     assert int(size) == page.LAB_UPLOAD_MEGABYTES * 2**20
 

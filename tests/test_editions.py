@@ -1,0 +1,293 @@
+"""A learner's copy of the chapters: made, kept, updated, and put back."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import course
+import editions
+import pytest
+import run
+
+from helpers import Problem
+
+ROOT = course.HERE.parent
+FIRST, SECOND = "01-one.ipynb", "02-two.ipynb"
+
+
+def write(path, *sources, ran=False):
+    outputs = [{"output_type": "stream", "name": "stdout", "text": ["42"]}] if ran else []
+    cells = [
+        {
+            "cell_type": "code",
+            "id": f"cell-{number}",
+            "metadata": {},
+            "source": source.splitlines(keepends=True),
+            "execution_count": number if ran else None,
+            "outputs": outputs,
+        }
+        for number, source in enumerate(sources, start=1)
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    notebook = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+
+
+def sources(path):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return ["".join(cell["source"]) for cell in cells]
+
+
+@pytest.fixture
+def kit(tmp_path):
+    """The chapters of a small course."""
+    write(tmp_path / "notebooks" / FIRST, "1", ran=True)
+    write(tmp_path / "notebooks" / SECOND, "2", "...", ran=True)
+    write(tmp_path / "notebooks" / "solutions" / "02-solutions.ipynb", "the answer", ran=True)
+    return tmp_path / "notebooks"
+
+
+@pytest.fixture
+def make(kit):
+    """`make()`: the learner's copy of the small course, made or brought up to date."""
+    return lambda: editions.make(editions.LEARNER, kit, kit.parent / "editions")
+
+
+@pytest.fixture
+def again(kit):
+    """`again(number)`: the original of a chapter is put back into that copy."""
+    return lambda number: editions.again(number, editions.LEARNER, kit, kit.parent / "editions")
+
+
+def content(folder):
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()
+    }
+
+
+def test_the_copy_has_all_notebooks_and_no_output(tmp_path):
+    before = content(course.HERE)
+    folder = editions.make(editions.LEARNER, place=tmp_path)
+    assert content(course.HERE) == before
+    assert {folder / path.relative_to(course.HERE) for path in course.notebooks()} <= set(
+        folder.rglob("*.ipynb")
+    )
+    for path in folder.rglob("*.ipynb"):
+        assert sources(path) == sources(course.HERE / path.relative_to(folder))
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            assert not cell.get("outputs")
+            assert cell.get("execution_count") is None
+
+
+def test_links_work_in_the_copy(tmp_path):
+    folder = editions.make(editions.LEARNER, place=tmp_path)
+    found = 0
+    for path in folder.rglob("*.ipynb"):
+        for link in re.findall(r"\]\(([^)#:]+)\)", "\n".join(sources(path))):
+            assert (path.parent / link).exists(), f"{path.name}: {link}"
+            assert (path.parent / link).resolve().is_relative_to(folder.resolve())
+            found += 1
+    assert found > 20
+
+
+def test_what_a_learner_did_is_kept_between_starts(make, capsys):
+    folder = make()
+    write(folder / FIRST, "1", ran=True)  # run, and not changed
+    write(folder / SECOND, "2", "return 2")
+    write(folder / "notes.ipynb", "mine")
+    before = content(folder)
+    assert make() == folder
+    assert content(folder) == before
+    assert capsys.readouterr().out == ""
+
+
+def test_a_new_version_replaces_what_is_unchanged_and_is_laid_beside_what_was_changed(
+    make, kit, capsys
+):
+    folder = make()
+    write(folder / FIRST, "1", ran=True)
+    write(folder / SECOND, "2", "return 2")
+    write(kit / FIRST, "one")
+    write(kit / SECOND, "two", "...")
+    make()
+    assert sources(folder / FIRST) == ["one"]
+    assert sources(folder / SECOND) == ["2", "return 2"]
+    assert sources(folder / "02-two.new.ipynb") == ["two", "..."]
+    assert capsys.readouterr().out == (
+        "02-two.ipynb: the kit has a new version, 02-two.new.ipynb; yours stays as it is.\n"
+    )
+    (folder / "02-two.new.ipynb").unlink()  # not wanted
+    make()
+    assert not (folder / "02-two.new.ipynb").exists()
+    assert capsys.readouterr().out == ""
+
+
+def test_a_new_version_that_was_changed_is_not_overwritten_either(make, kit):
+    folder = make()
+    write(folder / SECOND, "mine")
+    write(kit / SECOND, "two")
+    make()
+    write(kit / SECOND, "two, mended")
+    make()
+    assert sources(folder / "02-two.new.ipynb") == ["two, mended"]
+    write(folder / "02-two.new.ipynb", "mine, too")
+    write(kit / SECOND, "two, mended again")
+    make()
+    assert sources(folder / SECOND) == ["mine"]
+    assert sources(folder / "02-two.new.ipynb") == ["mine, too"]
+    assert sources(folder / "02-two.new-2.ipynb") == ["two, mended again"]
+
+
+@pytest.mark.parametrize("spoilt", [None, "", "[]", '{"02-two.ipynb": 3}', "\0"])
+def test_nothing_is_overwritten_where_the_list_of_versions_is_lost_or_spoilt(make, kit, spoilt):
+    folder = make()
+    write(folder / SECOND, "mine")
+    write(kit / SECOND, "two")
+    record = folder.parent / "learner.json"
+    record.unlink() if spoilt is None else record.write_text(spoilt, encoding="utf-8")
+    make()
+    assert sources(folder / SECOND) == ["mine"]
+    assert sources(folder / "02-two.new.ipynb") == ["two"]
+
+
+def test_a_notebook_that_cannot_be_read_counts_as_changed(make, kit):
+    folder = make()
+    (folder / FIRST).write_bytes(b"\xff half a notebo")
+    (folder / SECOND).write_text('{"cells": [3]}', encoding="utf-8")
+    before = content(folder)
+    write(kit / FIRST, "one")
+    write(kit / SECOND, "two")
+    make()
+    assert {name: content(folder)[name] for name in before} == before
+
+
+def test_a_start_that_was_cut_short_is_made_good(make, kit, monkeypatch):
+    def stop(path, text):
+        if path.name == SECOND:
+            raise KeyboardInterrupt
+        write_text(path, text)
+
+    folder = make()
+    write(kit / FIRST, "one")
+    write(kit / SECOND, "two")
+    write_text = editions.write_text
+    monkeypatch.setattr(editions, "write_text", stop)
+    with pytest.raises(KeyboardInterrupt):
+        make()
+    monkeypatch.undo()
+    make()
+    assert [sources(folder / name) for name in (FIRST, SECOND)] == [["one"], ["two"]]
+    write(kit / FIRST, "one, mended")
+    make()
+    assert sources(folder / FIRST) == ["one, mended"]
+    assert not list(folder.glob("*.new*"))
+
+
+def test_a_chapter_that_left_the_course_goes_unless_it_was_changed(make, kit, capsys):
+    folder = make()
+    write(folder / SECOND, "mine")
+    for name in (FIRST, SECOND):
+        (kit / name).rename(kit / name.replace("0", "1"))
+    make()
+    assert sorted(path.name for path in folder.glob("*.ipynb")) == [
+        *("02-two.ipynb", "11-one.ipynb", "12-two.ipynb")
+    ]
+    assert capsys.readouterr().out == "02-two.ipynb: no longer in the course; yours stays.\n"
+    make()
+    assert sources(folder / SECOND) == ["mine"]
+    assert capsys.readouterr().out == ""
+
+
+def test_the_original_comes_back_and_ones_own_stays_beside_it(make, kit, again, capsys):
+    folder = make()
+    write(folder / SECOND, "mine")
+    again("02")
+    assert sources(folder / SECOND) == ["2", "..."]
+    assert sources(folder / "02-two.mine.ipynb") == ["mine"]
+    assert capsys.readouterr().out == (
+        "02-two.ipynb: yours is now 02-two.mine.ipynb.\n02-two.ipynb: the original is back.\n"
+    )
+    write(folder / SECOND, "mine, once more")
+    write(kit / SECOND, "two")
+    make()
+    again("2")
+    assert sources(folder / SECOND) == ["two"]
+    assert sources(folder / "02-two.mine.ipynb") == ["mine"]
+    assert sources(folder / "02-two.mine-2.ipynb") == ["mine, once more"]
+    assert not (folder / "02-two.new.ipynb").exists()
+    again("2")
+    assert len(list(folder.glob("*.ipynb"))) == 4
+    before = content(folder)
+    make()
+    assert content(folder) == before
+
+
+def test_the_original_of_what_ran_comes_back_without_outputs_and_leaves_nothing_beside(make, again):
+    folder = make()
+    before = content(folder)
+    write(folder / SECOND, "2", "...", ran=True)
+    (folder / FIRST).unlink()
+    again("1")
+    again("2")
+    assert content(folder) == before
+
+
+@pytest.mark.parametrize("number", ["7", "two", "0", "../02", "02-two"])
+def test_a_number_that_no_chapter_has_is_a_problem(make, again, number):
+    before = content(make())
+    with pytest.raises(Problem, match="no chapter has this number"):
+        again(number)
+    assert content(make()) == before
+
+
+def test_run_puts_a_chapter_back_by_its_number(make, kit, monkeypatch, capsys):
+    monkeypatch.setattr(editions.again, "__defaults__", (kit, kit.parent / "editions"))
+    folder = make()
+    write(folder / SECOND, "mine")
+    assert run.main(["--again", "02"]) == 0
+    assert sources(folder / SECOND) == ["2", "..."]
+    assert run.main(["--again", "72"]) == 2
+    assert "72: no chapter has this number" in capsys.readouterr().err
+
+
+def test_chapters_find_the_data_from_the_copy(tmp_path, monkeypatch):
+    folder = editions.make(editions.LEARNER, place=tmp_path / "editions")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "archive.zip").touch()
+    monkeypatch.setenv("FINGERPRINTS_DATA", "here")
+    monkeypatch.setenv("CALTECH_101_MIRROR", "archive.zip")
+    kernels, options = run.lab_options("sample", folder)
+    assert kernels == {
+        "DATASET": "sample",
+        "FINGERPRINTS_DATA": str(tmp_path / "here"),
+        "CALTECH_101_MIRROR": str(tmp_path / "archive.zip"),
+    }
+    [opened] = [text.partition("/lab/tree/")[2] for text in options if "/lab/tree/" in text]
+    assert (folder / opened).is_file()
+    assert opened.startswith("00-")
+
+
+def test_what_a_learner_changes_is_not_for_git():
+    if not shutil.which("git") or not (ROOT / ".git").exists():
+        pytest.skip("this is not a clone")
+    names = ["editions/learner/01-mine.ipynb", "editions/learner.json"]
+    told = subprocess.run(
+        ["git", "check-ignore", *names], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert told.stdout.split() == names
+
+
+def test_make_clean_leaves_what_learners_wrote(tmp_path):
+    if not shutil.which("make"):
+        pytest.skip("there is no make")
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    names = (".venv/ready", "pages/index.html", "editions/learner/01-mine.ipynb", "data/a.jpg")
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    command = ["make", "clean", f"PYTHON={Path(sys.executable).as_posix()}"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    assert [name for name in names if (tmp_path / name).exists()] == list(names[2:])
