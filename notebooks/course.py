@@ -4,6 +4,7 @@
 """
 
 import json
+import posixpath
 import re
 import tomllib
 from dataclasses import dataclass
@@ -16,6 +17,10 @@ from helpers.files.atomic import write_text
 HERE = Path(__file__).resolve().parent
 #: The README's table of chapters stands between these two.
 README_MARKS = "<!-- chapters, from notebooks/course.toml -->", "<!-- end of chapters -->"
+#: Chapters of this part are not counted: nothing in the course waits for them.
+MORE = "More"
+#: From a picture to its use. Each chapter says where on this way it stands.
+WAY = ["picture", "fingerprint", "distance", "radius", "search", "use"]
 
 
 @dataclass(frozen=True)
@@ -28,23 +33,29 @@ class Chapter:
     title: str
     you_will: str
     minutes: int
+    stand: list[str]
     needs: list[str]
     solutions: str = ""
 
     @property
-    def number(self) -> int:
-        """The number that the file's name begins with."""
-        return int(self.file[:2])
+    def number(self) -> int | None:
+        """The number that the file's name begins with; those of `MORE` have none."""
+        return None if self.part == MORE else int(self.file[:2])
 
     @property
     def name(self) -> str:
-        """The title with the chapter's number; the start has none."""
-        return f"{self.number}. {self.title}" if self.number else self.title
+        """The title, with the chapter's number if it has one."""
+        return self.title if self.number is None else f"{self.number}. {self.title}"
 
     @property
-    def link(self) -> str:
-        """A Markdown link that works in the folder of the chapters."""
-        return f"[{self.name}]({self.file})"
+    def place(self) -> str:
+        """The way from a picture to its use, with the place of the chapter in bold."""
+        return " → ".join(f"**{at}**" if at in self.stand else at for at in WAY)
+
+    def link(self, to: "Chapter") -> str:
+        """A Markdown link from this chapter to another one."""
+        path = posixpath.relpath(to.file, posixpath.dirname(self.file) or ".")
+        return f"[{to.name}]({path})"
 
 
 def chapters(folder: Path = HERE) -> list[Chapter]:
@@ -60,6 +71,17 @@ def notebooks(folder: Path = HERE) -> list[Path]:
         *(folder / chapter.file for chapter in course),
         *(solutions_of(chapter, folder) for chapter in course if chapter.solutions),
     ]
+
+
+def notebooks_of(beginnings: list[str], folder: Path = HERE) -> list[Path]:
+    """The notebooks whose files begin so, with the solutions of the same number; all for none."""
+    found = notebooks(folder)
+    names = [path.relative_to(folder).as_posix().removeprefix("solutions/") for path in found]
+    for beginning in beginnings:
+        if not any(name.startswith(beginning) for name in names):
+            raise Problem(f"{beginning}: no chapter's file begins so; see {folder / 'course.toml'}")
+    kept = tuple(beginnings) or ("",)
+    return [path for path, name in zip(found, names, strict=True) if name.startswith(kept)]
 
 
 def solutions_of(chapter: Chapter, folder: Path = HERE) -> Path:
@@ -102,19 +124,18 @@ def _wanted(folder: Path) -> dict[Path, str]:
     course, readme = chapters(folder), folder.parent / "README.md"
     wanted = {readme: _with_table(readme, table(course, "notebooks/"))}
     start, *others = course
-    for before, chapter, after in zip(
-        [None, *course[:-1]], course, [*course[1:], None], strict=True
-    ):
+    for chapter in course:
         path = folder / chapter.file
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         first, last = _source(cells[0]), _source(cells[-1])
-        first = re.sub(r"\A# .*", lambda _, name=chapter.name: f"# {name}", first)
+        first = re.sub(r"\A#.*\s+(\W*picture\W* → .*\s+)*", "", first)
+        first = f"# {chapter.name}\n\n{chapter.place}\n\n{first}"
+        top, bottom = _links(course, chapter)
         if chapter is start:
             first = re.sub(r"(?m)(^\|.*\n)+", lambda _: table(others) + "\n", first, count=1)
         else:
-            first = _ending(first, _top(start, before, after))
-        last = _ending(last, f"Next: {after.link}" if after else f"Back to {start.link}")
-        wanted[path] = _with_cells(path, {0: first, len(cells) - 1: last})
+            first = _ending(first, top)
+        wanted[path] = _with_cells(path, {0: first, len(cells) - 1: _ending(last, bottom)})
         if chapter.solutions:
             path = solutions_of(chapter, folder)
             back = f"[Back to the chapter](../{chapter.file})"
@@ -123,15 +144,27 @@ def _wanted(folder: Path) -> dict[Path, str]:
     return wanted
 
 
-def _top(start: Chapter, before: Chapter, after: Chapter | None) -> str:
-    links = [start.link] if before is start else [f"before: {before.link}", start.link]
-    return " ·\n".join([*links, *([f"next: {after.link}"] if after else [])])
+def _links(course: list[Chapter], chapter: Chapter) -> tuple[str, str]:
+    """The links that a chapter's first cell ends with, and those of its last cell."""
+    start, link = course[0], chapter.link
+    if chapter.part == MORE:
+        before = next((c for c in course if c.id in chapter.needs[-1:]), start)
+        return f"before: {link(before)} ·\n{link(start)}", f"Back to {link(before)}"
+    counted = [c for c in course if c.part != MORE]
+    place = counted.index(chapter)
+    before, after = counted[:place], counted[place + 1 :]
+    top = [
+        *(f"before: {link(c)}" for c in before[1:][-1:]),
+        link(start),
+        *(f"next: {link(c)}" for c in after[:1]),
+    ]
+    return " ·\n".join(top), f"Next: {link(after[0])}" if after else f"Back to {link(start)}"
 
 
 def _ending(text: str, links: str) -> str:
     """The text with `links` as its last paragraph, in place of one that holds only such links."""
     head, _, tail = text.rpartition("\n\n")
-    rest = re.sub(r"\[[^]]+\]\(\d\d-[\w-]+\.ipynb\)", "", tail)
+    rest = re.sub(r"\[[^]]+\]\((\.\./|more/)?[\w-]+\.ipynb\)", "", tail)
     if rest == tail or re.sub(r"before:|next:|Next:|Back to|[·\s]", "", rest):
         head = text
     return f"{head}\n\n{links}"

@@ -177,9 +177,9 @@ def open_lab(dataset: str) -> None:
     labapp.main(options)
 
 
-def run_all(dataset: datasets.Dataset, *, save: bool) -> bool:
-    """Run all notebooks and write their pages; whether none failed."""
-    ran, paths = {}, course.notebooks()
+def run_all(dataset: datasets.Dataset, paths: list[Path], *, save: bool) -> bool:
+    """Run the notebooks and write their pages; whether none failed."""
+    ran = {}
     for count, path in enumerate(paths, start=1):
         name = path.relative_to(HERE).with_suffix("").as_posix()
         print(f"[{count}/{len(paths)}] {name} ...", end=" ", flush=True)
@@ -192,8 +192,9 @@ def run_all(dataset: datasets.Dataset, *, save: bool) -> bool:
             write_text(path, nbformat.writes(normalise(notebook)) + "\n")
             save_readme_picture(notebook)
         write_page(notebook, PAGES / f"{name}.html")
-    write_index(dataset, ran)
-    print(f"{dataset} Open {PAGES / 'index.html'} in a browser.")
+    if len(ran) == len(course.notebooks()):
+        write_index(dataset, ran)
+        print(f"{dataset} Open {PAGES / 'index.html'} in a browser.")
     return not any(error for _, error in ran.values())
 
 
@@ -221,6 +222,11 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add(
+        "beginnings",
+        nargs="*",
+        help='how the files of chapters begin, as in "05 more/trees"; without it, all are run',
+    )
+    add(
         "--dataset",
         default=os.environ.get("DATASET") or "caltech-101",
         help=f"{', '.join(datasets.DATASETS)} or a folder; without it, what the variable DATASET says",
@@ -235,7 +241,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(words: list[str] | None = None) -> int:
-    """0 if every chapter ran (and, with --check, gave the numbers that are kept)."""
+    """0 if every chapter ran (and, of all, with --check, gave the numbers that are kept)."""
     arguments = parser().parse_args(words)
     try:
         if arguments.links or arguments.save:
@@ -246,6 +252,7 @@ def main(words: list[str] | None = None) -> int:
             open_lab(arguments.dataset)
         if arguments.links or arguments.again or arguments.lab:
             return 0
+        paths = course.notebooks_of(arguments.beginnings)
         dataset = datasets.load("sample" if arguments.save else arguments.dataset)
     except Problem as problem:
         print(problem, file=sys.stderr)
@@ -259,7 +266,9 @@ def main(words: list[str] | None = None) -> int:
     numbers.write_text("", encoding="utf-8")
     os.environ[results.RESULTS_FILE] = str(numbers)
 
-    good = run_all(dataset, save=arguments.save)
+    good = run_all(dataset, paths, save=arguments.save)
+    if len(paths) < len(course.notebooks()):
+        return int(not good)
     if dataset.name == "caltech-101":
         agrees = agrees_with_kept(numbers, keep=arguments.keep and good)
         good &= agrees or not arguments.check

@@ -11,10 +11,14 @@ from pathlib import Path
 import course
 import pytest
 
+from helpers import Problem
 from helpers.classroom import checks, results
 
 HERE = Path(course.__file__).parent
-CHAPTERS = {HERE / chapter.file: chapter for chapter in course.chapters() if chapter.solutions}
+COURSE = course.chapters()
+#: The chapters with exercises, then those of `course.MORE`, which have none.
+CHAPTERS = {HERE / c.file: c for c in COURSE if c.solutions}
+LESSONS = CHAPTERS | {HERE / c.file: c for c in COURSE if c.part == course.MORE}
 SOLUTIONS = {HERE / "solutions" / c.solutions: path for path, c in CHAPTERS.items()}
 ALL = course.notebooks()
 
@@ -41,16 +45,45 @@ def printed(cell):
 
 
 def test_every_notebook_is_in_the_course():
-    assert set(ALL) == {*HERE.glob("*.ipynb"), *HERE.glob("solutions/*.ipynb")}
-    assert len(CHAPTERS) == len(ALL) - len(CHAPTERS) - 1
+    found = {*HERE.glob("*.ipynb"), *HERE.glob("more/*.ipynb"), *HERE.glob("solutions/*.ipynb")}
+    assert set(ALL) == found
+    assert len(LESSONS) == len(COURSE) - 1  # all but the start
+    assert 1 < len(SOLUTIONS) == len(CHAPTERS)
+
+
+def test_some_chapters_are_named_by_how_their_files_begin():
+    some = [path.relative_to(HERE).as_posix() for path in course.notebooks_of(["05", "more/t"])]
+    assert some == [
+        "05-search-faster.ipynb",
+        "more/trees-and-clocks.ipynb",
+        "solutions/05-solutions.ipynb",
+    ]
+    assert course.notebooks_of([]) == ALL
+    with pytest.raises(Problem, match="55: no chapter's file begins so"):
+        course.notebooks_of(["05", "55"])
 
 
 def test_chapters_are_numbered_in_the_order_of_the_course_and_need_only_earlier_ones():
-    ids = [chapter.id for chapter in course.chapters()]
+    ids = [chapter.id for chapter in COURSE]
     assert len(set(ids)) == len(ids)
-    for number, chapter in enumerate(course.chapters()):
+    more = [chapter for chapter in COURSE if chapter.part == course.MORE]
+    assert COURSE[-len(more) :] == more
+    for number, chapter in enumerate(COURSE[: -len(more)]):
         assert chapter.number == number
         assert set(chapter.needs) <= set(ids[:number])
+    for chapter in more:
+        assert chapter.number is None
+        assert chapter.file.startswith("more/")
+        assert set(chapter.needs) < set(ids[: -len(more)])
+
+
+def test_every_chapter_says_where_on_the_way_it_stands():
+    for chapter in COURSE:
+        assert set(chapter.stand) <= set(course.WAY)
+        opening = cells(HERE / chapter.file)[0]["text"].splitlines()
+        bold = [f"**{at}**" if at in chapter.stand else at for at in course.WAY]
+        assert opening[2] == " → ".join(bold)
+    assert {at for chapter in COURSE for at in chapter.stand} == set(course.WAY)
 
 
 def test_headings_tables_and_links_are_those_of_the_course():
@@ -67,28 +100,61 @@ def test_a_new_title_is_out_of_step_until_the_links_are_put_in_place(tmp_path):
     toml.write_text(
         toml.read_text(encoding="utf-8").replace("Clean a photo", "Tidy a photo"), "utf-8"
     )
-    changed = {"README.md", *(f"{n:02}-" for n in (0, 6, 7, 8))}
+    changed = {"README.md", *(f"{n:02}-" for n in (0, 8, 9))}
     assert {
         p.name if p.suffix == ".md" else p.name[:3] for p in course.out_of_step(folder)
     } == changed
     course.put_in_place(folder)
     assert course.out_of_step(folder) == []
-    assert cells(folder / "07-clean-a-photo-library.ipynb")[0]["text"].startswith(
-        "# 7. Tidy a photo"
-    )
+    opening = cells(folder / "09-clean-a-photo-library.ipynb")[0]["text"]
+    assert opening.startswith("# 9. Tidy a photo")
 
 
-@named(CHAPTERS)
+def test_links_between_the_folders_of_chapters_lead_to_each_other():
+    counted, more = COURSE[5], COURSE[-1]
+    for one, other in ((counted, more), (more, counted), (more, COURSE[0]), (counted, COURSE[0])):
+        name, path = re.fullmatch(r"\[(.+)\]\((.+)\)", one.link(other)).groups()
+        assert name == other.name
+        assert ((HERE / one.file).parent / path).resolve() == HERE / other.file
+
+
+def test_a_chapter_can_be_added_to_what_is_not_counted(tmp_path):
+    folder = tmp_path / "notebooks"
+    shutil.copytree(HERE, folder, ignore=shutil.ignore_patterns("*.py", ".ipynb_checkpoints"))
+    shutil.copy(HERE.parent / "README.md", tmp_path)
+    shutil.copy(folder / COURSE[-1].file, folder / "more" / "new.ipynb")
+    entry = """
+        [[chapter]]
+        id = "new"
+        part = "More"
+        file = "more/new.ipynb"
+        title = "Something new"
+        you_will = "see something new"
+        minutes = 10
+        stand = ["use"]
+        needs = ["haystack"]
+    """
+    with (folder / "course.toml").open("a", encoding="utf-8") as opened:
+        opened.write(entry)
+    changed = [path.name for path in course.put_in_place(folder)]
+    assert sorted(changed) == ["00-find-a-copy-in-ten-lines.ipynb", "README.md", "new.ipynb"]
+    assert course.out_of_step(folder) == []
+    opening, closing = (cells(folder / "more" / "new.ipynb")[end]["text"] for end in (0, -1))
+    assert opening.startswith("# Something new\n\npicture → ")
+    assert closing.endswith(f"Back to [{COURSE[1].name}](../{COURSE[1].file})")
+
+
+@named(LESSONS)
 def test_the_opening_cell_has_the_minutes_and_the_needs_of_the_course(path):
     opening = cells(path)[0]["text"]
     time = opening.split("**Time**")[1].split(".")[0].split(";")[0]
-    assert sum(map(int, re.findall(r"\d+", time))) == CHAPTERS[path].minutes
+    assert sum(map(int, re.findall(r"\d+", time))) == LESSONS[path].minutes
     need = opening.split("**You need**")[1].split("**Time**")[0]
     named = {int(number) for number in re.findall(r"(?<![\d.])\d(?!\d)", need)}
     if "to" in need.split():
         named |= set(range(min(named), max(named)))
-    numbers = {chapter.id: chapter.number for chapter in course.chapters()}
-    assert named == {numbers[need] for need in CHAPTERS[path].needs}
+    numbers = {chapter.id: chapter.number for chapter in COURSE}
+    assert named == {numbers[need] for need in LESSONS[path].needs}
 
 
 @named(ALL)
@@ -122,7 +188,7 @@ def test_first_code_cell_checks_the_installation_and_chooses_the_dataset(path):
     assert "standing in for CALTECH-101" in printed(first)
 
 
-@named(CHAPTERS)
+@named(LESSONS)
 def test_opening_and_closing_cell(path):
     opening, closing = cells(path)[0]["text"], cells(path)[-1]["text"]
     for part in ("# ", "**You will**", "**You will learn**", "**You need**", "minutes", ".ipynb)"):
@@ -131,7 +197,7 @@ def test_opening_and_closing_cell(path):
         assert part in closing
 
 
-@named(CHAPTERS)
+@named(LESSONS)
 def test_cells_are_small(path):
     lines = [
         sum(1 for line in cell["text"].splitlines() if line.strip()) for cell in cells(path, "code")
@@ -166,7 +232,7 @@ def test_links_lead_somewhere(path):
         assert (path.parent / link).exists(), link
 
 
-@named(CHAPTERS)
+@named(LESSONS)
 def test_numbers_quoted_for_caltech_are_the_kept_ones(path):
     """A quoted number is followed by a comment with its name; readers do not see that."""
     kept = results.kept().set_index("name")["value"]
@@ -181,10 +247,10 @@ def test_numbers_quoted_for_caltech_are_the_kept_ones(path):
             assert number + unit == kept[name], name
 
 
-@named(CHAPTERS)
+@named(LESSONS)
 def test_chapters_report_the_numbers_that_are_kept(path):
     kept = results.kept()
-    kept = kept["meaning"][kept["chapter"] == CHAPTERS[path].id]
+    kept = kept["meaning"][kept["chapter"] == LESSONS[path].id]
     outputs = [output for cell in cells(path, "code") for output in cell["outputs"]]
     shown = "".join("".join(output.get("data", {}).get("text/html", "")) for output in outputs)
     assert len(kept) > 0
@@ -197,7 +263,7 @@ def test_exercises_wait_for_the_learner(path):
     stubs = [
         cell for cell in cells(path, "code") if re.search(r"^checks\.", cell["text"], re.MULTILINE)
     ]
-    assert 2 <= len(stubs) <= 3
+    assert 2 <= len(stubs) <= 4
     for cell in stubs:
         assert "...  # your lines" in cell["text"]
         assert printed(cell).startswith("To do: ")

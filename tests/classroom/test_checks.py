@@ -4,6 +4,7 @@ What is marked `every_exercise` holds for a new one as well; wrong answers of le
 """
 
 import copy
+import itertools
 import json
 
 import course
@@ -166,7 +167,30 @@ ANSWERS = {
         "(['0000000000000001', '8000000000000001']) gives [1, 9223372036854775808]; "
         "it should give [1, 9223372036854775809]",
     ),
+    "groups_of": (
+        lambda pairs: groups_by_spreading(pairs),
+        lambda pairs: sorted(sorted(pair) for pair in pairs),
+        "([(1, 2), (2, 3), (7, 9)]) gives [[1, 2], [2, 3], [7, 9]]; it should give [[1, 2, 3], [7, 9]]",
+    ),
+    "widest": (
+        lambda fingerprints: max(
+            bin(a ^ b).count("1") for a, b in itertools.product(fingerprints, repeat=2)
+        ),
+        lambda fingerprints: (min(fingerprints) ^ max(fingerprints)).bit_count(),
+        "([6, 1, 8, 7]) gives 2; it should give 4",
+    ),
 }
+
+
+def groups_by_spreading(pairs):
+    """Each number takes the smallest of its group, until nothing changes."""
+    least = {number: number for pair in pairs for number in pair}
+    while any(least[a] != least[b] for a, b in pairs):
+        for a, b in pairs:
+            least[a] = least[b] = min(least[a], least[b])
+    return sorted([n for n in sorted(least) if least[n] == one] for one in set(least.values()))
+
+
 CHAPTER_5 = course.HERE / "05-search-faster.ipynb"
 
 

@@ -172,7 +172,7 @@ OF_VERSION_0_1 = {
 
 @pytest.mark.skipif(PIL.__version__ != "13.0.0", reason="another Pillow gives other pixels")
 @pytest.mark.parametrize("form", OF_VERSION_0_1)
-def test_the_forms_of_chapter_6_have_the_pixels_of_version_0_1(photograph, form):
+def test_the_forms_of_chapter_7_have_the_pixels_of_version_0_1(photograph, form):
     assert list(changes.FORMS) == list(OF_VERSION_0_1)
     digest = hashlib.sha256()
     for number in range(20):

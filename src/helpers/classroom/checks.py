@@ -345,6 +345,37 @@ def to_numbers_mended(digits: list[str]) -> np.ndarray:
     return np.array([int(text, 16) for text in digits], dtype=np.uint64)
 
 
+# Find a dataset's own duplicates
+
+
+@exercise(
+    ([(1, 2), (2, 3), (7, 9)],),
+    ([(4, 5), (1, 2), (2, 4)],),
+    ([(9, 3), (1, 8), (3, 0), (5, 8), (9, 0)],),
+    ([(1, 2), (3, 4), (5, 6), (2, 3), (4, 5)],),
+    ([],),
+)
+def groups_of(pairs: list[tuple[int, int]]) -> list[list[int]]:
+    """``groups_of(pairs)``: the groups that hang together by pairs, each sorted, and sorted."""
+    groups = []
+    for pair in pairs:
+        touched = [group for group in groups if group & {*pair}]
+        groups = [group for group in groups if group not in touched] + [{*pair}.union(*touched)]
+    return sorted(sorted(group) for group in groups)
+
+
+@exercise(
+    ([0b0000, 0b0011, 0b1111],),
+    ([0b0110, 0b0001, 0b1000, 0b0111],),
+    ([0, 2**64 - 1, 2**63],),
+    ([5, 5],),
+    ([7],),
+)
+def widest(fingerprints: list[int]) -> int:
+    """``widest(fingerprints)``: the largest distance between two of a group, 0 for a single one."""
+    return max((a ^ b).bit_count() for a in fingerprints for b in fingerprints)
+
+
 # Keep banned pictures out
 
 

@@ -306,7 +306,7 @@ CHANGES = {
     )
 }
 
-#: Name -> change and strength: the seven forms in which a picture comes back in chapters 6 and 7.
+#: Name -> change and strength: the seven forms in which a picture comes back in chapters 7 and 9.
 FORMS = {
     "as it is": ("none", "as it is"),
     "resized": ("resize", "x 0.5 to 1.5"),
