@@ -371,3 +371,15 @@ def test_a_plan_that_came_during_the_scan_is_not_replaced(
     monkeypatch.setattr(proposal, "propose", late)
     assert "is there already and is no plan" in refused(capsys, photographs, "--plan", plan)
     assert plan.read_text() == "mine"
+
+
+def test_a_group_too_large_is_named_and_all_else_is_moved(twice, photograph, capsys, monkeypatch):
+    monkeypatch.setattr(proposal, "MOST_NEAR_PAIRS", 2)
+    for number in range(4):
+        photograph(50, size=(120, 80 + number)).save(twice / f"frame {number}.png")
+    assert run("clean", twice, "--apply", "--workers", 1) == 1
+    printed = capsys.readouterr().out
+    assert printed.startswith("4 pictures near each other, as frame 0.png, are too many to compare")
+    assert "take a smaller radius, or clean their folders one by one" in printed
+    assert "Moved to" in printed
+    assert not (twice / "cats" / "image_0000.jpg").exists()

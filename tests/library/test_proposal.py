@@ -2,6 +2,7 @@
 
 import os
 
+import pandas as pd
 import pytest
 from inputs import by_path, copy, exif_of, propose, save, with_alpha
 from PIL import Image, ImageDraw
@@ -291,3 +292,21 @@ def test_bad_arguments_are_one_sentence(scan, photos, tmp_path):
         propose(table, tmp_path / "nowhere")
     with pytest.raises(Problem, match="has no column 'sha256'"):
         propose(table.drop(columns="sha256"), photos)
+
+
+def test_thousands_of_frames_of_one_scene_keep_no_other_copy_from_being_found(
+    scan, photos, photograph, capsys
+):
+    save(photograph(5, size=(60, 40)), photos / "small.png")
+    table = scan()
+    frame = table[table["path"] == "cats/image_0000.jpg"]
+    crowd = frame.loc[frame.index.repeat(4_600)].reset_index(drop=True)
+    numbers = pd.Series(range(len(crowd)))
+    crowd["fingerprint"] ^= pd.array([1 << number % 64 for number in numbers], dtype="UInt64")
+    crowd["path"] = "crowd/" + numbers.astype(str) + ".jpg"
+    crowd["sha256"] = numbers.mask(numbers == 4_599, 0).astype(str)  # the last is the first, twice
+    plan = propose(pd.concat([table, crowd], ignore_index=True), photos)
+    assert plan.loc[plan["action"] == "move", "path"].tolist() == ["crowd/4599.jpg", "small.png"]
+    assert plan.attrs["left_out"] == 4_600
+    sentence = "4,600 pictures near each other, as cats/image_0000.jpg, are too many to compare"
+    assert sentence in capsys.readouterr().out

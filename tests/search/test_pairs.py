@@ -399,3 +399,40 @@ def test_none_or_one_is_nought_bits_wide(n, words):
 def test_opposites_are_as_wide_as_they_can_be():
     assert pairs.diameter(np.array([0, 2**64 - 1], dtype=np.uint64)) == 64
     assert pairs.diameter(np.array([[0] * 4, [2**64 - 1] * 4], dtype=np.uint64)) == 256
+
+
+# Groups too large to list
+
+
+@pytest.mark.parametrize("radius", [0, 2])
+@pytest.mark.parametrize("seed", range(5))
+def test_the_groups_left_out_are_the_largest_and_no_more_than_needed(radius, seed):
+    rng = np.random.default_rng([radius, seed])
+    centres = rng.integers(0, 2**64, 12, dtype=np.uint64)
+    values = rng.choice(centres, 200, p=rng.dirichlet(np.ones(12)))
+    values ^= np.uint64(1) << rng.integers(0, 3, 200, dtype=np.uint64)
+    table = pairs.all_pairs(values, radius)
+    sizes = {tuple(rows): table["first"].isin(rows).sum() for rows in listed_groups(table)}
+    for most in (0, 50, len(table) // 2, len(table)):
+        out = [tuple(rows) for rows in pairs.largest_groups(values, radius, most)]
+        assert [sizes[rows] for rows in out] == sorted(sizes.values())[::-1][: len(out)]
+        rest = len(table) - sum(sizes[rows] for rows in out)
+        assert (
+            len(pairs.all_pairs(np.delete(values, np.concatenate([*out, []]).astype(int)), radius))
+            == rest
+            <= most
+        )
+        assert not out or rest + sizes[out[-1]] > most
+
+
+def test_thousands_of_frames_of_one_scene_are_one_group():
+    rng = np.random.default_rng(0)
+    scene = fingerprints(equal, 4_600) ^ (
+        np.uint64(1) << rng.integers(0, 64, 4_600, dtype=np.uint64)
+    )
+    values = np.append(scene, fingerprints(spread, 5_000, seed=1))
+    with pytest.raises(Problem, match="too many to list"):
+        pairs.all_pairs(values, 8)
+    with few_bytes(300_000_000):
+        [rows] = pairs.largest_groups(values, 8, 2_000_000)
+    assert rows.tolist() == list(range(4_600))

@@ -131,7 +131,8 @@ def new_folder(final: str | Path) -> Iterator[Path]:
     partial, old = _beside(final)
     try:
         clear(final)
-        partial.mkdir(parents=True)
+        make_folders(final.parent)
+        partial.mkdir()
         yield partial
         if partial.exists():
             if os.path.lexists(final):
@@ -235,6 +236,24 @@ def give_name(file: Path, name: Path) -> bool:
     return True
 
 
+def make_folders(folder: Path) -> None:
+    """Make a folder and all above it that are missing, so that they outlast a power cut.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder. It may lie deeper than functions may call each other.
+
+    Examples
+    --------
+    >>> make_folders(Path("."))
+    """
+    missing = [place for place in (folder, *folder.parents) if not os.path.isdir(place)]
+    for place in reversed(missing):
+        place.mkdir(exist_ok=True)
+        synchronise(place.parent)
+
+
 def synchronise(folder: Path) -> None:
     """Make the names in a folder outlast a power cut, where the operating system offers that.
 
@@ -325,7 +344,7 @@ def write_bytes(path: str | Path, content: bytes) -> None:
     path = Path(path)
     partial = unique_partial(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(path.parent)
         with partial.open("xb") as file:
             file.write(content)
             file.flush()

@@ -14,7 +14,7 @@ from uuid import uuid4
 from filelock import FileLock
 
 from helpers import Problem
-from helpers.files.atomic import exclusive, give_name, synchronise, write_problem
+from helpers.files.atomic import exclusive, give_name, make_folders, synchronise, write_problem
 from helpers.files.places import sha256_of
 from helpers.quarantine import lines
 from helpers.quarantine.lines import JOURNAL, LOCK, RESERVE, About, LeftAlone, Told
@@ -161,7 +161,7 @@ class Journal:
         self.told.begun[path] = where
         self.write("begin", where, path, *self.told.about[path])
         try:
-            _make_folders(target.parent)
+            make_folders(target.parent)
             _move(source, target, self.told.about[path], seen)
         except (OSError, LeftAlone):
             self._find(path)
@@ -241,7 +241,7 @@ def open_journal(place: Path, folder: Path, *, begin: bool) -> Iterator[Journal]
     with ExitStack() as held:
         held.enter_context(_locked(folder, exclusive(folder / JOURNAL, wait=False)))
         try:
-            _make_folders(place)
+            make_folders(place)
             lines.check_own(place / LOCK)
             held.enter_context(_locked(place, _lock_of_place(place)))
             told = lines.read_journal(path)
@@ -376,10 +376,3 @@ def _remove(file: Path) -> None:
 def _passing(sha256: str, which: str) -> str:
     """The name of a copy that is not whole yet; with ``*`` the pattern of all, as of 0.1."""
     return f".{sha256[:16]}.{which}partial"
-
-
-def _make_folders(folder: Path) -> None:
-    missing = [parent for parent in (folder, *folder.parents) if not parent.is_dir()]
-    for parent in reversed(missing):  # of which there may be more than calls inside each other
-        parent.mkdir(exist_ok=True)
-        synchronise(parent.parent)

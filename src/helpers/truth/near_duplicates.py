@@ -41,6 +41,7 @@ FORMATS = {"jpeg": ".jpg", "png": ".png"}
 MOST_FACTOR = 10
 #: No copy has more pixels: Pillow refuses to open such a picture.
 MOST_PIXELS_OF_A_COPY = 178_956_970
+_MOST_FOLDERS = 500  # above a file: Python cannot remove many more within each other
 _TRUTH = "truth.csv"
 #: The columns of a truth, and what each holds.
 _COLUMNS = {"needle": str, "copy": str, "factor": float, "width": int, "height": int}
@@ -401,6 +402,7 @@ def _plan(
     for needle, copies in needles[["needle", "copies"]].itertuples(index=False):
         try:
             needle.encode()
+            _check_depth(folder / needle)
             size = open_with_size(folder / needle)[1]
             drawn = [
                 _draw(rng, folder / needle, size, factors) if resize else (1.0, size)
@@ -449,6 +451,7 @@ def _save(folder: Path, place: Path, quality: int, jobs: list[tuple]) -> list[tu
     for source, name, size in jobs:
         target = place / name
         try:
+            _check_depth(folder / source)
             target.parent.mkdir(parents=True, exist_ok=True)
             if size is None:
                 with target.open("wb") as copy:
@@ -461,13 +464,18 @@ def _save(folder: Path, place: Path, quality: int, jobs: list[tuple]) -> list[tu
         except Problem as problem:
             if size is not None:  # the truth already tells of this copy
                 raise
-            target.unlink()
+            target.unlink(missing_ok=True)
             done.append((name, "", f"Not copied: {problem}."))
         except OSError as error:
             if error.errno != errno.ENAMETOOLONG or size is not None:
                 raise write_problem(place, error) from error
             done.append((name, "", f"Not copied: {folder / source}: its path is too long."))
     return done
+
+
+def _check_depth(file: Path) -> None:
+    if len(file.parts) > _MOST_FOLDERS:
+        raise Problem(f"{file}: lies in more than {_MOST_FOLDERS} folders; move it up")
 
 
 def _pieces(file: Path) -> Iterator[bytes]:
