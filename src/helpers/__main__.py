@@ -19,9 +19,13 @@ def _parsed(words: list[str]) -> object:
     import argparse
     from importlib import import_module
 
-    from helpers.commands.terminal import check_not_empty
+    from helpers.commands.terminal import check_not_empty, one_line
 
-    parser = argparse.ArgumentParser(prog="python -m helpers", description=__doc__)
+    class Parser(argparse.ArgumentParser):
+        def error(self, message: str) -> None:
+            super().error(one_line(message))  # it repeats words of the command line
+
+    parser = Parser(prog="python -m helpers", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for command in COMMANDS:
         import_module(f"helpers.commands.{command}").add(commands)

@@ -327,6 +327,15 @@ def test_a_command_that_is_not_understood_ends_with_2_and_the_usage(command, cap
     assert capsys.readouterr().err.startswith("usage: python -m helpers")
 
 
+@pytest.mark.parametrize("words", ["search {} -d a -s b -q c", "{}", "search -d a -s b -q c -r {}"])
+def test_a_word_that_is_not_understood_is_printed_without_orders_to_the_terminal(words, capsys):
+    with pytest.raises(SystemExit):
+        run(*words.format("\033[31mred").split())
+    error = capsys.readouterr().err
+    assert "red" in error
+    assert error.replace("\n", "").isprintable()
+
+
 def test_a_csv_that_could_not_be_written_can_be_had_by_asking_again(places, tmp_path):
     gather = ["gather", "-i", places["photographs"], "-o", places["new"]]
     assert run(*gather, "-c", places["empty"]) == 2
