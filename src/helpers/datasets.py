@@ -9,22 +9,27 @@ and gives the sample: the photographs that scikit-image carries inside its packa
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from PIL import Image
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from helpers import Problem, archive
 from helpers.files.atomic import exclusive, new_folder, write_text
 from helpers.files.places import data_folder, one_line
+from helpers.files.tables import as_csv
 from helpers.fingerprints import catalogue
+from helpers.images.changes import as_jpeg
 from helpers.images.folders import find_images, look_into, not_looked_at
 
 #: Categories that the article left out; 7,807 images stay.
 NOT_IN_THE_ARTICLE = ("BACKGROUND_Google", "Faces", "Faces_easy")
 
 _NO_KNOWN = "no known copyright restrictions"
+_STEREO = "Middlebury 2014 stereo benchmark, D. Scharstein and others"
+_CENTER = "Center for Microscopy And Molecular Imaging"
 _SHIPPED = "none stated; distributed with scikit-image (BSD-3-Clause)"
 #: Name, function of skimage.data, what it shows and who made it, licence: as the documentation of
 #: skimage.data has them.
@@ -42,26 +47,19 @@ SAMPLE_PHOTOGRAPHS = (
     ("hubble", "hubble_deep_field", "Hubble eXtreme Deep Field; NASA", "public domain"),
     ("microaneurysms", "microaneurysms", "detail of a retina; Andreas Maier", "CC0"),
     ("moon", "moon", "surface of the moon", _SHIPPED),
-    (
-        "motorcycle_left",
-        "stereo_motorcycle",
-        "left view; Middlebury 2014 stereo benchmark, D. Scharstein and others",
-        "none stated",
-    ),
+    ("motorcycle_left", "stereo_motorcycle", f"left view; {_STEREO}", "none stated"),
     ("motorcycle_right", "stereo_motorcycle", "right view; as the left one", "none stated"),
     ("page", "page", "a scanned page", _SHIPPED),
     ("retina", "retina", "a human retina; Mikael Häggström", "CC0"),
     ("rocket", "rocket", "launch of a Falcon 9; SpaceX", "public domain"),
     ("text", "text", "text for corner detection; Wikipedia", f"public domain, {_NO_KNOWN}"),
-    (
-        "tissue",
-        "immunohistochemistry",
-        "colonic glands; Center for Microscopy And Molecular Imaging",
-        "no known restrictions",
-    ),
+    ("tissue", "immunohistochemistry", f"colonic glands; {_CENTER}", "no known restrictions"),
 )
 SAMPLE_IMAGES = 101  # with the tiles
 SAMPLE_TILE = 250  # pixels; photographs that have room for two tiles are cut up as well
+SPECIAL_IMAGES = 72
+_CHANGED = ("astronaut", "cat", "coffee", "rocket")
+_LINES = ("MONDAY AGAIN", "ARE WE THERE YET", "IT WAS FRIDAY", "NOBODY KNOWS WHY")
 
 
 @dataclass(frozen=True)
@@ -248,22 +246,24 @@ def sample() -> Dataset:
     return Dataset("sample", root, _complete(root, SAMPLE_IMAGES), _sample_licences())
 
 
-def _write_sample(root: Path) -> None:
+def _photograph(name: str) -> Image.Image:
     from skimage import data
 
+    function = {name: function for name, function, _, _ in SAMPLE_PHOTOGRAPHS}[name]
+    pixels = getattr(data, function)()
+    if function == "stereo_motorcycle":
+        pixels = pixels[name == "motorcycle_right"]
+    return Image.fromarray(pixels)
+
+
+def _write_sample(root: Path) -> None:
     with new_folder(root) as folder:
-        for name, function, _, _ in SAMPLE_PHOTOGRAPHS:
-            pixels = getattr(data, function)()
-            if function == "stereo_motorcycle":
-                pixels = pixels[name == "motorcycle_right"]
-            photograph = Image.fromarray(pixels)
+        for name, *_ in SAMPLE_PHOTOGRAPHS:
+            photograph = _photograph(name)
             (folder / name).mkdir()
             photograph.save(folder / name / "whole.jpg", quality=95)
-            corners = [
-                (left, top)
-                for top in range(0, photograph.height - SAMPLE_TILE + 1, SAMPLE_TILE)
-                for left in range(0, photograph.width - SAMPLE_TILE + 1, SAMPLE_TILE)
-            ]
+            lefts, tops = (range(0, n - SAMPLE_TILE + 1, SAMPLE_TILE) for n in photograph.size)
+            corners = [(left, top) for top in tops for left in lefts]
             for number, (left, top) in enumerate(corners if len(corners) > 1 else [], start=1):
                 tile = photograph.crop((left, top, left + SAMPLE_TILE, top + SAMPLE_TILE))
                 tile.save(folder / name / f"tile_{number:02}.jpg", quality=95)
@@ -273,6 +273,124 @@ def _write_sample(root: Path) -> None:
 def _sample_licences() -> str:
     lines = [f"{name}: {what}; {licence}" for name, _, what, licence in SAMPLE_PHOTOGRAPHS]
     return "\n".join(["Photographs from scikit-image:", *lines])
+
+
+def specials() -> Dataset:
+    """Pictures made to show what searches find, miss and mistake: no network is needed.
+
+    They are made from the sample's photographs. The sample does not hold them, so that no rate
+    is counted with them. ``data/README.md`` tells what each kind is.
+
+    Returns
+    -------
+    Dataset
+        72 images in ``data/specials``, a folder for each kind. ``truth.csv`` beside the folders
+        has a row a picture:
+
+        - ``path``, as in the dataset, and ``kind``;
+        - ``source``: the photograph that it was made from, or empty;
+        - ``original``: the picture that it is a copy of; its own path, if it is not a copy;
+        - ``scene``: the same for pictures that look alike and are no copies, or empty.
+
+    Raises
+    ------
+    Problem
+        If the images cannot be written, or some that were made have been deleted.
+
+    Examples
+    --------
+    >>> specials().images[0]
+    'burst/shot_1.jpg'
+    """
+    root = data_folder() / "specials"
+    _make_once(root, _write_specials)
+    return Dataset("specials", root, _complete(root, SPECIAL_IMAGES), _sample_licences())
+
+
+def _write_specials(root: Path) -> None:
+    rows = []
+    with new_folder(root) as folder:
+        for path, source, original, scene, picture in (*_changed(), *_alike(), *_drawn()):
+            kind = path.partition("/")[0]
+            (folder / kind).mkdir(exist_ok=True)
+            picture.save(folder / path, quality=85)
+            rows.append((path, kind, source, original or path, scene))
+        columns = ("path", "kind", "source", "original", "scene")
+        write_text(folder / "truth.csv", as_csv(columns, sorted(rows)))
+        write_text(folder / "LICENCES.txt", _sample_licences() + "\n")
+
+
+# Special pictures: path, source, original, scene, and the picture itself.
+
+
+def _changed() -> Iterator[tuple]:
+    for name in _CHANGED:
+        original, photograph = f"original/{name}.jpg", _small(name)
+        picture = as_jpeg(photograph, 85)  # as it is read back from its file
+        yield original, name, "", "", photograph
+        copies = {
+            f"byte-equal/{name}.jpg": photograph,
+            f"pixel-equal/{name}.png": picture,
+            f"resaved/{name}.jpg": as_jpeg(picture, 40),
+            f"thumbnail/{name}.jpg": _small(name, 96),
+            f"mirrored/{name}.jpg": ImageOps.mirror(picture),
+            f"turned/{name}.jpg": picture.transpose(Image.Transpose.ROTATE_90),
+            f"cropped/{name}.jpg": ImageOps.crop(picture, picture.width // 8),
+        }
+        yield from ((path, name, original, "", copy) for path, copy in copies.items())
+
+
+def _alike() -> Iterator[tuple]:
+    for name in ("brick", "coins", "moon"):
+        for side, left in (("left", 0), ("right", 16)):
+            part = _photograph(name).crop((left, 0, left + 368, 300))
+            yield f"look-alike/{name}_{side}.jpg", name, "", name, part
+    scene, rng = np.asarray(_photograph("cat")), np.random.default_rng(2014)
+    for shot in range(8):
+        window = scene[2 * shot : 280 + 2 * shot, 4 * shot : 400 + 4 * shot]
+        light = (window * np.uint16(86 + 2 * shot) // 100).astype(np.uint8)
+        noise = rng.integers(0, 16, window.shape, dtype=np.uint8)
+        yield f"burst/shot_{shot + 1}.jpg", "cat", "", "burst", Image.fromarray(light ^ noise)
+
+
+def _drawn() -> Iterator[tuple]:
+    for name in _CHANGED:
+        for number, line in enumerate(_LINES if name == "cat" else _LINES[:1], start=1):
+            window = Image.new("RGB", (560, 360), "white")
+            window.paste((64, 96, 160), (0, 0, 560, 28))
+            window.paste(_small(name, 240), (16, 44))
+            window.paste(_text(f"{line}\n\nsaid {name}\nread", (280, 200), 2), (270, 60))
+            yield f"screenshot/{name}_{number}.png", name, "", "window", window
+    for name in ("cat", "rocket"):
+        for number, line in enumerate(_LINES):
+            meme = ImageOps.expand(_small(name), (0, 40), "white")
+            for words, top in ((line, 0), (_LINES[number - 1], meme.height - 40)):
+                meme.paste(_text(words, (meme.width, 40), 3), (0, top))
+            yield f"meme/{name}_{number + 1}.jpg", name, "", f"meme of {name}", meme
+    rng = np.random.default_rng(2014)
+    for number, *amounts in ((17, 61, 81), (23, 306, 308), (42, 1250, 1260)):
+        dust = rng.integers(0, 16, (500, 360), dtype=np.uint8)
+        for amount in amounts:
+            words = f"INVOICE {number}\n\nchairs\ntable\n\nTOTAL\n{amount}.00 EUR"
+            page = Image.fromarray(np.asarray(_text(words, (360, 500), 3)) ^ dust)
+            yield f"scan/{number}_{amount}.jpg", "", "", f"invoice {number}", page
+    for name, greys in (("black", (0, 1)), ("white", (255, 256)), ("wall", (200, 203))):
+        plain = rng.integers(*greys, (200, 300), dtype=np.uint8)
+        yield f"flat/{name}.jpg", "", "", "", Image.fromarray(plain)
+    for name, angle in (("lighter_to_the_right", 90), ("darker_to_the_bottom", 180)):
+        yield f"flat/{name}.jpg", "", "", "", Image.linear_gradient("L").rotate(angle)
+
+
+def _small(name: str, side: int = 320) -> Image.Image:
+    return ImageOps.contain(_photograph(name), (side, side), Image.Resampling.LANCZOS)
+
+
+def _text(words: str, size: tuple[int, int], enlarged: int) -> Image.Image:
+    """Words in the bitmap font that Pillow carries: the same pixels on every system."""
+    paper = Image.new("L", (size[0] // enlarged, size[1] // enlarged), "white")
+    font = ImageFont.load_default_imagefont()
+    ImageDraw.Draw(paper).multiline_text((6, 1), words, "black", font)
+    return paper.resize(size, Image.Resampling.NEAREST)
 
 
 def caltech_101() -> Dataset:
@@ -313,7 +431,7 @@ def _make_once(root: Path, make: Callable[[Path], None]) -> None:
 
 def _complete(root: Path, number: int) -> list[str]:
     """The images of a folder, if they are as many as it should hold."""
-    images = [path for path in find_images(root) if path.endswith(".jpg")]
+    images = [path for path in find_images(root) if path.endswith((".jpg", ".png"))]
     if len(images) != number:
         raise Problem(
             f"{root}: holds {len(images):,} images where it should hold {number:,}; "
@@ -342,5 +460,6 @@ class Source:
 #: Name -> how it can be had. A new one goes here and nowhere else.
 DATASETS = {
     "sample": Source(sample, "no network: its photographs come with scikit-image"),
+    "specials": Source(specials, "no network: made from the sample's photographs"),
     "caltech-101": Source(caltech_101, "a download of 137 MB, once, or a copy of the archive"),
 }

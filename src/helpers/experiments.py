@@ -12,19 +12,13 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from helpers import Problem, datasets, hamming
-from helpers.files.atomic import write_text
-from helpers.files.places import data_folder
-from helpers.fingerprints import catalogue, hashes
+from helpers.files.places import made
+from helpers.fingerprints import catalogue
 from helpers.truth import near_duplicates
 
 #: What the copies in the carried tables were drawn from.
 SEED = 2014
 _TABLES = files("helpers") / "tables"
-_ABOUT, _FINGERPRINTS, _COPIES = (
-    _TABLES / f"caltech_101_{name}"
-    for name in ("about.json", "fingerprints.csv.gz", "copies.csv.gz")
-)
-_TRUTH = ["needle", "copy", "factor", "width", "height"]
 
 
 def numbers(dataset: datasets.Dataset) -> tuple[pd.DataFrame, str]:
@@ -48,7 +42,7 @@ def numbers(dataset: datasets.Dataset) -> tuple[pd.DataFrame, str]:
     Notes
     -----
     The carried fingerprints are of CALTECH-101 by Li, Andreeto, Ranzato and Perona (CaltechDATA,
-    doi 10.22002/D1.20086, CC BY 4.0). `keep_numbers` wrote them.
+    doi 10.22002/D1.20086, CC BY 4.0). ``tests/carried.py`` wrote them.
 
     Examples
     --------
@@ -58,12 +52,10 @@ def numbers(dataset: datasets.Dataset) -> tuple[pd.DataFrame, str]:
     >>> int(hamming.count_pairs(table["fingerprint"]).sum())
     41801796
     """
-    if stands_in := dataset.name == "sample":
-        table = _carried(_FINGERPRINTS)
-    else:
-        table = catalogue.readable(catalogue.of_folder(dataset.root, dataset.images))
-    name = "CALTECH-101" if stands_in else dataset.name
-    return table, f"numbers from {name} ({len(table):,} pictures)"
+    if dataset.name == "sample":
+        return _carried("fingerprints"), "numbers from CALTECH-101 (9,144 pictures)"
+    table = catalogue.readable(catalogue.of_folder(dataset.root, dataset.images))
+    return table, f"numbers from {dataset.name} ({len(table):,} pictures)"
 
 
 def numbers_with_copies(
@@ -103,14 +95,14 @@ def numbers_with_copies(
         raise Problem(f"needles={needles!r}: it is 'random' or 'article'")
     table, where = numbers(dataset)
     if dataset.name == "sample":
-        copies = _carried(_COPIES).query("needles == @needles")
+        copies = _carried("copies").query("needles == @needles")
     else:
         copies = _copies(dataset, needles)
     hidden = copies.rename(columns={"copy": "path"})[table.columns]
     both = pd.concat([table, hidden]).sort_values("path", ignore_index=True)
     both.attrs = table.attrs
-    truth = copies[_TRUTH].astype({"width": "int64", "height": "int64"})
-    return both, truth.reset_index(drop=True), where
+    truth = copies[["needle", "copy", "factor", "width", "height"]].reset_index(drop=True)
+    return both, truth.astype({"width": "int64", "height": "int64"}), where
 
 
 def _copies(dataset: datasets.Dataset, needles: str) -> pd.DataFrame:
@@ -119,47 +111,21 @@ def _copies(dataset: datasets.Dataset, needles: str) -> pd.DataFrame:
         plan = near_duplicates.article_needles(dataset.whole, seed=SEED)
     else:
         plan = near_duplicates.random_needles(dataset.images, 300, copies=(4, 4), seed=SEED)
-    folder = data_folder() / f"copies-{dataset.name}-{needles}-{SEED}"
-    images = plan["needle"].tolist()
-    truth = near_duplicates.gather(
-        dataset.root, folder, plan, images=images, seed=SEED, replace=True
-    )
+    folder, images = made(f"copies-{needles}", dataset.name, seed=SEED), plan["needle"].tolist()
+    options = {"images": images, "seed": SEED, "replace": True}
+    truth = near_duplicates.gather(dataset.root, folder, plan, **options)
     table = catalogue.of_folder(folder, truth["copy"].tolist())
     return truth.assign(needles=needles, **table[["category", "fingerprint", "problem"]])
 
 
-def _carried(file: object) -> pd.DataFrame:
+def _carried(name: str) -> pd.DataFrame:
+    file = _TABLES / f"caltech_101_{name}.csv.gz"
     table = pd.read_csv(file, dtype={"fingerprint": str, "width": "Int64", "height": "Int64"})
     table["fingerprint"] = catalogue.as_column([int(digits, 16) for digits in table["fingerprint"]])
     table["problem"] = pd.Series("", index=table.index, dtype="str")
-    recipe = json.loads(_ABOUT.read_text(encoding="utf-8"))["recipe"]
+    recipe = json.loads((_TABLES / "caltech_101_recipe.json").read_text(encoding="utf-8"))
     table.attrs.update(reading=recipe["reading"], recipe=recipe)
     return table
-
-
-def keep_numbers() -> None:
-    """Write the carried tables anew, from CALTECH-101 itself. For those who develop the kit.
-
-    Raises
-    ------
-    Problem
-        If CALTECH-101 cannot be had.
-
-    Examples
-    --------
-    >>> keep_numbers()  # doctest: +SKIP
-    """
-    dataset = datasets.caltech_101()
-    table, _ = numbers(dataset)
-    about = {"credit": datasets.CALTECH_101_CREDIT, "recipe": table.attrs["recipe"]}
-    copies = pd.concat([_copies(dataset, needles) for needles in ("article", "random")])
-    write_text(str(_ABOUT), json.dumps(about, indent=2) + "\n")
-    packed = {"method": "gzip", "compresslevel": 9, "mtime": 0}
-    for file, rows in ((_FINGERPRINTS, table), (_COPIES, copies)):
-        digits = rows.assign(fingerprint=rows["fingerprint"].map(hashes.to_hex))
-        digits.drop(columns="problem").to_csv(
-            str(file), index=False, lineterminator="\n", compression=packed
-        )
 
 
 def copy_distances(truth: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,33 @@
+"""Writes the tables of CALTECH-101's fingerprints that the kit carries: `python tests/carried.py`, with the archive at hand.
+
+The same archive and the same versions of the packages give the same bytes.
+"""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from helpers import datasets, experiments
+from helpers.fingerprints import hashes
+
+PACKED = {"method": "gzip", "compresslevel": 9, "mtime": 0}
+
+
+def write(folder, dataset):
+    table, _ = experiments.numbers(dataset)
+    parts = [table.drop(columns="problem")]
+    for needles in ("article", "random"):
+        both, truth, _ = experiments.numbers_with_copies(dataset, needles)
+        about = both.set_index("path").loc[truth["copy"], ["category", "fingerprint"]]
+        parts.append(truth.assign(needles=needles, **about.reset_index(drop=True)))
+    for name, rows in (("fingerprints", parts[0]), ("copies", pd.concat(parts[1:]))):
+        rows["fingerprint"] = rows["fingerprint"].map(hashes.to_hex)
+        file = folder / f"caltech_101_{name}.csv.gz"
+        rows.to_csv(file, index=False, lineterminator="\n", compression=PACKED)
+    recipe = json.dumps(table.attrs["recipe"], indent=2) + "\n"
+    (folder / "caltech_101_recipe.json").write_text(recipe, encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    write(Path(experiments.__file__).with_name("tables"), datasets.caltech_101())
