@@ -101,7 +101,7 @@ def title(notebook: nbformat.NotebookNode) -> str:
 
 
 def write_page(notebook: nbformat.NotebookNode, page: Path) -> None:
-    """One HTML page; links between notebooks become links between pages."""
+    """One HTML page under the index; links between notebooks become links between pages."""
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = re.sub(r"\.ipynb(#[\w-]+)?\)", r".html\1)", cell.source)
@@ -111,6 +111,9 @@ def write_page(notebook: nbformat.NotebookNode, page: Path) -> None:
     for description in soup.select("p.figure-description"):  # see helpers.classroom.plots.show
         description.find_previous("img")["alt"] = description.text
         description.decompose()
+    above = "../" * len(page.relative_to(PAGES).parent.parts)
+    link = f'<nav><a href="{above}index.html">All chapters</a></nav>'
+    soup.body.insert(0, BeautifulSoup(link, "html.parser"))
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(str(soup), encoding="utf-8")
 

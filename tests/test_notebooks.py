@@ -9,7 +9,10 @@ from itertools import groupby
 from pathlib import Path
 
 import course
+import nbformat
 import pytest
+import run
+from bs4 import BeautifulSoup
 
 from helpers import Problem
 from helpers.classroom import checks, results
@@ -116,6 +119,19 @@ def test_links_between_the_folders_of_chapters_lead_to_each_other():
         name, path = re.fullmatch(r"\[(.+)\]\((.+)\)", one.link(other)).groups()
         assert name == other.name
         assert ((HERE / one.file).parent / path).resolve() == HERE / other.file
+
+
+def test_pages_lead_to_the_index_and_to_each_other(tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "PAGES", tmp_path)
+    (tmp_path / "index.html").write_text("the index", encoding="utf-8")
+    link = "[Next](../05.ipynb#The-clock) [back](../../solutions/05.ipynb)"
+    for page in (tmp_path / "05.html", tmp_path / "more" / "trees.html"):
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(f"# A\n\n{link}")])
+        run.write_page(notebook, page)
+        soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+        links = [a["href"] for a in soup.select("a")]
+        assert (page.parent / links[0]).resolve() == tmp_path / "index.html"
+        assert links[-2:] == ["../05.html#The-clock", "../../solutions/05.html"]
 
 
 def test_a_chapter_can_be_added_to_what_is_not_counted(tmp_path):
