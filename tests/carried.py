@@ -15,18 +15,18 @@ PACKED = {"method": "gzip", "compresslevel": 9, "mtime": 0}
 
 
 def write(folder, dataset):
-    table, _ = experiments.numbers(dataset)
-    parts = [table.drop(columns="problem")]
+    copies = []
     for needles in ("article", "random"):
-        both, truth, _ = experiments.numbers_with_copies(dataset, needles)
-        about = both.set_index("path").loc[truth["copy"], ["category", "fingerprint"]]
-        parts.append(truth.assign(needles=needles, **about.reset_index(drop=True)))
-    for name, rows in (("fingerprints", parts[0]), ("copies", pd.concat(parts[1:]))):
-        rows["fingerprint"] = rows["fingerprint"].map(hashes.to_hex)
-        file = folder / f"caltech_101_{name}.csv.gz"
-        rows.to_csv(file, index=False, lineterminator="\n", compression=PACKED)
+        table, truth, _ = experiments.numbers_with_copies(dataset, needles)
+        about = table.set_index("path").loc[truth["copy"], ["category", "fingerprint"]]
+        copies.append(truth.assign(needles=needles, **about.reset_index(drop=True)))
     recipe = json.dumps(table.attrs["recipe"], indent=2) + "\n"
     (folder / "caltech_101_recipe.json").write_text(recipe, encoding="utf-8", newline="\n")
+    table = table[~table["path"].isin(truth["copy"])].drop(columns="problem")
+    for name, rows in (("fingerprints", table), ("copies", pd.concat(copies))):
+        rows = rows.assign(fingerprint=rows["fingerprint"].map(hashes.to_hex))
+        file = folder / f"caltech_101_{name}.csv.gz"
+        rows.to_csv(file, index=False, lineterminator="\n", compression=PACKED)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ import carried
 import imagehash
 import joblib
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 
@@ -99,12 +98,3 @@ def test_the_carried_tables_are_what_the_archive_gives(caltech, tmp_path):
         for folder in (tmp_path, tables)
     )
     assert new | {"versions": None} == kept | {"versions": None}
-
-
-@pytest.mark.slow
-def test_the_sample_counts_what_caltech_101_itself_gives(caltech, sample):
-    for needles in ("random", "article"):
-        carried_table, carried_truth, _ = experiments.numbers_with_copies(sample, needles)
-        table, truth, _ = experiments.numbers_with_copies(caltech, needles)
-        pd.testing.assert_frame_equal(carried_table, table)
-        pd.testing.assert_frame_equal(carried_truth, truth)

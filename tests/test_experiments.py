@@ -116,13 +116,15 @@ def test_carried_fingerprints_may_be_compared_with_those_made_here(sample):
     assert "fast" in recipe.why_not(made, recipe.here(fast=True))
 
 
-def test_other_datasets_count_on_their_own_pictures(photographs, data_folder):
+def test_other_datasets_count_on_their_own_pictures(photographs, sample, data_folder):
     dataset = datasets.own_folder(photographs)
     table, where = experiments.numbers(dataset)
     pd.testing.assert_frame_equal(table, catalogue.of_folder(photographs))
     assert where == f"numbers from {dataset.name} (8 pictures)"
     both, truth, where_both = experiments.numbers_with_copies(dataset)
     assert (len(truth), len(both), where_both) == (32, 40, where)
+    _, carried, _ = experiments.numbers_with_copies(sample)
+    assert truth.dtypes.to_dict() == carried.dtypes.to_dict()
     assert both["path"].tolist() == sorted([*dataset.images, *truth["copy"]])
     assert (experiments.copy_distances(truth, both)["distance"] <= 4).all()
     with pytest.raises(Problem, match="it is 'random' or 'article'"):
