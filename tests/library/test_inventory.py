@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -216,14 +215,14 @@ def test_what_may_not_be_read_has_a_sentence_and_is_tried_again(scan, photos):
 
 
 def test_what_could_not_be_opened_is_tried_again(scan, photos, monkeypatch):
-    opened = Path.open
+    opened = inventory.open_input
 
-    def refuse(self, *arguments, **keywords):
-        if self.name == "image_0003.jpg":
-            raise PermissionError(13, "Permission denied", str(self))
-        return opened(self, *arguments, **keywords)
+    def refuse(file):
+        if file.name == "image_0003.jpg":
+            raise PermissionError(13, "Permission denied", str(file))
+        return opened(file)
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(inventory, "open_input", refuse)
     row = scan().set_index("path").loc["cats/image_0003.jpg"]
     assert row["problem"] == "may not be read; ask for permission to read it"
     assert row["sha256"] == ""

@@ -257,12 +257,14 @@ def test_a_second_plan_opens_only_what_has_changed(two_groups, scan, photos, rea
     assert by_path(plan).loc["small a.jpg", "width"] == 210
 
 
-def test_other_thresholds_are_another_plan(two_groups, scan, photos):
+def test_other_thresholds_are_another_plan(two_groups, scan, photos, monkeypatch):
     table = scan()
     assert len(propose(table, photos)) == 4
-    assert len(propose(table, photos, copy=0.1)[lambda plan: plan["action"] == "move"]) == 0
-    assert len(propose(table, photos, look_alike=1.1)) == 0
-    assert len(propose(table, photos)) == 4
+    monkeypatch.setattr(second_look, "COPY_DIFFERENCE", 0.1)
+    plan = propose(table, photos, cache=photos.parent / "strict")
+    assert "move" not in set(plan["action"])
+    monkeypatch.setattr(second_look, "LEAST_CORRELATION", 1.1)
+    assert len(propose(table, photos, cache=photos.parent / "stricter")) == 0
 
 
 def test_what_is_gone_is_not_remembered_and_not_proposed(two_groups, scan, photos):

@@ -394,14 +394,33 @@ def _reason(source: str | Path | BinaryIO | Image.Image, error: Exception) -> st
     if "truncated" in str(error).lower():
         return f"ends before its picture does ({error}); copy it again from its source"
     if isinstance(error, OSError) and error.strerror and isinstance(source, (str, Path)):
-        return _reason_of_system(Path(source), error)
+        return reason_of_system(Path(source), error)
     return (
         f"could not be decoded ({type(error).__name__}: {error}); "
         "copy it again from its source, or save it anew"
     )
 
 
-def _reason_of_system(path: Path, error: OSError) -> str:
+def reason_of_system(path: Path, error: OSError) -> str:
+    """Why the system could not open a picture file, in words.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    error : OSError
+        What the system raised.
+
+    Returns
+    -------
+    str
+        The reason and the remedy. The text goes on after the name of the file.
+
+    Examples
+    --------
+    >>> reason_of_system(Path("photos/no.jpg"), FileNotFoundError())
+    'no such file; check the spelling'
+    """
     if isinstance(error, FileNotFoundError) or error.errno == errno.ELOOP:
         if path.is_symlink():
             return (

@@ -23,11 +23,12 @@ from PIL import Image
 
 from helpers import Problem
 from helpers.files.parallel import share_out
+from helpers.files.places import open_input
 from helpers.fingerprints import hashes
 from helpers.fingerprints.catalogue import as_column
 from helpers.fingerprints.flat import is_flat
 from helpers.images.folders import look_into
-from helpers.images.opening import open_with_size
+from helpers.images.opening import open_with_size, reason_of_system
 from helpers.library.remembered import Memory, open_memory
 
 # What only the main process needs is imported where it is used, so that workers start sooner.
@@ -214,7 +215,7 @@ def _before_reading(folder: Path, path: str) -> dict:
         shown = path.encode("utf-8", "backslashreplace").decode()
         return {**row, "path": shown, "problem": "its name is not valid text; rename it"}
     except OSError as error:
-        return {**row, "problem": _cannot_be_read(error)}
+        return {**row, "problem": reason_of_system(folder / path, error)}
     if not -(2**63) <= status.st_mtime_ns < 2**63:
         return {**row, "problem": "is dated before 1678 or after 2262; give it another date"}
     row |= {"bytes": status.st_size, "modified": status.st_mtime_ns}
@@ -224,10 +225,6 @@ def _before_reading(folder: Path, path: str) -> dict:
         row["problem"] = "is a library of another program and is left alone"
     elif stat.S_ISDIR(status.st_mode) and _is_quarantine(folder / path):
         row["problem"] = "is a quarantine and is left out; it belongs to another folder"
-    elif stat.S_ISDIR(status.st_mode):
-        row["problem"] = "is a folder that may not be listed; ask for permission to read it"
-    elif not stat.S_ISREG(status.st_mode):
-        row["problem"] = "is a pipe or a device, not a file; delete it or name it otherwise"
     return row
 
 
@@ -244,7 +241,7 @@ def _row(folder: Path, path: str) -> dict:
     file = folder / path
     row = _empty_row(path)
     try:
-        with file.open("rb") as content:
+        with open_input(file) as content:
             before = os.fstat(content.fileno())
             row |= {"bytes": before.st_size, "modified": before.st_mtime_ns}
             row["sha256"] = hashlib.file_digest(content, "sha256").hexdigest()
@@ -254,7 +251,7 @@ def _row(folder: Path, path: str) -> dict:
                 row["problem"] = str(problem).removeprefix(f"{file}: ")
             after = os.fstat(content.fileno())
     except OSError as error:
-        return {**row, "problem": _cannot_be_read(error)}
+        return {**row, "problem": reason_of_system(folder / path, error)}
     if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
         row |= {"sha256": "", "problem": "was written to while it was read; scan again"}
     return row
@@ -345,11 +342,3 @@ def _count_frames(header: Image.Image) -> int:
         if not any(kind.startswith("Multi-Frame") for kind in kinds):
             return 1
     return getattr(header, "n_frames", 1)
-
-
-def _cannot_be_read(error: OSError) -> str:
-    if isinstance(error, PermissionError):
-        return "may not be read; ask for permission to read it"
-    return (
-        f"could not be read ({error.strerror or error}); look whether it is there, and scan again"
-    )

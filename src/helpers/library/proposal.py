@@ -14,14 +14,7 @@ from helpers import Problem
 from helpers.files.places import one_line
 from helpers.images.folders import check_folder, identity
 from helpers.library.inventory import TABLE
-from helpers.library.second_look import (
-    COPY_DIFFERENCE,
-    LEAST_CORRELATION,
-    Job,
-    Verdict,
-    decided_by,
-    verdicts_on,
-)
+from helpers.library.second_look import Job, Verdict, decided_by, verdicts_on
 from helpers.quarantine.plans import PLAN
 
 # What only the main process needs is imported where it is used, so that workers start sooner.
@@ -107,8 +100,6 @@ def propose(
     radius: int = RADIUS,
     *,
     keep: Iterable[str] = (),
-    copy: float = COPY_DIFFERENCE,
-    look_alike: float = LEAST_CORRELATION,
     cache: str | Path | None = None,
     workers: int | None = None,
 ) -> pd.DataFrame:
@@ -142,10 +133,6 @@ def propose(
     keep : iterable of str
         Folders inside the library (relative, with ``/``) from which nothing is to move, such as
         an album or the pictures of a web shop.
-    copy : float
-        The most that copies may differ in one place; see `helpers.images.pixels.difference`.
-    look_alike : float
-        The least that look-alikes and copies correlate; see `helpers.images.pixels.correlation`.
     cache : str or Path, optional
         As for `helpers.library.inventory.scan`. What the second look found is remembered for each
         group of near pictures, so a group in which nothing has changed is not opened again. The
@@ -236,7 +223,7 @@ def propose(
     paths = comparable["path"].to_numpy()
     near = near.assign(first=paths[near["first"]], second=paths[near["second"]])
     jobs = _groups_to_judge(near, comparable)
-    verdicts, opened = verdicts_on(folder, jobs, copy, look_alike, cache, workers)
+    verdicts, opened = verdicts_on(folder, jobs, cache, workers)
     plan = _plan(files, verdicts)
     plan.attrs.update(opened=opened, left_out=left_out)
     return plan

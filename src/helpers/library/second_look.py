@@ -107,12 +107,7 @@ class Verdict(NamedTuple):
 
 
 def verdicts_on(
-    folder: Path,
-    jobs: list[Job],
-    copy: float,
-    look_alike: float,
-    cache: str | Path | None,
-    workers: int | None,
+    folder: Path, jobs: list[Job], cache: str | Path | None, workers: int | None
 ) -> tuple[list[Verdict], int]:
     """What was found about each group: remembered if nothing has changed, else by a second look.
 
@@ -122,10 +117,6 @@ def verdicts_on(
         The photo library.
     jobs : list of Job
         The groups.
-    copy : float
-        The most that copies may differ in one place.
-    look_alike : float
-        The least that copies and look-alikes correlate.
     cache : str, Path or None
         Where it is remembered; see `helpers.library.remembered.open_memory`.
     workers : int or None
@@ -141,12 +132,11 @@ def verdicts_on(
 
     Examples
     --------
-    >>> verdicts_on(Path("photos"), [], COPY_DIFFERENCE, LEAST_CORRELATION, "cache", 1)
+    >>> verdicts_on(Path("photos"), [], "cache", 1)
     ([], 0)
     """
     keys = [hashlib.sha256(json.dumps(job).encode()).hexdigest() for job in jobs]
-    depends_on = [*Verdict._fields, copy, look_alike]
-    with open_memory(folder, cache, "looks", depends_on, _are_verdicts) as memory:
+    with open_memory(folder, cache, "looks", list(Verdict._fields), _are_verdicts) as memory:
         old = [
             memory.found[key]
             if _is_about(job, memory.found.get(key)) and _is_there(folder, job)
@@ -154,8 +144,7 @@ def verdicts_on(
             for key, job in zip(keys, jobs, strict=True)
         ]
         new = [job for job, found in zip(jobs, old, strict=True) if found is None]
-        judge = partial(_judge, folder, copy, look_alike)
-        judged = iter(share_out(judge, new, workers=workers, title="second look"))
+        judged = iter(share_out(partial(_judge, folder), new, workers=workers, title="second look"))
         found = [next(judged) if found is None else (True, found) for found in old]
         if changed := sum(not whole for whole, _ in found):
             print(f"Groups in which a file changed, or could not be opened: {changed}; scan again.")
@@ -196,19 +185,15 @@ def _is_there(folder: Path, job: Job) -> bool:
     )
 
 
-def _judge(
-    folder: Path, copy: float, look_alike: float, jobs: list[Job]
-) -> list[tuple[bool, list[Verdict]]]:
-    return [_judge_group(folder, copy, look_alike, job) for job in jobs]
+def _judge(folder: Path, jobs: list[Job]) -> list[tuple[bool, list[Verdict]]]:
+    return [_judge_group(folder, job) for job in jobs]
 
 
-def _judge_group(
-    folder: Path, copy: float, look_alike: float, job: Job
-) -> tuple[bool, list[Verdict]]:
+def _judge_group(folder: Path, job: Job) -> tuple[bool, list[Verdict]]:
     """Whether all pictures could be opened, and what was found; nothing if a file has changed."""
     if _is_there(folder, job):
         with suppress(Problem):  # of a file that goes away, or breaks, in the middle of it
-            look = _Look(folder, copy, look_alike, job)
+            look = _Look(folder, job)
             found = look.verdicts()
             if _is_there(folder, job):
                 return look.saw_all, found
@@ -218,8 +203,8 @@ def _judge_group(
 class _Look:
     """A second look at one group. The best picture is compared first."""
 
-    def __init__(self, folder: Path, copy: float, look_alike: float, job: Job) -> None:
-        self.copy, self.look_alike, self.job = copy, look_alike, job
+    def __init__(self, folder: Path, job: Job) -> None:
+        self.job = job
         self.paths = sorted(job.near)
         self.pictures = _Pictures(folder, list(job.ranks))
         self.saw_all = len(self.pictures.greys) == len(job.ranks)
@@ -252,9 +237,9 @@ class _Look:
                 and self.job.ranks[other] > self.job.ranks[best]
             ]
             seen.update(others)
-            for other, alike in self.pictures.alike(best, others, self.look_alike):
+            for other, alike in self.pictures.alike(best, others):
                 least = self.pictures.at_least(best, other)
-                found = self._verdict(best, other, alike) if least <= self.copy else None
+                found = self._verdict(best, other, alike) if least <= COPY_DIFFERENCE else None
                 if found and found.kind == "near copy":
                     reached.append(other)
                     so_far = self.copies.get(other, found)
@@ -264,11 +249,11 @@ class _Look:
                     looks.append((least, len(looks), best, alike))
 
     def _verdict(self, best: str, other: str, alike: float) -> Verdict:
-        job, differs = self.job, self.pictures.difference(best, other, self.copy)
+        job, differs = self.job, self.pictures.difference(best, other)
         if but := self._objection(best, other, differs):
             kind, why = "look-alike", f"alike, but {but}"
         else:
-            most = f"a difference of {differs:.1f} at most (up to {self.copy:g} passes)"
+            most = f"a difference of {differs:.1f} at most (up to {COPY_DIFFERENCE:g} passes)"
             kind, why = "near copy", f"the same picture, {most}"
         distance = (job.fingerprints[best] ^ job.fingerprints[other]).bit_count()
         decided = decided_by(job.ranks[best], job.ranks[other])
@@ -277,8 +262,8 @@ class _Look:
     def _objection(self, best: str, other: str, differs: float) -> str:
         """Why two pictures that correlate are not copies of each other; empty if they are."""
         job, changed = self.job, "brighter, darker or of other colours"
-        if differs > self.copy:
-            return f"a difference of {differs:.1f} in one place (up to {self.copy:g} passes)"
+        if differs > COPY_DIFFERENCE:
+            return f"a difference of {differs:.1f} in one place (up to {COPY_DIFFERENCE:g} passes)"
         if (shift := self.pictures.shift(best, other)) > COPY_SHIFT:
             return f"{changed} as a whole, by {shift:.1f} (up to {COPY_SHIFT:g} passes)"
         if (part := self.pictures.shift_of_part(best, other)) > COPY_SHIFT_OF_PART:
@@ -329,14 +314,16 @@ class _Pictures:
                 self._means[path] = pixels.mean_levels(picture)
                 self.greys[path] = pixels.greys(picture)
 
-    def alike(self, best: str, others: list[str], least: float) -> list[tuple[str, float]]:
-        """The pictures that correlate with the best one by so much at least, and by how much."""
+    def alike(self, best: str, others: list[str]) -> list[tuple[str, float]]:
+        """The pictures that correlate with the best one, and by how much."""
         if not others:
             return []
         many = np.stack([self.greys[other] for other in others])
         found = self._pixels.correlations(self.greys[best], many).tolist()
         return [
-            (other, alike) for other, alike in zip(others, found, strict=True) if alike >= least
+            (other, alike)
+            for other, alike in zip(others, found, strict=True)
+            if alike >= LEAST_CORRELATION
         ]
 
     def at_least(self, best: str, other: str) -> float:
@@ -356,11 +343,11 @@ class _Pictures:
         one, two = (self._pixels.mean_levels(picture, PARTS) for picture in both)
         return round(float(np.abs(one - two).max()), 1)
 
-    def difference(self, best: str, other: str, copy: float) -> float:
+    def difference(self, best: str, other: str) -> float:
         """What two pictures differ by; if it is little, also at the smaller one's full size."""
         differs = self._pixels.difference(self._small(best), self._small(other))
         both = min(max(self._sizes[best]), max(self._sizes[other]))
-        if both == self._pixels.COMPARED_SIZE and round(differs, 1) <= copy:
+        if both == self._pixels.COMPARED_SIZE and round(differs, 1) <= COPY_DIFFERENCE:
             other_whole = open_image(self._folder / other).convert("RGB")
             differs = max(differs, self._pixels.difference(self._whole(best), other_whole, None))
         return round(differs, 1)

@@ -6,7 +6,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
@@ -24,27 +24,13 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 @contextmanager
-def _locked(folder: Path, lock: AbstractContextManager) -> Iterator[None]:
-    """Hold a lock that raises `TimeoutError` if another process holds it."""
-    with ExitStack() as held:
-        try:
-            held.enter_context(lock)
-        except TimeoutError as error:
-            raise Problem(
-                f"{folder}: another process is moving files; wait until it has ended"
-            ) from error
-        except OSError as error:
-            raise write_problem(folder, error) from error
-        yield
-
-
-@contextmanager
 def _lock_of_place(place: Path) -> Iterator[None]:
     """The lock that lies in a quarantine; none if its disk has no locks, as some network drives."""
-    lock = FileLock(place / LOCK, mode=0o666, blocking=False, fallback_to_soft=False)
     with ExitStack() as held:
         try:
-            held.enter_context(lock)
+            held.enter_context(
+                FileLock(place / LOCK, mode=0o666, fallback_to_soft=False, timeout=0)
+            )
         except OSError as error:
             if error.errno not in _NO_LOCKS:
                 raise
@@ -239,17 +225,21 @@ def open_journal(place: Path, folder: Path, *, begin: bool) -> Iterator[Journal]
     """
     path = place / JOURNAL
     with ExitStack() as held:
-        held.enter_context(_locked(folder, exclusive(folder / JOURNAL, wait=False)))
         try:
+            held.enter_context(exclusive(folder / JOURNAL, wait=False))
             make_folders(place)
             lines.check_own(place / LOCK)
-            held.enter_context(_locked(place, _lock_of_place(place)))
+            held.enter_context(_lock_of_place(place))
             told = lines.read_journal(path)
             is_new = not (told.owner or told.about or told.damaged)
             if begin and not is_new and told.owner != str(folder):
                 owner = told.owner or "a folder that its journal does not name"
                 raise Problem(f"{place}: holds files of {owner}; choose another folder")
             file = held.enter_context(open(path, "ab", buffering=0, opener=_open_own))
+        except TimeoutError as error:
+            raise Problem(
+                f"{folder}: another process is moving files; wait until it has ended"
+            ) from error
         except OSError as error:
             raise write_problem(path, error) from error
         journal = Journal(place, folder, told, file)
