@@ -12,7 +12,9 @@ import sys
 import tracemalloc
 from contextlib import contextmanager
 from dbm import dumb
+from itertools import count
 from pathlib import Path
+from unittest import mock
 
 import imagehash
 import numpy as np
@@ -22,7 +24,7 @@ from PIL import Image, ImageOps
 from helpers import Problem, hamming, shelf
 from helpers.files import pickles
 from helpers.files.atomic import exclusive
-from helpers.fingerprints import hashes, recipe
+from helpers.fingerprints import catalogue, hashes, recipe
 from helpers.images import opening
 from helpers.images.folders import find_images
 
@@ -643,6 +645,27 @@ def test_a_file_of_gigabytes_is_one_sentence(path, few_bytes):
     path.with_name("db.shelve.dir").write_text(f"'{KEY}', (0, {2 * 10**9})\n")
     with few_bytes(), pytest.raises(Problem, match="holds more than 67,108,864 bytes"):
         shelf.read(path)
+
+
+def test_a_shelf_that_could_not_be_read_is_refused_before_the_work(
+    photographs, path, monkeypatch, capsys
+):
+    """Each budget is tried from below: the first with which a shelf is built can read it too."""
+    (photographs / "cats" / "image_0000.jpg").rename(photographs / "cats" / "ähm, \"'猫.jpg")
+    work = mock.Mock(wraps=catalogue.of_folder)
+    monkeypatch.setattr(catalogue, "of_folder", work)
+    for budget in count(500, 20):
+        monkeypatch.setattr(pickles, "MOST_BYTES", budget)
+        try:
+            shelf.build(path, photographs, workers=1)
+            break
+        except Problem as problem:
+            assert f"would hold more than {budget:,} bytes" in str(problem)
+            assert not work.called
+            assert not list(path.parent.glob("*.d*"))
+    assert budget > 500
+    assert len(shelf.read(path)) == 8
+    assert shelf.read(path).about["files"].keys() == set(find_images(photographs))
 
 
 def test_the_budget_can_be_raised(path, monkeypatch):

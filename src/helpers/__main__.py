@@ -45,8 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
     Returns
     -------
     int
-        0 if the command ran; 1 if ``gate ask`` held a picture back or ``clean`` left a file alone;
-        2 after one sentence about bad input; 130 if it was stopped.
+        0 if the command ran; 1 if ``gate ask`` held a picture back, ``clean`` left a file alone or
+        ``index`` left a picture out; 2 after one sentence about bad input; 130 if it was stopped.
 
     Examples
     --------

@@ -228,6 +228,8 @@ def build(
             index, known = dict(old), old.about["files"]
         now = {name: _size_and_time(folder / name) for name in images}
         place = _place_from(path, folder)
+        listed = {**known, **{name: [*(now[name] or (0, 0)), place] for name in images}}
+        _check_size(path, {**made.as_dict(), "files": listed})
         changed = [
             name for name in images if now[name] is None or known.get(name, [])[:2] != now[name]
         ]
@@ -259,6 +261,18 @@ def _to_go_on_with(path: Path, made: Recipe) -> Shelf:
     if files.keys() != listed or forms != [[int, int, str]] * len(files):
         raise Problem(f"{path}: says in a way not known here what it was made of; replace it")
     return old
+
+
+def _check_size(path: Path, about: dict) -> None:
+    """Make sure that a shelf of these files can be read, before they are."""
+    digest, steps = 64 * "0", 8 * pickles.STEP_BYTES  # which each value takes at most
+    needed = len(ascii(json.dumps({**about, "digest": digest}))) + steps
+    needed += sum(len(ascii(name)) + steps for name in about["files"])
+    if needed > pickles.MOST_BYTES:
+        raise Problem(
+            f"{path}: would hold more than {pickles.MOST_BYTES:,} bytes, the most that is taken "
+            "from a shelf; index fewer images (helpers.files.pickles.MOST_BYTES can be raised)"
+        )
 
 
 def _check_same_folder(path: Path, changed: list[str], known: dict, place: str) -> None:

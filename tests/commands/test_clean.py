@@ -9,6 +9,7 @@ from inputs import copy, everything
 
 from helpers.__main__ import main
 from helpers.files import parallel
+from helpers.files.places import counted
 from helpers.library import inventory, proposal
 from helpers.quarantine import journal, plans
 
@@ -36,7 +37,7 @@ def test_clean_by_itself_touches_nothing(twice, capsys):
     before = everything(twice)
     assert run("clean", twice) == 0
     assert capsys.readouterr().out.startswith(
-        "To move: 1 exact copies and 0 near copies, 0.0 MB. To look at: 0 look-alikes.\nGroup 1\n"
+        "To move: 1 exact copy and 0 near copies, 0.0 MB. To look at: 0 look-alikes.\nGroup 1\n"
     )
     assert everything(twice) == before
     assert not (twice.parent / "photographs-quarantine").exists()
@@ -102,12 +103,12 @@ def test_clean_writes_a_plan_that_it_carries_out_and_undoes(twice, tmp_path, cap
     capsys.readouterr()
     assert run("clean", twice, "--plan", plan, "--quarantine", place, "--apply") == 0
     assert capsys.readouterr().out.splitlines()[1:] == [
-        f"Moved to {place}: 1 files; --undo puts them back"
+        f"Moved to {place}: 1 file; --undo puts them back"
     ]
     assert (place / "cats" / "image_0000.jpg").is_file()
     assert len(everything(twice)) == len(before) - 1
     assert run("clean", twice, "--quarantine", place, "--undo") == 0
-    assert capsys.readouterr().out == "Put back: 1 files\n"
+    assert capsys.readouterr().out == "Put back: 1 file\n"
     assert everything(twice) == before
 
 
@@ -225,7 +226,7 @@ def test_apply_leaves_the_plan_beside_what_moved_and_undo_knows_it(twice, tmp_pa
         assert moves["reason"].str.len().gt(0).all()
         capsys.readouterr()
         assert run("clean", twice, "--undo") == 0
-        assert capsys.readouterr().out == f"Put back: {len(moves)} files\n"
+        assert capsys.readouterr().out == f"Put back: {counted(len(moves), 'file')}\n"
         shutil.copy2(twice / "dogs" / "image_0004.jpg", twice / "new.jpg")
     (twice / "new.jpg").unlink()
     assert everything(twice) == before
@@ -311,7 +312,7 @@ def test_clean_passes_over_links_in_a_circle(twice, capsys):
     assert run("clean", twice, "--apply") == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("No picture: circle.jpg: is a link")
-    assert any(line.startswith("Moved to ") and ": 1 files;" in line for line in lines)
+    assert any(line.startswith("Moved to ") and ": 1 file;" in line for line in lines)
     assert run("clean", twice, "--undo") == 0
 
 

@@ -14,6 +14,8 @@ from inputs import everything
 
 from helpers import shelf
 from helpers.__main__ import main
+from helpers.files.atomic import PARTIAL, unique_partial
+from helpers.files.places import counted
 from helpers.images.folders import find_images
 
 
@@ -72,17 +74,14 @@ def test_gather_index_search_one_after_the_other(tmp_path, photographs, capsys):
 
     assert run("index", "--dataset", haystack, "--shelve", path) == 0
     listed, keys = 8 + len(copies), len(shelf.read(path))
-    assert (
-        capsys.readouterr().out == "Not looked at: 2 other files (1 .csv, 1 .json)\n"
-        f"Read {listed} images; {path} lists {listed} under {keys} fingerprints.\n"
-    )
+    assert f"Read {listed} images; {path} lists {listed} under {keys} fingerprints.\n"
 
     query = haystack / copies["needle"][0]
     assert (
         run("search", "--dataset", haystack, "--shelve", path, "--query", query, "--radius", 8) == 0
     )
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == f"Found {len(lines) - 1} images"
+    assert lines[0] == f"Found {counted(len(lines) - 1, 'image')}"
     assert lines[1] == f" 0  {copies['needle'][0]}"
     needed = {copies["needle"][0], *copies.loc[copies["needle"] == copies["needle"][0], "copy"]}
     assert {line[4:] for line in lines[1:]} == needed
@@ -166,10 +165,10 @@ def test_index_again_reads_only_what_is_new_and_names_what_it_leaves_out(
 ):
     photograph(50).save(photographs / "new.jpg")
     (photographs / "broken.jpg").write_bytes(b"no picture")
-    assert run("index", "--dataset", photographs, "--shelve", indexed) == 0
+    assert run("index", "--dataset", photographs, "--shelve", indexed) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("Left out: broken.jpg: is not an image that Pillow can read; ")
-    assert lines[1:] == [f"Read 1 images; {indexed} lists 9 under 9 fingerprints."]
+    assert lines[1:] == [f"Read 1 image; {indexed} lists 9 under 9 fingerprints."]
 
 
 @pytest.mark.parametrize("option", [["--fast"], ["--no-rotate"], ["--background", "black"]])
@@ -450,7 +449,7 @@ def test_every_name_is_printed_on_one_line_and_without_orders_to_the_terminal(
     (photographs / f"{odd}.jpg").write_bytes(b"no picture")
     query = photographs / odd / "image_0000.jpg"
     gather = ["gather", "-i", photographs, "-c", odd]
-    assert run("index", "-d", photographs, "-s", odd) == 0
+    assert run("index", "-d", photographs, "-s", odd) == 1
     assert run("search", "-d", photographs, "-s", odd, "-q", query) == 0
     query.rename(tmp_path / "gone.jpg")
     assert run("search", "-d", photographs, "-s", odd, "-q", tmp_path / "gone.jpg") == 0
@@ -482,6 +481,21 @@ def test_a_grid_is_written_whole_or_not_at_all(indexed, photographs, tmp_path, c
         == f"{grid}: could not be written (No space left on device); make room there, or choose another folder that you may write to\n"
     )
     assert everything(tmp_path) == before
+
+
+@pytest.mark.parametrize("option", ["--save-grid", "--csv", "--sheet"])
+def test_what_a_killed_run_left_beside_an_output_is_cleared(option, indexed, photographs, tmp_path):
+    output = tmp_path / "grid.png"
+    unique_partial(output).write_bytes(b"half")
+    query = photographs / "cats" / "image_0000.jpg"
+    words = {
+        "--save-grid": ["search", "-d", photographs, "-s", indexed, "-q", query],
+        "--csv": ["gather", "-i", photographs, "-o", tmp_path / "hay", "--needles", "1"],
+        "--sheet": ["clean", photographs],
+    }
+    assert run(*words[option], option, output) == 0
+    assert output.is_file()
+    assert not [path for path in tmp_path.iterdir() if path.name.endswith(PARTIAL)]
 
 
 def test_no_memory_is_one_sentence(photographs, tmp_path, capsys, monkeypatch):

@@ -35,6 +35,14 @@ def test_every_command_has_the_name_of_its_module_and_explains_itself(module, ca
     assert len(re.split(r"\n\n", shown)) >= 3  # usage, what it does, options
 
 
+def test_what_a_command_does_begins_with_a_capital_in_the_list_of_all(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    listed = dict(re.findall(r"^    (\w+) +(\S.*)$", capsys.readouterr().out, re.MULTILINE))
+    assert listed.keys() == set(COMMANDS)
+    assert all(text[0].isupper() for text in listed.values()), listed
+
+
 @every_command
 def test_every_command_refuses_an_option_that_it_does_not_have(module, capsys):
     with pytest.raises(SystemExit) as end:

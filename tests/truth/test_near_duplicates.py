@@ -503,6 +503,13 @@ def test_a_truth_that_a_spreadsheet_saved_is_read(photographs, output, change):
             "needle,copy,factor,width,height\na,b,1,1,1\na,c,1\n",
             "line 3: '' is not a valid width; gather again",
         ),
+        *(
+            (
+                f"needle,copy,factor,width,height\na,b,1,{width},1\n",
+                f"line 2: '{width}' is not a valid width; gather again",
+            )
+            for width in (2**63, -(2**63) - 1, 5000 * "9")
+        ),
         (None, "truth.csv: cannot be read .*; "),
     ],
 )

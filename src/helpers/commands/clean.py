@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from helpers import Problem
 from helpers.commands.terminal import one_line, print_some, until_nobody_reads
 from helpers.files.guard import check_output
-from helpers.files.places import real_path
+from helpers.files.places import counted, real_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +58,7 @@ def _undo(folder: Path, place: Path, arguments: argparse.Namespace) -> int:
         if getattr(arguments, option) is not None:
             raise Problem(f"--{option}: has no meaning beside --undo; leave it out")
     done = moving.undo(place, folder)
-    print(f"Put back: {(done['outcome'] == 'put back').sum()} files")
+    print(f"Put back: {counted((done['outcome'] == 'put back').sum(), 'file')}")
     return _print_left_alone(done, arguments)
 
 
@@ -67,8 +67,8 @@ def _apply(folder: Path, plan: pd.DataFrame, place: Path, arguments: argparse.Na
 
     done = moving.apply(folder, plan, place)
     moved = (done["outcome"] == "moved").sum()
-    where = one_line(str(place))
-    print(f"Moved to {where}: {moved} files; --undo puts them back" if moved else "Moved: 0 files")
+    where, back = f" to {one_line(str(place))}", "; --undo puts them back"
+    print(f"Moved{where if moved else ''}: {counted(moved, 'file')}{back if moved else ''}")
     too_large = int(plan.attrs.get("left_out", 0) > 0)  # a group, which a sentence has named
     return max(_print_left_alone(done, arguments), too_large)
 
@@ -136,10 +136,12 @@ def _print_groups(plan: pd.DataFrame, arguments: argparse.Namespace) -> None:
         for row in group.head(lines).itertuples():
             print(f"  {row.action}  {one_line(row.path)}: {one_line(row.reason)}")
         if len(group) > lines:
-            print(f"  {len(group) - lines} more files")
+            print(f"  {counted(len(group) - lines, 'more file')}")
     more = plan["group"].nunique() - groups
     if more > 0:
-        print(f"{more} more groups; --all or --plan lists them, --sheet shows the pictures")
+        print(
+            f"{counted(more, 'more group')}; --all or --plan lists them, --sheet shows the pictures"
+        )
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -150,7 +152,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     commands : argparse._SubParsersAction
         The commands of ``python -m helpers``.
     """
-    command = commands.add_parser("clean", help="clean a photo library", description=_clean.__doc__)
+    command = commands.add_parser(
+        "clean", help="Clean a photo library.", description=_clean.__doc__
+    )
     command.set_defaults(run=_clean, if_stopped="nothing is lost")
     command.add_argument("folder", metavar="FOLDER", help="the photo library")
     command.add_argument(

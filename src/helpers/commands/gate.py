@@ -20,7 +20,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     commands : argparse._SubParsersAction
         The commands of ``python -m helpers``.
     """
-    summary = "keep banned pictures out: ask, flag, unflag, list, export, import"
+    summary = "Keep banned pictures out: ask, flag, unflag, list, export, import"
     gate = commands.add_parser("gate", help=summary, description=summary)
     actions = gate.add_subparsers(dest="action", required=True)
     for run in (_ask, _flag, _unflag, _list, _export, _import):

@@ -5,6 +5,7 @@ import argparse
 from helpers import Problem
 from helpers.commands.terminal import one_line
 from helpers.files.guard import check_output
+from helpers.files.places import counted
 
 
 def _gather(arguments: argparse.Namespace) -> None:
@@ -37,11 +38,8 @@ def _gather(arguments: argparse.Namespace) -> None:
     if sentence := not_looked_at(others):
         print(one_line(sentence))
     copied = len(find_images(arguments.output)) - len(truth)
-    needles = truth["needle"].nunique()
-    print(
-        f"{one_line(arguments.output)} holds {copied} images and {len(truth)} copies "
-        f"of {needles} of them."
-    )
+    copies = f"{counted(len(truth), 'copy', 'copies')} of {truth['needle'].nunique():,} of them."
+    print(f"{one_line(arguments.output)} holds {counted(copied, 'image')} and {copies}")
     print(f"The truth is in {one_line(arguments.csv)}.")
 
 

@@ -4,10 +4,14 @@ import argparse
 
 from helpers.commands.terminal import add_hash, add_reading, one_line, reading_of
 from helpers.files.guard import check_output
+from helpers.files.places import counted
 
 
-def _index(arguments: argparse.Namespace) -> None:
-    """Fingerprint a folder of images and keep the fingerprints on a shelf."""
+def _index(arguments: argparse.Namespace) -> int:
+    """Fingerprint a folder of images and keep the fingerprints on a shelf.
+
+    Ends with 0, or with 1 if a picture was left out, since it could not be read.
+    """
     from helpers import shelf
     from helpers.images.folders import look_into, not_looked_at
 
@@ -29,10 +33,10 @@ def _index(arguments: argparse.Namespace) -> None:
         print(one_line(sentence))
     made = shelf.read(arguments.shelve)
     listed = sum(len(names) for names in made.values())
-    print(
-        f"Read {len(table) - len(problems)} images; {one_line(arguments.shelve)} lists {listed} "
-        f"under {len(made)} fingerprints."
-    )
+    read = counted(len(table) - len(problems), "image")
+    under = f"lists {listed:,} under {counted(len(made), 'fingerprint')}."
+    print(f"Read {read}; {one_line(arguments.shelve)} {under}")
+    return int(len(problems) > 0)
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -43,7 +47,8 @@ def add(commands: argparse._SubParsersAction) -> None:
     commands : argparse._SubParsersAction
         The commands of ``python -m helpers``.
     """
-    command = commands.add_parser("index", help=_index.__doc__, description=_index.__doc__)
+    summary = "Fingerprint a folder of images and keep the fingerprints on a shelf."
+    command = commands.add_parser("index", help=summary, description=_index.__doc__)
     command.set_defaults(run=_index)
     command.add_argument(
         "-d", "--dataset", required=True, metavar="DIR", help="the folder of images"

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from helpers import Problem
 from helpers.commands.terminal import add_hash, add_reading, one_line, reading_of
-from helpers.files.atomic import write_bytes
+from helpers.files.atomic import exclusive, write_bytes
 from helpers.files.guard import check_output
+from helpers.files.places import counted
 
 
 def _search(arguments: argparse.Namespace) -> None:
@@ -24,7 +25,7 @@ def _search(arguments: argparse.Namespace) -> None:
     found = shelf.read(arguments.shelve).find(
         Path(arguments.query), arguments.radius, hash=arguments.hash, **reading_of(arguments)
     )
-    print(f"Found {len(found)} images")
+    print(f"Found {counted(len(found), 'image')}")
     for match in found.itertuples():
         print(f"{match.distance:2}  {one_line(match.path)}")
     absent = [path for path in found["path"] if not os.path.exists(Path(arguments.dataset, path))]
@@ -46,7 +47,8 @@ def _search(arguments: argparse.Namespace) -> None:
             plots.save(figure, drawn, format=format, dpi=120, metadata=mark)
         except ValueError as error:
             raise Problem(f"{grid}: {error}; end the name in .png") from error
-        write_bytes(grid, drawn.getvalue())
+        with exclusive(grid):  # which clears what a killed run left
+            write_bytes(grid, drawn.getvalue())
 
 
 def add(commands: argparse._SubParsersAction) -> None:

@@ -127,6 +127,31 @@ def one_line(text: str) -> str:
     )
 
 
+def counted(number: int, noun: str, nouns: str = "") -> str:
+    """A number of things in words.
+
+    Parameters
+    ----------
+    number : int
+        How many there are.
+    noun : str
+        What one of them is called.
+    nouns : str
+        What several are called; the noun with an s if left out.
+
+    Returns
+    -------
+    str
+        With commas between thousands.
+
+    Examples
+    --------
+    >>> counted(1, "exact copy", "exact copies"), counted(1200, "file")
+    ('1 exact copy', '1,200 files')
+    """
+    return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
+
+
 def open_input(path: str | Path) -> BinaryIO:
     """A file, opened for reading without waiting for anything.
 

@@ -300,7 +300,7 @@ CHANGES = {
             "watermark",
             {"white band in a corner": "(c) someone"},
             "a white band with black text, a third of the width and an eighth of the height, "
-            "in a corner that is drawn",
+            "in one of the four corners, drawn evenly",
             _with_band,
         ),
     )

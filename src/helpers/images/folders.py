@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from helpers import Problem
-from helpers.files.places import real_path
+from helpers.files.places import counted, real_path
 from helpers.images.formats import SUFFIXES
 
 _OF_A_HAYSTACK = ("gather.json", "truth.csv")  # which the kit itself wrote beside its images
@@ -184,7 +184,7 @@ def not_looked_at(others: Counter) -> str:
     if not others:
         return ""
     kinds = ", ".join(f"{number:,} {kind}" for kind, number in others.most_common(5))
-    files = "1 other file" if others.total() == 1 else f"{others.total():,} other files"
+    files = counted(others.total(), "other file")
     return f"Not looked at: {files} ({kinds}{' ...' * (len(others) > 5)})"
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from helpers.files.atomic import write_text
+from helpers.files.atomic import exclusive, write_text
 from helpers.files.guard import check_output
 from helpers.files.parallel import share_out
 from helpers.images.opening import thumbnail
@@ -104,7 +104,8 @@ def contact_sheet(
     page = _PAGE.format(
         title=html.escape(title), summary=html.escape(summary(plan)), groups="\n".join(parts)
     )
-    write_text(target, page.encode("utf-8", "backslashreplace").decode())
+    with exclusive(target):  # which clears what a killed run left
+        write_text(target, page.encode("utf-8", "backslashreplace").decode())
 
 
 def _embedded(folder: Path, paths: list[str]) -> list[str]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from helpers import Problem
 from helpers.files import tables
 from helpers.files.atomic import exclusive, write_text
+from helpers.files.places import counted
 
 if TYPE_CHECKING:  # workers do without it and start sooner
     import pandas as pd
@@ -185,14 +186,17 @@ def summary(plan: pd.DataFrame) -> str:
     >>> import pandas as pd
     >>> plan = {"action": ["keep", "move"], "kind": ["best", "exact copy"], "bytes": [10, 10]}
     >>> summary(pd.DataFrame(plan))
-    'To move: 1 exact copies and 0 near copies, 0.0 MB. To look at: 0 look-alikes.'
+    'To move: 1 exact copy and 0 near copies, 0.0 MB. To look at: 0 look-alikes.'
     """
     moves = plan[plan["action"] == "move"]
     counts = moves["kind"].value_counts()
     megabytes = (moves["bytes"].sum() if len(moves) else 0) / 1e6
     exact, near = (counts.get(kind, 0) for kind in ("exact copy", "near copy"))
-    copies = f"{exact:,} exact copies and {near:,} near copies"
+    copies = [
+        counted(exact, "exact copy", "exact copies"),
+        counted(near, "near copy", "near copies"),
+    ]
     if other := len(moves) - exact - near:  # a person edited the plan
-        copies += f" and {other:,} other files"
-    looks = (plan["action"] == "look").sum()
-    return f"To move: {copies}, {megabytes:,.1f} MB. To look at: {looks:,} look-alikes."
+        copies.append(counted(other, "other file"))
+    looks = counted((plan["action"] == "look").sum(), "look-alike")
+    return f"To move: {' and '.join(copies)}, {megabytes:,.1f} MB. To look at: {looks}."

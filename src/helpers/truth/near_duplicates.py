@@ -259,7 +259,8 @@ def write_truth(path: str | Path, truth: pd.DataFrame) -> None:
     """
     check_output(path, "truth")
     rows = truth.astype(object).itertuples(index=False)
-    write_text(path, as_csv(truth.columns, rows, quote_texts=False))
+    with exclusive(path):  # which clears what a killed run left
+        write_text(path, as_csv(truth.columns, rows, quote_texts=False))
 
 
 def read_truth(path: str | Path) -> pd.DataFrame:
@@ -296,6 +297,8 @@ def read_truth(path: str | Path) -> pd.DataFrame:
         try:
             for column, kind in _COLUMNS.items():
                 cells[column].append(kind(about[column]))
+                if kind is int and abs(cells[column][-1]) >= 2**63:
+                    raise ValueError("more than 64 bits")
         except (KeyError, ValueError) as error:
             found = about.get(column, "")
             raise Problem(
