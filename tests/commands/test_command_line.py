@@ -74,7 +74,8 @@ def test_gather_index_search_one_after_the_other(tmp_path, photographs, capsys):
 
     assert run("index", "--dataset", haystack, "--shelve", path) == 0
     listed, keys = 8 + len(copies), len(shelf.read(path))
-    assert f"Read {listed} images; {path} lists {listed} under {keys} fingerprints.\n"
+    sentence = f"Read {listed} images; {path} lists {listed} under {keys} fingerprints.\n"
+    assert capsys.readouterr().out == sentence
 
     query = haystack / copies["needle"][0]
     assert (
