@@ -6,6 +6,7 @@ are looked for in folders. A new kind of picture is a line in `PLUGINS` and its 
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import re
@@ -14,6 +15,7 @@ from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from math import prod
+from pathlib import Path
 from typing import BinaryIO
 
 from PIL import Image
@@ -344,3 +346,43 @@ def describe(start: bytes) -> str:
         if name not in (*formats(), "CUR") and accept and accept(start[:16]) is True:
             return f"is a {name} picture, which is not looked at; save it as PNG to have it read"
     return "is not an image that Pillow can read; if it is one, save it as JPEG or PNG"
+
+
+def reason_of_system(path: Path, error: OSError) -> str:
+    """Why the system could not open a picture file, in words.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    error : OSError
+        What the system raised.
+
+    Returns
+    -------
+    str
+        The reason and the remedy. The text goes on after the name of the file.
+
+    Examples
+    --------
+    >>> reason_of_system(Path("photos/no.jpg"), FileNotFoundError())
+    'no such file; check the spelling'
+    """
+    if isinstance(error, FileNotFoundError) or error.errno == errno.ELOOP:
+        if path.is_symlink():
+            return (
+                f"is a link that leads nowhere ({path.readlink()}); "
+                "bring its target back or delete the link"
+            )
+        return "no such file; check the spelling"
+    if os.path.isdir(path) and not os.access(path, os.R_OK | os.X_OK):
+        return "is a folder that may not be listed; ask for permission to read it"
+    if os.path.isdir(path):
+        return "is a folder, not an image; name a file inside it"
+    if isinstance(error, PermissionError):
+        return "may not be read; ask for permission to read it"
+    if error.errno == errno.EINVAL:  # as `open_input` has it
+        return "is a pipe or a device, not a file; name a file"
+    return (
+        f"cannot be read ({error.strerror}); check the spelling, or copy it again from its source"
+    )

@@ -13,8 +13,6 @@ which rules it mends them is numbered: see `WAYS`.
 
 from __future__ import annotations
 
-import errno
-import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -26,7 +24,13 @@ from PIL import Image, ImageColor, UnidentifiedImageError
 
 from helpers import Problem
 from helpers.files.places import open_input
-from helpers.images.formats import bare_png, check_memory, describe, open_header
+from helpers.images.formats import (
+    bare_png,
+    check_memory,
+    describe,
+    open_header,
+    reason_of_system,
+)
 
 #: How a picture is read unless something else is asked for; the arguments of `open_image`.
 READING = {"rotate": True, "background": "white", "fast": False}
@@ -134,17 +138,14 @@ def open_image(
 
 def open_with_size(
     path: str | Path | BinaryIO | Image.Image,
-    *,
-    rotate: bool = True,
-    background: str | None = "white",
-    fast: bool = False,
     rules: dict[str, int] | None = None,
+    **reading: object,
 ) -> tuple[Image.Image, tuple[int, int]]:
     """A picture as `open_image` gives it, and how large the picture in the file is.
 
     Parameters
     ----------
-    path, rotate, background, fast, rules
+    path, rules, **reading
         See `open_image`.
 
     Returns
@@ -154,6 +155,7 @@ def open_with_size(
     size : tuple of int
         Width and height in pixels, as shown. The image that `fast` gives is smaller.
     """
+    rotate, background, fast = complete_reading(reading).values()
     orientation, profile, transparency, bits = _functions(RULES if rules is None else rules)
     try:
         with warnings.catch_warnings(action="ignore"):
@@ -401,46 +403,6 @@ def _reason(source: str | Path | BinaryIO | Image.Image, error: Exception) -> st
     )
 
 
-def reason_of_system(path: Path, error: OSError) -> str:
-    """Why the system could not open a picture file, in words.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    error : OSError
-        What the system raised.
-
-    Returns
-    -------
-    str
-        The reason and the remedy. The text goes on after the name of the file.
-
-    Examples
-    --------
-    >>> reason_of_system(Path("photos/no.jpg"), FileNotFoundError())
-    'no such file; check the spelling'
-    """
-    if isinstance(error, FileNotFoundError) or error.errno == errno.ELOOP:
-        if path.is_symlink():
-            return (
-                f"is a link that leads nowhere ({path.readlink()}); "
-                "bring its target back or delete the link"
-            )
-        return "no such file; check the spelling"
-    if os.path.isdir(path) and not os.access(path, os.R_OK | os.X_OK):
-        return "is a folder that may not be listed; ask for permission to read it"
-    if os.path.isdir(path):
-        return "is a folder, not an image; name a file inside it"
-    if isinstance(error, PermissionError):
-        return "may not be read; ask for permission to read it"
-    if error.errno == errno.EINVAL:  # as `open_input` has it
-        return "is a pipe or a device, not a file; name a file"
-    return (
-        f"cannot be read ({error.strerror}); check the spelling, or copy it again from its source"
-    )
-
-
 def thumbnail(path: str | Path, size: int) -> Image.Image | None:
     """A small copy of a picture.
 
@@ -506,4 +468,4 @@ def complete_reading(reading: dict) -> dict:
             raise Problem(
                 f"background {background!r}: no colour that Pillow knows; try white or #ffffff"
             ) from error
-    return {**READING, **reading}
+    return {**READING, **reading}  # in the order of `READING`

@@ -28,7 +28,8 @@ from helpers.fingerprints import hashes
 from helpers.fingerprints.catalogue import as_column
 from helpers.fingerprints.flat import is_flat
 from helpers.images.folders import look_into
-from helpers.images.opening import open_with_size, reason_of_system
+from helpers.images.formats import reason_of_system
+from helpers.images.opening import open_with_size
 from helpers.library.remembered import Memory, open_memory
 
 # What only the main process needs is imported where it is used, so that workers start sooner.
