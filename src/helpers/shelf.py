@@ -228,8 +228,7 @@ def build(
             index, known = dict(old), old.about["files"]
         now = {name: _size_and_time(folder / name) for name in images}
         place = _place_from(path, folder)
-        listed = {**known, **{name: [*(now[name] or (0, 0)), place] for name in images}}
-        _check_size(path, {**made.as_dict(), "files": listed})
+        _check_size(path, made, {**known, **now}, place)
         changed = [
             name for name in images if now[name] is None or known.get(name, [])[:2] != now[name]
         ]
@@ -263,11 +262,12 @@ def _to_go_on_with(path: Path, made: Recipe) -> Shelf:
     return old
 
 
-def _check_size(path: Path, about: dict) -> None:
+def _check_size(path: Path, made: Recipe, files: dict, place: str) -> None:
     """Make sure that a shelf of these files can be read, before they are."""
-    digest, steps = 64 * "0", 8 * pickles.STEP_BYTES  # which each value takes at most
-    needed = len(ascii(json.dumps({**about, "digest": digest}))) + steps
-    needed += sum(len(ascii(name)) + steps for name in about["files"])
+    about = {name: [*(known or (0, 0))[:2], place] for name, known in files.items()}
+    text = json.dumps({**made.as_dict(), "files": about, "digest": 64 * "0"})
+    steps = 8 * pickles.STEP_BYTES  # which each value takes at most
+    needed = len(ascii(text)) + steps + sum(len(ascii(name)) + steps for name in files)
     if needed > pickles.MOST_BYTES:
         raise Problem(
             f"{path}: would hold more than {pickles.MOST_BYTES:,} bytes, the most that is taken "
