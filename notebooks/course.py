@@ -19,6 +19,8 @@ HERE = Path(__file__).resolve().parent
 README_MARKS = "<!-- chapters, from notebooks/course.toml -->", "<!-- end of chapters -->"
 #: Chapters of this part are not counted: nothing in the course waits for them.
 MORE = "More"
+#: The part of pages to look things up in: they are no chapters.
+LOOK_UP = "To look up"
 #: From a picture to its use. Each chapter says where on this way it stands.
 WAY = ["picture", "fingerprint", "distance", "radius", "search", "use"]
 
@@ -58,17 +60,34 @@ class Chapter:
         return f"[{to.name}]({path})"
 
 
+@dataclass(frozen=True)
+class Page:
+    """A notebook to look things up in; ``course.toml`` explains the fields."""
+
+    file: str
+    title: str
+    about: str
+
+
+def pages(folder: Path = HERE) -> list[Page]:
+    """All pages to look things up in, in the order of ``course.toml``."""
+    return [Page(**entry) for entry in _read(folder)["page"]]
+
+
 def chapters(folder: Path = HERE) -> list[Chapter]:
     """All chapters in the order of ``course.toml``, which is the order of the course."""
-    text = (folder / "course.toml").read_text(encoding="utf-8")
-    return [Chapter(**entry) for entry in tomllib.loads(text)["chapter"]]
+    return [Chapter(**entry) for entry in _read(folder)["chapter"]]
+
+
+def _read(folder: Path) -> dict[str, list[dict]]:
+    return tomllib.loads((folder / "course.toml").read_text(encoding="utf-8"))
 
 
 def notebooks(folder: Path = HERE) -> list[Path]:
-    """The notebooks of all chapters, then those of the solutions."""
+    """The notebooks of all chapters and pages, then those of the solutions."""
     course = chapters(folder)
     return [
-        *(folder / chapter.file for chapter in course),
+        *(folder / found.file for found in (*course, *pages(folder))),
         *(solutions_of(chapter, folder) for chapter in course if chapter.solutions),
     ]
 
@@ -94,14 +113,16 @@ def by_part(course: list[Chapter]) -> list[tuple[str, list[Chapter]]]:
     return [(part, list(found)) for part, found in groupby(course, key=lambda c: c.part)]
 
 
-def table(course: list[Chapter], folder: str = "") -> str:
-    """A Markdown table of chapters, by parts; `folder` stands before each file name."""
+def table(course: list[Chapter], to_look_up: list[Page], folder: str = "") -> str:
+    """A Markdown table of chapters, by parts, and of pages; `folder` stands before each file."""
     lines = ["| chapter | you will | minutes, with exercises |", "| --- | --- | --- |"]
     for part, found in by_part(course):
         lines.append(f"| **{part}** | | |")
         for chapter in found:
             link = f"[{chapter.name}]({folder}{chapter.file})"
             lines.append(f"| {link} | {chapter.you_will} | {chapter.minutes} |")
+    lines.append(f"| **{LOOK_UP}** | | |")
+    lines += [f"| [{page.title}]({folder}{page.file}) | {page.about} | |" for page in to_look_up]
     return "\n".join(lines)
 
 
@@ -121,18 +142,22 @@ def put_in_place(folder: Path = HERE) -> list[Path]:
 
 def _wanted(folder: Path) -> dict[Path, str]:
     """Each file that repeats something of ``course.toml``, with the text that it should have."""
-    course, readme = chapters(folder), folder.parent / "README.md"
-    wanted = {readme: _with_table(readme, table(course, "notebooks/"))}
+    course, to_look_up = chapters(folder), pages(folder)
+    readme = folder.parent / "README.md"
+    wanted = {readme: _with_table(readme, table(course, to_look_up, "notebooks/"))}
+    for page in to_look_up:
+        path = folder / page.file
+        wanted[path] = _with_cells(path, {0: f"# {page.title}\n\n{_first(path)}"})
     start, *others = course
     for chapter in course:
         path = folder / chapter.file
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        first, last = _source(cells[0]), _source(cells[-1])
-        first = re.sub(r"\A#.*\s+(\W*picture\W* → .*\s+)*", "", first)
-        first = f"# {chapter.name}\n\n{chapter.place}\n\n{first}"
+        first, last = f"# {chapter.name}\n\n{chapter.place}\n\n{_first(path)}", _source(cells[-1])
         top, bottom = _links(course, chapter)
         if chapter is start:
-            first = re.sub(r"(?m)(^\|.*\n)+", lambda _: table(others) + "\n", first, count=1)
+            first = re.sub(
+                r"(?m)(^\|.*\n)+", lambda _: table(others, to_look_up) + "\n", first, count=1
+            )
         else:
             first = _ending(first, top)
         wanted[path] = _with_cells(path, {0: first, len(cells) - 1: _ending(last, bottom)})
@@ -190,6 +215,12 @@ def _with_cells(path: Path, sources: dict[int, str]) -> str:
     for number, source in sources.items():
         notebook["cells"][number]["source"] = source.splitlines(keepends=True)
     return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+
+
+def _first(path: Path) -> str:
+    """A notebook's first cell, below its heading and its place."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return re.sub(r"\A#.*\s+(\W*picture\W* → .*\s+)*", "", _source(cells[0]))
 
 
 def _source(cell: dict) -> str:

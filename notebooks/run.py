@@ -138,6 +138,8 @@ def write_index(dataset: datasets.Dataset, ran: dict[Path, tuple[float, str]]) -
             for chapter in found
         ]
         parts.append((part, items))
+    to_look_up = [item(HERE / p.file, p.title, f": {html.escape(p.about)}") for p in course.pages()]
+    parts.append((course.LOOK_UP, to_look_up))
     solved = [chapter for chapter in chapters if chapter.solutions]
     parts.append(("Solutions", [item(course.solutions_of(c), c.name, "") for c in solved]))
     body = "\n".join(

@@ -22,6 +22,12 @@ COURSE = course.chapters()
 #: The chapters with exercises, then those of `course.MORE`, which have none.
 CHAPTERS = {HERE / c.file: c for c in COURSE if c.solutions}
 LESSONS = CHAPTERS | {HERE / c.file: c for c in COURSE if c.part == course.MORE}
+GLOSSARY = HERE / "more" / "glossary.ipynb"
+#: The notes for teachers on each chapter; `guide/teachers.md` is about the whole course.
+GUIDES = {
+    HERE / "guide" / f"{Path(c.file).stem if c.number is None else f'{c.number:02}'}.md": c
+    for c in COURSE
+}
 SOLUTIONS = {HERE / "solutions" / c.solutions: path for path, c in CHAPTERS.items()}
 ALL = course.notebooks()
 
@@ -196,11 +202,13 @@ def test_small_enough_for_a_clone(path):
     assert path.stat().st_size < 2_000_000
 
 
-@named([path for path in ALL if path not in SOLUTIONS])
-def test_first_code_cell_checks_the_installation_and_chooses_the_dataset(path):
+@named(LESSONS)
+def test_first_code_cell_chooses_the_dataset(path):
     first = cells(path, "code")[0]
-    assert "except ImportError as missing:" in first["text"]
-    assert 'DATASET = os.environ.get("DATASET") or "caltech-101"' in first["text"]
+    chooses = (
+        r'datasets\.choose\("caltech-101"|DATASET = os.environ.get\("DATASET"\) or "caltech-101"'
+    )
+    assert re.search(chooses, first["text"])
     assert "standing in for CALTECH-101" in printed(first)
 
 
@@ -242,10 +250,33 @@ def test_every_figure_has_alt_text(path):
         assert "".join(figure["data"]["text/plain"]) == alt  # which nbval compares
 
 
-@named(ALL)
+@named([*ALL, *HERE.glob("guide/*.md")])
 def test_links_lead_somewhere(path):
-    for link in re.findall(r"\]\(([^)#:]+)\)", prose(path)):
+    text = prose(path) if path in ALL else path.read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
         assert (path.parent / link).exists(), link
+
+
+@named(ALL)
+def test_links_to_a_word_lead_to_its_heading(path):
+    """JupyterLab and the pages find a heading by its own letters, with a hyphen for a space."""
+    headings = re.findall(r"^## (.+)$", prose(GLOSSARY), re.MULTILINE)
+    assert len(headings) == len({heading.lower() for heading in headings}) > 30
+    inside = r"\]\(()#([^)]+)\)" if path == GLOSSARY else r"\]\(([^)#]*glossary\.ipynb)#([^)]+)\)"
+    for _, anchor in re.findall(inside, prose(path)):
+        assert anchor in {heading.replace(" ", "-") for heading in headings}
+
+
+@named(GUIDES)
+def test_teachers_have_answers_misconceptions_and_minutes_for_each_chapter(path):
+    if not path.exists():
+        pytest.skip("these notes come when the chapter gets its new form")
+    parts = dict(re.findall(r"^## (.+)\n((?:(?!## ).*\n)+)", path.read_text("utf-8"), re.MULTILINE))
+    assert list(parts) == ["Answers", "What learners get wrong", "Timing"]
+    assert re.findall(r"^(\d)\. ", parts["Answers"], re.MULTILINE) == ["1", "2", "3"]
+    assert parts["What learners get wrong"].count("\n- ") >= 2
+    minutes = map(int, re.findall(r"^\|.*\| (\d+) \|$", parts["Timing"], re.MULTILINE))
+    assert sum(minutes) == GUIDES[path].minutes
 
 
 @named(LESSONS)
