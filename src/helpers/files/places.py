@@ -175,7 +175,7 @@ def open_input(path: str | Path) -> BinaryIO:
     >>> open_input("photos/cat.jpg")  # doctest: +SKIP
     <_io.BufferedReader name='photos/cat.jpg'>
     """
-    mode = Path(path).stat().st_mode
+    mode = os.stat(path).st_mode  # noqa: PTH116 (twice as fast, and done for every picture)
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         raise OSError(errno.EINVAL, "it is a pipe or a device")
     not_waiting = getattr(os, "O_NONBLOCK", 0)  # if a pipe takes the file's place just now

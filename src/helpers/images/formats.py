@@ -213,8 +213,9 @@ def check_memory(image: Image.Image, size: tuple[int, int], *, is_copied: bool) 
     channels = 1 if image.mode in ("1", "L", "P") else 4
     each = channels + max(1, 4 * is_copied + _DECODER_BYTES.get(image.format, 0))
     needed = image.width * image.height * each
-    if image.format in ("JPEG", "MPO") and _is_kept_whole(image):
-        needed += size[0] * size[1] * 2 * image.layers
+    if image.format in ("JPEG", "MPO"):
+        kept = size[0] * size[1] * 2 * image.layers
+        needed += kept * (needed + kept > MOST_BYTES and _is_kept_whole(image))
     elif image.format == "TIFF" and image.info.get("compression") != "raw":
         tags = image.tag_v2  # of a tile, or else of the rows of a strip
         sides = tags.get(322, size[0]), tags.get(323, min(tags.get(278, size[1]), size[1]))
