@@ -12,7 +12,7 @@ from scipy.stats import norm
 from helpers import Problem, datasets, experiments, hamming
 from helpers.classroom import results
 from helpers.fingerprints import catalogue, recipe
-from helpers.search import pairs
+from helpers.search import pairs, trees
 
 #: SHA-256 of what is packed in each carried table.
 CARRIED = {
@@ -153,7 +153,13 @@ def test_the_carried_index_gives_the_numbers_on_record(sample, kept):
     needles = truth["needle"].unique()
     near = {n: set(value.index[hamming.distances(value[n], value) <= 2]) for n in needles}
     false = sum(len(near[n] - {n, *truth["copy"][truth["needle"] == n]}) for n in needles)
+    categories = experiments.numbers(sample)[0]["category"]
     measured = {
+        "images": len(categories),
+        "categories": categories.nunique(),
+        "largest_category": categories.value_counts().max(),
+        "smallest_category": categories.value_counts().min(),
+        "article_images": (~categories.isin(datasets.NOT_IN_THE_ARTICLE)).sum(),
         "haystack_images": len(table),
         "haystack_fingerprints": len(lists),
         "found_by_three_queries": " ".join(str(len(lists[value[query]])) for query in queries),
@@ -227,4 +233,22 @@ def test_the_carried_fingerprints_give_groups_crops_and_prices_on_record(sample,
         **{f"price_{r}": float((nearest[500] <= r).mean()) for r in (2, 8, 16)},
         **{f"price_{r}_of_50": float((nearest[50] <= r).mean()) for r in (2, 8, 16)},
     }
+    assert {name: text(number) for name, number in measured.items()} == kept[[*measured]].to_dict()
+
+
+def test_the_carried_fingerprints_cost_the_trees_what_is_on_record(sample, kept):
+    values = experiments.numbers(sample)[0]["fingerprint"].to_numpy(dtype=np.uint64)
+
+    def many(n, seed):
+        rng = np.random.default_rng(seed)
+        a, b, c = (rng.integers(0, 2**64, n, dtype=np.uint64) for _ in range(3))
+        return values[rng.integers(0, len(values), n)] ^ (a & b & c)
+
+    stock, queries = many(10_000, 2014), many(20, 1)
+    vp_tree, kd_tree = trees.VPTree(stock), trees.KDTree(stock)
+    measured = {}
+    for radius in (2, 5):
+        for name, tree, some in (("vp", vp_tree, queries), ("kd", kd_tree, queries[:8])):
+            costs = [tree.cost(query, radius).distances for query in some]
+            measured[f"{name}_share_{radius}"] = float(np.mean(costs)) / len(stock)
     assert {name: text(number) for name, number in measured.items()} == kept[[*measured]].to_dict()
