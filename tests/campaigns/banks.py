@@ -77,7 +77,7 @@ def case(place: Path, here: Path, rng: random.Random) -> None:
 def _check_answers(file: Path, here: Path, rng: random.Random) -> None:
     queries, answers, entries = json.loads((here / "right.json").read_text())
     bank, _ = ask(Bank, file)
-    if not bank:
+    if bank is None:
         return
     with bank:
         sound = True

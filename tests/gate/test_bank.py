@@ -197,7 +197,8 @@ def test_an_answer_reads_only_what_is_new(opened):
     assert opened.ask(np.uint64(KEY)).entry == 301
     connection_of(opened).set_trace_callback(None)
     assert [line for line in statements if "ORDER BY" in line] == [
-        "SELECT id, action, entry, fingerprint FROM events WHERE id >= 300 ORDER BY id"
+        "SELECT id, time, action, entry, fingerprint, reason, source, others, checksum "
+        "FROM events WHERE id >= 300 ORDER BY id"
     ]
 
 

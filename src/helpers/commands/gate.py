@@ -137,21 +137,27 @@ def _list(arguments: argparse.Namespace) -> None:
     """List the entries in force: number, fingerprint, time, reason, source, and tabs between."""
     from helpers.fingerprints import hashes
 
+    left_out = []
     with _opened(arguments) as bank:
-        table = bank.entries(withdrawn=arguments.withdrawn)
+        table = bank.entries(withdrawn=arguments.withdrawn, left_out=left_out)
     for row in table.itertuples():
         texts = [row.time, row.reason, row.source]
         if arguments.withdrawn:
             texts.append(f"withdrawn: {row.withdrawn}" if row.withdrawn else "in force")
         digits = hashes.to_hex(row.fingerprint)
         print(row.entry, digits, *map(one_line, texts), sep="\t")
+    for problem in left_out:
+        raise problem
 
 
 def _export(arguments: argparse.Namespace) -> None:
     """Write the entries in force as CSV, to keep a copy or to share them."""
+    left_out = []
     with _opened(arguments) as bank:
-        written = bank.write_csv(arguments.csv)
+        written = bank.write_csv(arguments.csv, left_out=left_out)
     print(f"Wrote {written} entries to {one_line(arguments.csv)}.")
+    for problem in left_out:
+        raise problem
 
 
 def _import(arguments: argparse.Namespace) -> None:

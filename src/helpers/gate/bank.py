@@ -12,6 +12,12 @@ What is promised:
 - Many processes and threads may ask and flag at once; they wait for each other. Each process
   opens the bank for itself, after a fork.
 - There never is a new bank without an entry, since an empty one lets everything pass.
+- A line that was changed or lost by accident is noticed: then `Bank.ask` answers nothing and names
+  it, as do all changes; its other lines can be listed and exported. This is no seal: somebody who
+  may write to the file can change it unnoticed.
+- Nothing that lies beside the file, and was not left there by a bank, is obeyed.
+- A bank of version 0.1 answers as it is. The first change lifts it to today's format, and keeps
+  the old file as NAME.format-1.
 
 What you have to mind:
 
@@ -28,6 +34,7 @@ What you have to mind:
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -43,7 +50,7 @@ from helpers.fingerprints import hashes, recipe
 from helpers.fingerprints.flat import check_says_something, says_nothing
 from helpers.gate import exchange
 from helpers.gate.file import File
-from helpers.gate.log import iso
+from helpers.gate.log import Damaged, iso
 from helpers.gate.memory import BLOCK, REVIEW, Answer, Memory
 from helpers.hamming import BITS, as_fingerprints, as_query, check_radius
 
@@ -84,7 +91,8 @@ class Bank(exchange.Exchange):
     Raises
     ------
     Problem
-        If the file is no bank, or if it was made otherwise than is asked for.
+        If the file is no bank, or if it was made otherwise than is asked for. (While lines of its
+        log are damaged, each use of it raises `helpers.gate.log.Damaged`.)
 
     Notes
     -----
@@ -109,7 +117,9 @@ class Bank(exchange.Exchange):
             self.reading = made.reading
             self._why_not = recipe.why_not(made, recipe.here(rules=made.rules, **made.reading))
             self._memory = Memory(self.file)
-            len(self)  # reads the whole log, so that a damaged one is refused at once
+            self.file.check = self._memory.catch_up
+            with suppress(Damaged):  # its sound lines can still be listed
+                len(self)  # reads the whole log
         except BaseException:
             self.close()
             raise

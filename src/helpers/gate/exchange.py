@@ -9,7 +9,7 @@ import pandas as pd
 
 from helpers import Problem
 from helpers.files import tables
-from helpers.files.atomic import exclusive, write_problem, write_text
+from helpers.files.atomic import exclusive, write_text
 from helpers.files.guard import check_output
 from helpers.files.places import is_same_file
 from helpers.fingerprints import hashes
@@ -35,7 +35,9 @@ class Exchange:
 
     file: File
 
-    def entries(self, *, withdrawn: bool = False) -> pd.DataFrame:
+    def entries(
+        self, *, withdrawn: bool = False, left_out: list[Problem] | None = None
+    ) -> pd.DataFrame:
         """The entries in force, by number.
 
         Parameters
@@ -43,6 +45,8 @@ class Exchange:
         withdrawn : bool
             Whether the withdrawn ones are listed too. Why they were stands in a column
             ``withdrawn``, which is empty for those in force.
+        left_out : list, optional
+            If it is given, damaged lines are left out, and the `Problem` with them is added to it.
 
         Returns
         -------
@@ -60,22 +64,23 @@ class Exchange:
         ['stolen photograph']
         """
         with self.file.working() as log:
-            rows = [] if log is None else log.flagged(withdrawn=withdrawn)
+            rows = [] if log is None else log.flagged(withdrawn=withdrawn, left_out=left_out)
         columns = ["entry", *COLUMNS[:-1], "withdrawn"]
         table = pd.DataFrame(rows, columns=columns).astype({"entry": "int64"})
         numbers = [int(digits, 16) for digits in table["fingerprint"]]
         table["fingerprint"] = np.array(numbers, dtype=np.uint64)
-        table["withdrawn"] = table["withdrawn"].fillna("")
         table = table.astype(dict.fromkeys(["reason", "source", "time", "withdrawn"], "str"))
         return table if withdrawn else table.drop(columns="withdrawn")
 
-    def write_csv(self, path: str | Path) -> int:
+    def write_csv(self, path: str | Path, *, left_out: list[Problem] | None = None) -> int:
         """Write the entries in force as CSV, whole or not at all.
 
         Parameters
         ----------
         path : str or Path
             An older CSV file of a bank is replaced in one step.
+        left_out : list, optional
+            See `entries`.
 
         Returns
         -------
@@ -102,13 +107,10 @@ class Exchange:
         check_output(path, "bank's CSV", inputs=[self.file.place])
         made_with = _made_with(self.file)
         with self.file.working() as log:
-            rows = [] if log is None else log.flagged(withdrawn=False)
+            rows = [] if log is None else log.flagged(withdrawn=False, left_out=left_out)
         rows = [[*row[1:5], made_with] for row in rows]
-        try:
-            with exclusive(path):
-                write_text(path, tables.as_csv(COLUMNS, rows, quote_all=True))
-        except OSError as error:
-            raise write_problem(path, error) from error
+        with exclusive(path):
+            write_text(path, tables.as_csv(COLUMNS, rows, quote_all=True))
         return len(rows)
 
     def read_csv(self, path: str | Path, *, anyway: bool = False) -> int:

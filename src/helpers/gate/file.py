@@ -6,10 +6,13 @@ flag three times as fast. But under SQLite older than 3.51.3, as in most Pythons
 processes that write at one moment could, rarely, damage the file (sqlite.org/wal.html, "The
 WAL-Reset Bug"). And a gate that may only read the file could not ask. (Here it cannot ask as long
 as the journal of a killed writer lies beside the file: somebody who may write opens it once.)
+
+Such a journal brings back what was there before. But it may also name any file of this machine,
+which SQLite then deletes. So what lies beside a bank is looked at before SQLite is, each time.
 """
 
-import json
 import os
+import shutil
 import sqlite3
 import stat
 import threading
@@ -20,17 +23,20 @@ from typing import TypeVar
 
 from helpers import Problem
 from helpers.files.atomic import exclusive, give_name, synchronise, unique_partial, write_problem
-from helpers.files.places import real_path
+from helpers.files.places import open_input, real_path, sha256_of
 from helpers.fingerprints import recipe
-from helpers.gate.log import FORMATS, NEWEST, SETTINGS, Log
-from helpers.images.opening import complete_rules
+from helpers.gate.log import FORMATS, NEWEST, Damaged, Log, read_settings, write_settings
 
 T = TypeVar("T")
 
-_SECONDS_TO_WAIT = 60  # while other processes write
+#: How large a bank may be.
+MOST_BANK_BYTES = 2**29
+#: How large a row of it may be. A reason has at most 10,000 letters, and so has a source.
+MOST_ROW_BYTES = 2**17
+
 _NO_BANK = "{}: is not a bank; check the spelling, or choose a new name"
-_NAMES = {"format", "algorithm", "hash_size", "bits", "reading", "rules", "versions"}
-_UNKNOWN = "it does not say in known words what made it"
+_SECONDS_TO_WAIT = 60  # while other processes write
+_JOURNAL = bytes.fromhex("d9d505f920a163d7")  # how SQLite's journals begin (sqlite.org/fileformat)
 
 
 class File:
@@ -55,6 +61,8 @@ class File:
         What the file says about itself, or will say once it is made: its format and its recipe.
     recipe : Recipe
         What made the fingerprints, or will make them.
+    check : callable
+        Is given the log before lines are written, and raises if none may be.
 
     Raises
     ------
@@ -66,7 +74,8 @@ class File:
         self.path = Path(path)
         self.place = self.path.absolute()
         self._lock, self._process = threading.RLock(), os.getpid()
-        self._log, self._is_closed = None, False
+        self._log, self._version, self._is_closed = None, None, False
+        self.check = lambda log: None
         self.recipe = recipe.here(**reading)
         self.settings = {"format": NEWEST, **self.recipe.as_dict()}
         if before := self._what_is_there(make):
@@ -87,8 +96,13 @@ class File:
                 self._log.connection.close()
 
     @contextmanager
-    def working(self) -> Iterator[Log | None]:
+    def working(self, *, writing: bool = False) -> Iterator[Log | None]:
         """Let one thread at a time work on the file, in the process that opened it.
+
+        Parameters
+        ----------
+        writing : bool
+            Whether lines are to be added; then no other process adds any meanwhile.
 
         Yields
         ------
@@ -102,19 +116,21 @@ class File:
         """
         if os.getpid() != self._process:
             raise Problem(f"{self.path}: was opened in another process; open it anew in this one")
-        with self._lock, self._translated():
+        with self._lock, _translated(self.path):
             if self._is_closed:
                 raise Problem(f"{self.path}: is closed; open it again")
             if self._log is None:
                 self._open_what_came()
-            else:
-                try:
-                    is_in_place = os.path.samestat(self._opened, self.place.stat())
-                except OSError:
-                    is_in_place = False
-                if not is_in_place:
-                    raise self.replaced()
-            yield self._log
+            if self._log is None:
+                yield None
+                return
+            connection = self._log.connection
+            _check_beside(self._real)
+            with _transaction(connection, writing):
+                self._check_place()
+                if _version_of(connection) != self._version:  # lifted to the newest format
+                    self._describe(connection)
+                yield self._log
 
     def write(self, change: Callable[[Log], T]) -> T:
         """Write lines in one transaction: all of them or, if anything fails, none.
@@ -134,31 +150,69 @@ class File:
         Problem
             If the file cannot be written.
         """
-        with self.working() as log:
-            if log is None:
-                final = real_path(self.place)  # where a link leads
-                with exclusive(final):
-                    self._open_what_came()  # while we waited
-                    if self._log is None:
-                        with suppress(FileExistsError):
-                            return self._make(final, change)
-                        self._open_what_came()
-            with _transaction(self._log.connection):
-                return change(self._log)
+        with self.working(writing=True) as log:
+            if log is not None:
+                return self._change(change)
+            final = real_path(self.place)  # where a link leads
+            with exclusive(final):
+                self._open_what_came()  # while we waited
+                if self._log is None:
+                    with suppress(FileExistsError):
+                        return self._make(final, change)
+            return self.write(change)
+
+    def _change(self, change: Callable[[Log], T]) -> T:
+        """Write lines to the file that is there, in the transaction at hand."""
+        self.check(self._log)
+        if (old := self.settings["format"]) != NEWEST:
+            self._keep_copy(Path(f"{self._real}.format-{old}"))
+            self._log.lift()
+            connection = self._log.connection
+            write_settings(connection, self.settings | {"format": NEWEST})
+            self._describe(connection)
+        changed = change(self._log)
+        self._check_size(self._log.count_bytes())
+        return changed
+
+    def _keep_copy(self, kept: Path) -> None:
+        """Keep a copy of the file as it is, unless an earlier try has left it there."""
+        with exclusive(self._real), self._partial(self._real) as partial:
+            with (
+                closing(_connected(self._real)) as old,
+                closing(_connected(partial, make=True)) as new,
+            ):
+                old.backup(new)
+            shutil.copymode(self._real, partial)
+            try:
+                give_name(partial, kept)
+                synchronise(kept.parent)
+            except FileExistsError:
+                if not kept.is_file() or sha256_of(kept) != sha256_of(partial):
+                    raise Problem(
+                        f"{kept}: is there already, and a copy of the bank is to be kept there "
+                        "before the bank gets its new format; move it away"
+                    ) from None
 
     def _make(self, final: Path, change: Callable[[Log], T]) -> T:
         """Make a file that gets its name once it is whole: an empty bank would let all pass."""
-        partial = unique_partial(final)
-        try:
+        with self._partial(final) as partial:
             # SQLite names the journal after the file, so the file is closed before it is renamed.
-            with closing(_connected(partial)) as connection, _transaction(connection):
-                for statement in FORMATS[NEWEST].schema:
+            with closing(_connected(partial, make=True)) as connection, _transaction(connection):
+                for statement in FORMATS[NEWEST]:
                     connection.execute(statement)
-                settings = [(name, json.dumps(value)) for name, value in self.settings.items()]
-                connection.executemany("INSERT INTO settings VALUES (?, ?)", settings)
+                write_settings(connection, self.settings)
                 changed = change(Log(connection, NEWEST, self.path))
             give_name(partial, final)
             synchronise(final.parent)
+        self._open_what_came()
+        return changed
+
+    @contextmanager
+    def _partial(self, final: Path) -> Iterator[Path]:
+        """A name for a new file, which is removed at the end."""
+        partial = unique_partial(final)
+        try:
+            yield partial
         except FileExistsError:
             raise
         except OSError as error:
@@ -167,8 +221,6 @@ class File:
             for leftover in (partial, Path(f"{partial}-journal")):
                 with suppress(OSError):
                     leftover.unlink()
-        self._open_what_came()
-        return changed
 
     def promise(self, rules: dict[str, int]) -> None:
         """Let a bank that there still is not be made by other rules of reading than the newest.
@@ -218,98 +270,52 @@ class File:
         if stat.S_ISFIFO(there.st_mode) or there.st_size == 1:
             raise Problem(_NO_BANK.format(self.path))
         if there.st_size or not stat.S_ISREG(there.st_mode):
+            self._check_size(there.st_size)
             return there
         if make:
             raise Problem(f"{self.path}: is an empty file; delete it, or choose another name")
         return None
 
+    def _check_size(self, size: int) -> None:
+        if size > MOST_BANK_BYTES:
+            raise Problem(
+                f"{self.path}: a bank has at most {MOST_BANK_BYTES:,} bytes, and this would be one "
+                f"of {size:,}; begin another bank"
+            )
+
     def _open(self, before: os.stat_result, asked: dict) -> None:
-        with self._translated():
-            connection = _connected(self.place)
+        with _translated(self.path):
+            self._real = real_path(self.place)
+            _check_beside(self._real)
+            connection = _connected(self._real)
             try:
-                self.settings, self.recipe = self._checked(connection)
+                self._describe(connection)
                 _check_recipe(self.path, self.recipe, asked)
-                connection.execute("PRAGMA journal_mode = DELETE")
-                self._opened = self.place.stat()
-                if not os.path.samestat(before, self._opened):
-                    raise self.replaced()
+                if connection.execute("PRAGMA journal_mode").fetchone() != ("delete",):
+                    raise Problem(
+                        f"{self.path}: another program gave it a write-ahead log; there, take that "
+                        "back: PRAGMA journal_mode = DELETE"
+                    )
+                self._opened = before
+                self._check_place()
             except BaseException:
+                self._log = None
                 connection.close()
                 raise
+
+    def _check_place(self) -> None:
+        """Raise if the file is no longer the one that was opened."""
+        try:
+            if os.path.samestat(self._opened, self.place.stat()):
+                return
+        except OSError:
+            pass
+        raise self.replaced()
+
+    def _describe(self, connection: sqlite3.Connection) -> None:
+        self.settings, self.recipe = read_settings(connection, self.path)
+        self._version = _version_of(connection)
         self._log = Log(connection, self.settings["format"], self.path)
-
-    def _checked(self, connection: sqlite3.Connection) -> tuple[dict, recipe.Recipe]:
-        """What the file says about itself, if it is one of a known format."""
-        query = "SELECT sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
-        schema = {statement for (statement,) in connection.execute(query)}
-        if SETTINGS not in schema:
-            raise Problem(f"{self.path}: is not a bank, but another database; choose a new name")
-        rows = connection.execute("SELECT name, value FROM settings").fetchall()
-        try:
-            settings = {name: json.loads(value) for name, value in rows}
-        except (TypeError, ValueError, RecursionError) as error:
-            raise self.damaged(_UNKNOWN) from error
-        number = settings.get("format")
-        if not isinstance(number, int) or number not in FORMATS:
-            known = " and ".join(map(str, FORMATS))
-            raise Problem(
-                f"{self.path}: is a bank of format {number}, and these helpers know format {known};"
-                " open it with the helpers that made it, and carry its entries over as CSV"
-            )
-        made = _recipe_in(self.path, settings)
-        if made is None or not settings.keys() <= _NAMES:
-            raise self.damaged(_UNKNOWN)
-        if schema != set(FORMATS[number].schema):
-            raise self.damaged("another program changed its tables")
-        return settings, made
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise self._problem(error) from error
-        except UnicodeDecodeError as error:  # SQLite complains of what it found, in its words
-            raise self.damaged("its tables are described in no valid text") from error
-
-    def _problem(self, error: sqlite3.Error) -> Problem:
-        name = getattr(error, "sqlite_errorname", "")
-        kind = name.split("_")[1:2]
-        why = " ".join(str(error).split())
-        if kind == ["CANTOPEN"]:
-            if os.path.isdir(self.place):
-                return Problem(f"{self.path}: is a folder, not a bank; name a file in it")
-            return Problem(f"{self.path}: may not be opened ({why}); ask for permission")
-        if name in ("SQLITE_READONLY_ROLLBACK", "SQLITE_READONLY_RECOVERY"):
-            return Problem(
-                f"{self.path}: was left half written by a program that was killed; "
-                "let somebody who may write to it open it once, which mends it"
-            )
-        if kind in (["FULL"], ["IOERR"], ["READONLY"]):
-            return write_problem(self.path, OSError(why))
-        if kind == ["BUSY"]:
-            return Problem(f"{self.path}: other processes keep it busy ({why}); try again later")
-        if kind == ["NOTADB"]:
-            return Problem(_NO_BANK.format(self.path))
-        return self.damaged(why)
-
-    def damaged(self, why: str) -> Problem:
-        """The sentence for a file in a state in which no bank leaves one.
-
-        Parameters
-        ----------
-        why : str
-            What is wrong with it.
-
-        Returns
-        -------
-        Problem
-            To be raised.
-        """
-        return Problem(
-            f"{self.path}: is damaged ({why}); put a copy in its place, "
-            "or make a new one from its CSV file"
-        )
 
     def replaced(self) -> Problem:
         """The sentence for a file that is no longer the one that was opened.
@@ -322,20 +328,6 @@ class File:
         return Problem(
             f"{self.path}: another file has taken its place, or it has gone; open the bank anew"
         )
-
-
-def _recipe_in(path: Path, settings: dict) -> recipe.Recipe | None:
-    """The recipe in a file's settings; None if it is in no known form."""
-    rules = settings.get("rules")
-    if isinstance(rules, dict):
-        try:
-            complete_rules(rules)
-        except Problem as problem:  # newer helpers know the rule
-            raise Problem(f"{path}: {problem}") from problem
-    try:
-        return recipe.from_dict(settings)
-    except Problem:
-        return None
 
 
 def _check_recipe(path: Path, made: recipe.Recipe, asked: dict) -> None:
@@ -355,11 +347,49 @@ def _check_recipe(path: Path, made: recipe.Recipe, asked: dict) -> None:
         )
 
 
-def _connected(place: Path) -> sqlite3.Connection:
+def _version_of(connection: sqlite3.Connection) -> tuple:
+    """What SQLite counts up when tables are changed."""
+    return connection.execute("PRAGMA schema_version").fetchone()
+
+
+def _check_beside(place: Path) -> None:
+    """Make sure that SQLite obeys no file beside this one but the journal of a bank."""
+    for end in ("-journal", "-wal", "-shm"):
+        name = f"{place}{end}"
+        with suppress(OSError):  # there is none, or it has gone since: its writer is ready
+            if why := _why_not_beside(name):
+                raise Problem(f"{name}: {why}, so no bank left it there; move it away")
+
+
+def _why_not_beside(name: str) -> str:
+    there = os.lstat(name)
+    if not name.endswith("-journal"):
+        return "belongs to a write-ahead log"
+    if not stat.S_ISREG(there.st_mode) or there.st_nlink > 1:
+        return "is a link, or no file"
+    with open_input(name) as file:
+        begin = file.read(28)
+        file.seek(-min(8, there.st_size), os.SEEK_END)
+        end = file.read()
+    if end == _JOURNAL and len(begin) > len(end):
+        return "names another file, which SQLite would delete"
+    if begin[:8].strip(b"\0") and begin[:8] != _JOURNAL:
+        return "is no journal of SQLite"
+    pages, size = (int.from_bytes(begin[start : start + 4]) for start in (16, 24))
+    return "tells of too large a file" if pages * size > MOST_BANK_BYTES else ""
+
+
+def _connected(place: Path, *, make: bool = False) -> sqlite3.Connection:
+    """A connection to the file of a bank."""
     connection = sqlite3.connect(
-        place, timeout=_SECONDS_TO_WAIT, isolation_level=None, check_same_thread=False
+        f"{place.as_uri()}?mode=rw{'c' * make}",
+        uri=True,
+        timeout=_SECONDS_TO_WAIT,
+        isolation_level=None,
+        check_same_thread=False,
     )
     try:
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_ROW_BYTES)
         connection.execute("PRAGMA synchronous = EXTRA")
         connection.execute("PRAGMA fullfsync = ON")  # macOS needs to be told twice
     except BaseException:
@@ -369,13 +399,47 @@ def _connected(place: Path) -> sqlite3.Connection:
 
 
 @contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All that is written in the block, or none of it; no other process writes meanwhile."""
+def _transaction(connection: sqlite3.Connection, writing: bool = True) -> Iterator[None]:
+    """Let a block see one state of the file, and write all or, if anything fails, none."""
     try:
-        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
         yield
-        connection.execute("COMMIT")
-    except BaseException:
-        with suppress(sqlite3.Error):  # which has rolled back by itself after some errors
-            connection.execute("ROLLBACK")
-        raise
+        if writing:
+            connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:  # which SQLite has ended by itself after some errors
+            with suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    """Turn the errors of SQLite in a block into sentences."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _in_words(path, error) from error
+    except UnicodeDecodeError as error:  # SQLite complains of what it found, in its words
+        raise Damaged(path, "its tables are described in no valid text") from error
+
+
+def _in_words(path: Path, error: sqlite3.Error) -> Problem:
+    name = getattr(error, "sqlite_errorname", "")
+    kind = name.split("_")[1:2]
+    why = " ".join(str(error).split())
+    if kind == ["CANTOPEN"]:
+        if os.path.isdir(path):
+            return Problem(f"{path}: is a folder, not a bank; name a file in it")
+        return Problem(f"{path}: may not be opened ({why}); ask for permission")
+    if name in ("SQLITE_READONLY_ROLLBACK", "SQLITE_READONLY_RECOVERY"):
+        return Problem(
+            f"{path}: was left half written by a program that was killed; "
+            "let somebody who may write to it open it once, which mends it"
+        )
+    if kind in (["FULL"], ["IOERR"], ["READONLY"]):
+        return write_problem(path, OSError(why))
+    if kind == ["BUSY"]:
+        return Problem(f"{path}: other processes keep it busy ({why}); try again later")
+    if kind == ["NOTADB"]:
+        return Problem(_NO_BANK.format(path))
+    return Damaged(path, why)

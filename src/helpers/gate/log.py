@@ -2,41 +2,29 @@
 
 A line tells that a picture was flagged, or that an entry was withdrawn, with the time and the
 reason. Nothing is deleted, so one can always tell what was banned when, and why.
+
+The lines are numbered without gaps, SQLite keeps the last number, and each has a checksum. So what
+a bad disk or another program changed or removed is noticed. That is no seal: somebody who may
+write to the file can compute a checksum, too.
 """
 
+import json
+import re
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterable, Iterator
+from contextlib import closing, suppress
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from zlib import crc32
 
 from helpers import Problem
-
-
-class Format(NamedTuple):
-    """How a file is laid out.
-
-    Parameters
-    ----------
-    schema : tuple of str
-        The statements that make its tables. A file with others is damaged.
-    insert : str
-        The statement that adds a line: number, time, action, entry, digits, reason, source.
-    """
-
-    schema: tuple[str, ...]
-    insert: str
-
+from helpers.fingerprints import recipe
+from helpers.images.opening import complete_rules
 
 #: The table that every format has: names and JSON values.
 SETTINGS = "CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL)"
-#: All formats that are known, by their numbers. A bank keeps the format it was made in.
-FORMATS = {
-    1: Format(
-        schema=(
-            SETTINGS,
-            """CREATE TABLE events (
+_EVENTS = """CREATE TABLE events (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     time TEXT NOT NULL,
     action TEXT NOT NULL,
@@ -46,19 +34,65 @@ AND fingerprint NOT GLOB '*[^0-9a-f]*'),
     reason TEXT NOT NULL,
     source TEXT NOT NULL,
     CHECK (action = 'flag' AND entry = id OR action = 'unflag' AND entry < id)
-)""",
-            "CREATE UNIQUE INDEX withdrawn_once ON events (entry) WHERE action = 'unflag'",
-            "CREATE TRIGGER never_changed BEFORE UPDATE ON events "
-            "BEGIN SELECT RAISE(ABORT, 'a log is only added to'); END",
-            "CREATE TRIGGER never_deleted BEFORE DELETE ON events "
-            "BEGIN SELECT RAISE(ABORT, 'a log is only added to'); END",
-        ),
-        insert="INSERT INTO events (id, time, action, entry, fingerprint, reason, source) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
-    )
+)"""
+_GUARDS = (
+    "CREATE UNIQUE INDEX withdrawn_once ON events (entry) WHERE action = 'unflag'",
+    "CREATE TRIGGER never_changed BEFORE UPDATE ON events "
+    "BEGIN SELECT RAISE(ABORT, 'a log is only added to'); END",
+    "CREATE TRIGGER never_deleted BEFORE DELETE ON events "
+    "BEGIN SELECT RAISE(ABORT, 'a log is only added to'); END",
+)
+# other hashes of the picture, as JSON; no version writes any yet
+_ADDED_IN_2 = "\n    others TEXT NOT NULL,\n    checksum INTEGER NOT NULL,\n    CHECK (action"
+#: The statements that make the tables of each format. Version 0.1 made the first.
+FORMATS = {
+    1: (SETTINGS, _EVENTS, *_GUARDS),
+    2: (SETTINGS, _EVENTS.replace("\n    CHECK (action", _ADDED_IN_2), *_GUARDS),
 }
-#: The format of new banks.
+#: The format of new banks. An older one is lifted to it by the first change.
 NEWEST = max(FORMATS)
+
+_COLUMNS = "id, time, action, entry, fingerprint, reason, source"
+_INSERT = f"INSERT INTO events ({_COLUMNS}, others, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+# with whether each has pages, and how many share them
+_SCHEMA = (
+    "SELECT type, name, tbl_name, sql, rootpage > 1, count(*) OVER (PARTITION BY rootpage) "
+    "FROM sqlite_master"
+)
+_BEGIN_OF_LINE = re.compile(
+    r"([1-9]\d*)\0\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z\0"
+    r"(?:flag\0\1|unflag\0[1-9]\d*)\0[0-9a-f]{16}\0",
+    re.ASCII,
+)
+_LEAST_BYTES = 48  # of a line in the file
+_MOST_NAMED = 5  # of the damaged lines
+_EXPORT_IT = "export it, import that into a new bank, and flag what is missing again"
+_NAMES = {"format", "algorithm", "hash_size", "bits", "reading", "rules", "versions"}
+_UNKNOWN = "it does not say in known words what made it"
+
+
+class Damaged(Problem):
+    """A file is not as a bank leaves it: lines are missing, for example, or were changed.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    why : str
+        What is wrong with it.
+    remedy : str
+        What to do if there is no copy.
+
+    Examples
+    --------
+    >>> print(Damaged("a.bank", "it is cut"))
+    a.bank: is damaged (it is cut); put a copy in its place, or make a new one from its CSV file
+    """
+
+    def __init__(
+        self, path: Path, why: str, remedy: str = "make a new one from its CSV file"
+    ) -> None:
+        super().__init__(f"{path}: is damaged ({why}); put a copy in its place, or {remedy}")
 
 
 class Log:
@@ -69,31 +103,87 @@ class Log:
     connection : sqlite3.Connection
         The file.
     number : int
-        The number of its format.
+        The number of its format. Only the newest is written.
     path : Path
         What messages call the file.
+    table : str
+        The table with the lines.
     """
 
-    def __init__(self, connection: sqlite3.Connection, number: int, path: Path) -> None:
-        self.connection, self._path = connection, path
-        self._insert = FORMATS[number].insert
+    def __init__(
+        self, connection: sqlite3.Connection, number: int, path: Path, table: str = "events"
+    ) -> None:
+        self.connection, self._path, self._table = connection, path, table
+        columns = _COLUMNS if number == 1 else f"{_COLUMNS}, others, checksum"
+        self._select = f"SELECT {columns} FROM {table} WHERE id"
 
-    def lines_from(self, number: int) -> Iterator[tuple[int, str, int, str]]:
-        """The lines from a number on.
+    def lines(self, first: int = 1, left_out: list | None = None) -> Iterator[tuple]:
+        """The lines from a number on, each as it was written.
 
         Parameters
         ----------
-        number : int
+        first : int
             The number of the first line to read.
+        left_out : list, optional
+            Is given the `Damaged` that is raised otherwise, once all other lines are read.
 
         Yields
         ------
         tuple
-            Number, action ("flag" or "unflag"), entry, and the hex digits of the fingerprint.
+            Number, time, action ("flag" or "unflag"), entry, the hex digits of the fingerprint,
+            reason, source; and what the format has beyond.
+
+        Raises
+        ------
+        Damaged
+            At the end, if lines are missing or are not as they were written.
         """
-        query = "SELECT id, action, entry, fingerprint FROM events WHERE id >= ? ORDER BY id"
-        with closing(self.connection.execute(query, (number,))) as lines:
-            yield from lines
+        query = "SELECT max(seq) FROM sqlite_sequence WHERE name = ?"
+        (last,) = self.connection.execute(query, (self._table,)).fetchone()
+        number, last, bad = first - 1, last if type(last) is int else 0, []
+        for line in self._rows(first, last):
+            if line[0] > number + 1:
+                bad.append(_missing(number + 1, line[0] - 1))
+            if is_sound(line) and line[0] > number:
+                yield line
+            else:
+                bad.append(f"line {line[0]} of its log is not as it was written")
+            number = line[0]
+        if number < last:
+            bad.append(_missing(number + 1, last))
+        elif number > max(last, first - 1):
+            bad.append(f"line {number} of its log is there, but {last} is to be the last")
+        if bad:
+            more = f"; and {len(bad) - _MOST_NAMED} more" * (len(bad) > _MOST_NAMED)
+            damage = Damaged(self._path, "; ".join(bad[:_MOST_NAMED]) + more, _EXPORT_IT)
+            if left_out is None:
+                raise damage
+            left_out.append(damage)
+
+    def _rows(self, first: int, last: int) -> Iterator[tuple]:
+        """All rows that can be read; where SQLite gives up, one by one."""
+        try:
+            for row in self.connection.execute(f"{self._select} >= ? ORDER BY id", (first,)):
+                first = row[0] + 1
+                yield row
+        except sqlite3.DatabaseError as error:
+            name = getattr(error, "sqlite_errorname", "")  # none if a text cannot be decoded
+            if name and not name.startswith(("SQLITE_CORRUPT", "SQLITE_TOOBIG")):
+                raise
+            for number in range(first, min(last, first + self.count_bytes() // _LEAST_BYTES) + 1):
+                with suppress(sqlite3.DatabaseError):
+                    yield from self.connection.execute(f"{self._select} = ?", (number,))
+
+    def count_bytes(self) -> int:
+        """How large the file is, or will be once the transaction at hand is over.
+
+        Returns
+        -------
+        int
+            In bytes.
+        """
+        query = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+        return self.connection.execute(query).fetchone()[0]
 
     def about(self, entry: int) -> tuple[str, str, str]:
         """Why an entry was flagged.
@@ -107,29 +197,44 @@ class Log:
         -------
         tuple of str
             Reason, source and time.
-        """
-        query = "SELECT reason, source, time FROM events WHERE id = ?"
-        return self.connection.execute(query, (entry,)).fetchone()
 
-    def flagged(self, *, withdrawn: bool) -> list[tuple]:
+        Raises
+        ------
+        Damaged
+            If its line is not as it was written.
+        """
+        line = self.connection.execute(f"{self._select} = ?", (entry,)).fetchone()
+        if not line or not is_sound(line):
+            why = f"line {entry} of its log is not as it was written"
+            raise Damaged(self._path, why, _EXPORT_IT)
+        return line[5], line[6], line[1]
+
+    def flagged(self, *, withdrawn: bool, left_out: list | None) -> list[tuple]:
         """The entries, by number.
 
         Parameters
         ----------
         withdrawn : bool
             Whether those that were withdrawn are among them.
+        left_out : list, optional
+            See `lines`.
 
         Returns
         -------
         list of tuple
-            Entry, hex digits, reason, source, time; and why it was withdrawn, or None.
+            Entry, hex digits, reason, source, time; and why it was withdrawn.
         """
-        query = (
-            "SELECT f.entry, f.fingerprint, f.reason, f.source, f.time, u.reason FROM events f "
-            "LEFT JOIN events u ON u.entry = f.entry AND u.action = 'unflag' "
-            "WHERE f.action = 'flag' AND (? OR u.id IS NULL) ORDER BY f.id"
-        )
-        return self.connection.execute(query, (withdrawn,)).fetchall()
+        flagged, why = {}, {}
+        for _, time, action, entry, digits, reason, source, *_ in self.lines(1, left_out):
+            if action == "flag":
+                flagged[entry] = digits, reason, source, time
+            else:
+                why[entry] = reason
+        return [
+            (entry, *about, why.get(entry, ""))
+            for entry, about in flagged.items()
+            if withdrawn or entry not in why
+        ]
 
     def without_known(self, rows: list[tuple[str, str, str, str]]) -> list[tuple]:
         """Those of some rows that the log does not have, whether withdrawn or not.
@@ -168,7 +273,7 @@ class Log:
             (number, time, "flag", number, digits, reason, source)
             for number, (digits, reason, source, time) in enumerate(rows, first)
         )
-        self.connection.executemany(self._insert, lines)
+        self._insert(lines)
         return range(first, first + len(rows))
 
     def withdraw(self, entry: int, reason: str) -> str:
@@ -203,12 +308,174 @@ class Log:
         digits, withdrawn = row
         if withdrawn:
             raise Problem(f"{self._path}: entry {entry} was withdrawn already, at {withdrawn}")
-        line = last + 1, iso(datetime.now(UTC)), "unflag", entry, digits, reason, ""
-        self.connection.execute(self._insert, line)
+        self._insert([(last + 1, iso(datetime.now(UTC)), "unflag", entry, digits, reason, "")])
         return digits
+
+    def lift(self) -> None:
+        """Give a file of an older format the newest one, in the transaction at hand."""
+        _, events, *guards = FORMATS[NEWEST]
+        self.connection.execute("ALTER TABLE events RENAME TO before")
+        self.connection.execute(events)
+        self._insert(Log(self.connection, 1, self._path, "before").lines())
+        for statement in ("DROP TABLE before", *guards):
+            self.connection.execute(statement)
+
+    def _insert(self, lines: Iterable[tuple]) -> None:
+        others = "{}"
+        rows = ((*line, others, checksum(*line, others)) for line in lines)
+        self.connection.executemany(_INSERT, rows)
 
     def _last(self) -> int:
         return self.connection.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()[0]
+
+
+def read_settings(connection: sqlite3.Connection, path: Path) -> tuple[dict, recipe.Recipe]:
+    """What a file says about itself, if it is a bank of a known format.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        The file.
+    path : Path
+        What messages call it.
+
+    Returns
+    -------
+    settings : dict
+        Its format and its recipe.
+    recipe : Recipe
+        What made its fingerprints.
+
+    Raises
+    ------
+    Problem
+        If it is no bank, or one that is not as a bank leaves it.
+    """
+    there = _schema(connection)
+    if ("table", "settings", "settings", SETTINGS) not in {row[:4] for row in there}:
+        raise Problem(f"{path}: is not a bank, but another database; choose a new name")
+    query = "SELECT name, value FROM settings LIMIT 20"  # more than have names
+    rows = connection.execute(query).fetchall()
+    try:
+        settings = {name: json.loads(value) for name, value in rows}
+    except (TypeError, ValueError, RecursionError) as error:
+        raise Damaged(path, _UNKNOWN) from error
+    number, found = settings.get("format"), settings.pop("checksum", None)
+    if type(number) is not int or number not in FORMATS:
+        known = " and ".join(map(str, FORMATS))
+        raise Problem(
+            f"{path}: is a bank of format {number}, and these helpers know format {known};"
+            " open it with the helpers that made it, and carry its entries over as CSV"
+        )
+    made = _recipe_in(path, settings)
+    if made is None or not settings.keys() <= _NAMES:
+        raise Damaged(path, _UNKNOWN)
+    if there != _schema_of(number):
+        raise Damaged(path, "another program changed its tables")
+    if found != (None if number == 1 else _checksum_of(settings)):
+        raise Damaged(path, "its settings are not as they were written")
+    return settings, made
+
+
+def write_settings(connection: sqlite3.Connection, settings: dict) -> None:
+    """Write what a file says about itself, in the transaction at hand.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        The file.
+    settings : dict
+        As from `read_settings`.
+    """
+    rows = settings | {"checksum": _checksum_of(settings)}
+    connection.executemany(
+        "INSERT OR REPLACE INTO settings VALUES (?, ?)",
+        [(name, json.dumps(value)) for name, value in rows.items()],
+    )
+
+
+def _checksum_of(settings: dict) -> int:
+    return checksum(json.dumps(settings, sort_keys=True))
+
+
+def _schema(connection: sqlite3.Connection) -> set[tuple]:
+    """All that a file describes: tables, indices, triggers and views, the hidden ones too."""
+    return set(connection.execute(_SCHEMA))
+
+
+@cache
+def _schema_of(number: int) -> set[tuple]:
+    """What `_schema` finds in a bank of a format."""
+    with closing(sqlite3.connect(":memory:")) as empty:
+        for statement in FORMATS[number]:
+            empty.execute(statement)
+        return _schema(empty)
+
+
+def _recipe_in(path: Path, settings: dict) -> recipe.Recipe | None:
+    """The recipe in a file's settings; None if it is in no known form."""
+    rules = settings.get("rules")
+    if isinstance(rules, dict):
+        try:
+            complete_rules(rules)
+        except Problem as problem:  # newer helpers know the rule
+            raise Problem(f"{path}: {problem}") from problem
+    try:
+        return recipe.from_dict(settings)
+    except Problem:
+        return None
+
+
+def checksum(*values: object) -> int:
+    """The checksum that a line, or all settings, have in the file.
+
+    Parameters
+    ----------
+    *values : str or int
+        All that is kept.
+
+    Returns
+    -------
+    int
+        CRC-32 of their texts, with a zero character between them.
+
+    Examples
+    --------
+    >>> checksum("a", 1) == checksum("a", 2)
+    False
+    """
+    return crc32("\0".join(map(str, values)).encode())
+
+
+def is_sound(line: tuple) -> bool:
+    """Whether a line is as a bank writes it.
+
+    Parameters
+    ----------
+    line : tuple
+        Its values in the file, of whatever types; with a checksum if the format has one.
+
+    Returns
+    -------
+    bool
+        Whether each value has its type and form, and the checksum is right.
+
+    Examples
+    --------
+    >>> is_sound((1, "2024-05-03T12:00:00.000000Z", "flag", 1, "0123456789abcdef", "why", ""))
+    True
+    """
+    text = "\0".join(map(str, line[:8]))
+    return (
+        bool(_BEGIN_OF_LINE.match(text))
+        and type(line[5]) is type(line[6]) is str
+        and (len(line) == 7 or line[8] == crc32(text.encode()))
+    )
+
+
+def _missing(first: int, last: int) -> str:
+    which = f"line {first} of its log is" if first == last else f"lines {first} to {last} are"
+    return f"{which} missing or cannot be read"
 
 
 def iso(moment: datetime) -> str:

@@ -1,5 +1,6 @@
 """What a gate keeps in memory of a bank and searches: the entries in force."""
 
+from array import array
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
@@ -9,7 +10,7 @@ import numpy as np
 
 from helpers import Problem
 from helpers.gate.file import File
-from helpers.gate.log import Log
+from helpers.gate.log import Damaged, Log
 from helpers.search.linear import LinearScan, Search
 from helpers.search.multi_index import MultiIndexHashing
 
@@ -84,36 +85,33 @@ class Memory:
         if log is None:
             return
         seen, most, tail = self._seen
-        number = seen[0] if seen else 0
-        entries, digits, withdrawn = [], [], []
-        with closing(log.lines_from(number)) as lines:
-            if seen and next(lines, None) != seen:  # read again: is it still the same log?
+        entries, values, withdrawn = array("q"), array("Q"), []
+        with closing(log.lines(seen[0] if seen else 1)) as lines:
+            if seen and next(lines, ())[:7] != seen:  # read again: is it still the same log?
                 raise self._file.replaced()
+            line = None
             for line in lines:
-                seen, number = line, number + 1
-                if line[0] != number:
-                    raise self._file.damaged(f"line {number} of its log is missing")
-                if line[1] == "flag":
-                    entries.append(number)
-                    digits.append(line[3])
+                if line[2] == "flag":
+                    entries.append(line[0])
+                    values.append(int(line[4], 16))
                 else:
-                    withdrawn.append(line[2])
-        if seen is self._seen[0]:
+                    withdrawn.append(line)
+        if line is None:
             return
-        try:
-            values = np.frombuffer(bytes.fromhex("".join(digits)), ">u8").astype(np.uint64)
-            new = _Part(LinearScan(values), np.array(entries, dtype=np.int64))
-            tail = _Part.joined(LinearScan, tail, new)
-            for entry in withdrawn:
-                if not most.withdraw(entry) and not tail.withdraw(entry):
-                    raise ValueError(f"there is no entry {entry}")
-        except (TypeError, ValueError) as error:
-            why = f"its log holds what no bank writes: {error}"
-            raise self._file.damaged(why) from error
+        new = _Part(LinearScan(np.array(values)), np.array(entries))
+        tail = _Part.joined(LinearScan, tail, new)
+        for number, _, _, entry, *_ in withdrawn:
+            if not most.withdraw(entry) and not tail.withdraw(entry):
+                why = f"line {number} of its log withdraws entry {entry}, which is not in force"
+                raise Damaged(self._file.path, why)
         if len(tail.entries) > max(_TAIL_ENTRIES, len(most.entries) // 10):
             index = partial(MultiIndexHashing, radius=REVIEW)
             most, tail = _Part.joined(index, most, tail), _no_entries()
-        self._seen = seen, most, tail  # in one step: if we are stopped before, we read them again
+        self._seen = (
+            line[:7],
+            most,
+            tail,
+        )  # in one step: if we are stopped before, we read them again
 
     def answers(
         self, log: Log | None, queries: list[np.uint64 | Problem], block: int, review: int
