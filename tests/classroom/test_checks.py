@@ -1,265 +1,193 @@
 """Each exercise answers kindly to a stub, to an error, to a wrong answer and to a right one.
 
-What is marked `every_exercise` holds for a new one as well; wrong answers of learners are added to `ANSWERS`.
+What is marked `every_exercise` holds for a new one as well. What learners get wrong stands in the exercise's file.
 """
 
-import copy
-import itertools
+import ast
 import json
+import re
+import textwrap
+import warnings
+from pathlib import Path
 
 import course
+import mutants
 import numpy as np
 import pytest
 
 from helpers.classroom import checks
 
-# exercise -> a right answer, a wrong one as a learner might write it, and the input that shows it
-ANSWERS = {
-    "ranked": (
-        lambda names, distances, radius: [
-            name for bits, name in sorted(zip(distances, names, strict=True)) if bits <= radius
-        ],
-        lambda names, distances, radius: [
-            name for bits, name in zip(distances, names, strict=True) if bits <= radius
-        ],
-        "(['b.jpg', 'a.jpg'], [3, 3], 5) gives ['b.jpg', 'a.jpg']; it should give ['a.jpg', 'b.jpg']",
+every_exercise = pytest.mark.parametrize("name", checks.EXERCISES)
+MISCONCEPTIONS = [
+    pytest.param(name, known, id=f"{name}: {known['belief'].split('. ')[0]}")
+    for name in checks.EXERCISES
+    for known in checks.exercise(name).misconceptions
+]
+#: What was judged wrongly once.
+OF_0_2 = {
+    "a chain of elifs that forgets equality": (
+        "best_of",
+        '''
+best = files[0]
+for file in files[1:]:
+    if file["pixels"] > best["pixels"]:
+        best = file
+    elif file["step"] < best["step"]:
+        best = file
+    elif file["modified"] < best["modified"]:
+        best = file
+    elif file["name"] < best["name"]:
+        best = file
+return best["name"]
+''',
     ),
-    "differing_bits": (
-        lambda a, b: np.array([digit == "1" for digit in f"{a ^ b:064b}"]).reshape(8, 8),
-        lambda a, b: np.array([(a ^ b) >> n & 1 for n in range(64)]).reshape(8, 8),
-        "(11, 2) in row 0 gives [1, 0, 0, 1, 0, 0, 0, 0]; it should give [0, 0, 0, 0, 0, 0, 0, 0]",
-    ),
-    "most_flips": (
-        lambda before, after: max(after, key=lambda name: (before ^ after[name]).bit_count()),
-        lambda before, after: max(after, key=lambda name: abs(before - after[name])),
-        "{'first': 9223372036854775808, 'second': 3}) gives 'first'; it should give 'second'",
-    ),
-    "verdict": (
-        lambda distance, block, review: (
-            "allow"
-            if distance is None or distance > review
-            else "block"
-            if distance <= block
-            else "review"
-        ),
-        lambda distance, block, review: (
-            "block" if distance < block else "review" if distance < review else "allow"
-        ),
-        "(2, 2, 8) gives 'review'; it should give 'block'",
-    ),
-    "share_stopped": (
-        lambda stopped, often: sum(stopped[c] * often[c] for c in often) / sum(often.values()),
-        lambda stopped, often: sum(stopped.values()) / len(stopped),
-        "gives 0.5; it should give 0.75",
-    ),
-    "share_honest": (
-        lambda uploads, banned, found, mistaken: (
-            (1 - banned) * mistaken / ((1 - banned) * mistaken + banned * found)
-            if mistaken or found
-            else 0.0
-        ),
-        lambda uploads, banned, found, mistaken: mistaken,
-        "(1000, 0.3, 0.8, 0.01) gives 0.01; it should give 0.0283",
-    ),
-    "same_content": (
-        lambda files: sorted(
-            group
-            for group in ([n for n in sorted(files) if files[n] == c] for c in {*files.values()})
-            if len(group) > 1
-        ),
-        lambda files: [[name] for name in files],
-        "gives [['b'], ['a'], ['c']]; it should give [['a', 'b']]",
-    ),
-    "best_of": (
-        lambda files: min(files, key=lambda f: (-f["pixels"], f["step"], f["modified"], f["name"]))[
-            "name"
-        ],
-        lambda files: max(files, key=lambda f: f["step"])["name"],
-        "gives 'a'; it should give 'b'",
-    ),
-    "may_go": (
-        lambda planned, now, kept_planned, kept_now: now == planned and kept_now == kept_planned,
-        lambda planned, now, kept_planned, kept_now: now == planned,
-        "('a', 'a', 'b', 'c') gives True; it should give False",
-    ),
-    "new_size": (
-        lambda width, height, factor: (round(width * factor), round(height * factor)),
-        lambda width, height, factor: (int(width * factor), int(height * factor)),
-        "(300, 241, 0.95) gives (285, 228); it should give (285, 229)",
-    ),
-    "same_file": (
-        lambda first, second: first.read_bytes() == second.read_bytes(),
-        lambda first, second: first == second,
-        "('a', 'b') gives False; it should give True",
-    ),
-    "column_bits": (
-        lambda pixels: pixels[1:] > pixels[:-1],
-        lambda pixels: pixels[1:] >= pixels[:-1],
-        "in row 0 gives [1, 1, 1, 1, 1, 1, 1, 1]; it should give [0, 0, 0, 0, 0, 0, 0, 0]",
-    ),
-    "average_bits": (
-        lambda pixels: pixels > pixels.mean(),
-        lambda pixels: pixels >= pixels.mean(),
-        "([[9, 9, 9,",
-    ),
-    "bits_to_hex": (
-        lambda bits: f"{int(''.join('01'[bit] for bit in bits.ravel().astype(int)), 2):016x}",
-        lambda bits: f"{int(''.join('01'[bit] for bit in bits.ravel().astype(int)), 2):x}",
-        "gives '0'; it should give '0000000000000000'",
-    ),
-    "add_once": (
-        lambda shelf, key, name: {**shelf, key: list(dict.fromkeys([*shelf.get(key, []), name]))},
-        lambda shelf, key, name: {**shelf, key: [*shelf.get(key, []), name]},
-        "({'ff': ['a.jpg']}, 'ff', 'a.jpg') gives {'ff': ['a.jpg', 'a.jpg']}; it should give {'ff': ['a.jpg']}",
-    ),
-    "look_up": (
-        lambda shelf, key, radius: [
-            name
-            for bits, other in sorted((bin(int(a, 16) ^ int(key, 16)).count("1"), a) for a in shelf)
-            if bits <= radius
-            for name in shelf[other]
-        ],
-        lambda shelf, key, radius: shelf.get(key),
-        "'3f', 0) gives None; it should give []",
-    ),
-    "hamming_distance": (
-        lambda a, b: bin(a ^ b).count("1"),
-        lambda a, b: bin(int(float(a)) ^ int(float(b))).count("1"),
-        "(0, 18446744073709551615) gives 1; it should give 64",
-    ),
-    "recall": (
-        lambda distances, radius: (
-            sum(distance <= radius for distance in distances) / len(distances)
-        ),
-        lambda distances, radius: np.mean(distances < radius),
-        "([0, 0, 1, 2, 2, 5], 1) gives 0.33",
-    ),
-    "largest_radius": (
-        lambda false_per_query, allowed: sum(false <= allowed for false in false_per_query) - 1,
-        lambda false_per_query, allowed: sum(false < allowed for false in false_per_query) - 1,
-        "([0.0, 0.01, 0.1, 0.5, 2.0, 9.0], 0.5) gives 2; it should give 3",
-    ),
-    "wrong_queries": (
-        lambda search, oracle, queries: [
-            number
-            for number, query in enumerate(queries)
-            if list(search(query)) != list(oracle(query))
-        ],
-        lambda search, oracle, queries: [
-            number
-            for number, query in enumerate(queries)
-            if len(search(query)) != len(oracle(query))
-        ],
-        "gives []; it should give [1]",
-    ),
-    "rows_mended": (
-        lambda numbers, query, radius: [
-            row
-            for row, number in enumerate(numbers)
-            if (int(number) ^ int(query)).bit_count() <= radius
-        ],
-        lambda numbers, query, radius: np.flatnonzero(np.bitwise_count(numbers ^ query) < radius),
-        "([0, 1, 3, 7, 18446744073709551615], 0, 1) gives [0]; it should give [0, 1]",
-    ),
-    "to_numbers_mended": (
-        lambda digits: np.array([np.uint64(int(text, 16)) for text in digits]),
-        lambda digits: np.array([int(text, 16) for text in digits]).astype(np.uint64),
-        "(['0000000000000001', '8000000000000001']) gives [1, 9223372036854775808]; "
-        "it should give [1, 9223372036854775809]",
-    ),
-    "groups_of": (
-        lambda pairs: groups_by_spreading(pairs),
-        lambda pairs: sorted(sorted(pair) for pair in pairs),
-        "([(1, 2), (2, 3), (7, 9)]) gives [[1, 2], [2, 3], [7, 9]]; it should give [[1, 2, 3], [7, 9]]",
-    ),
-    "widest": (
-        lambda fingerprints: max(
-            bin(a ^ b).count("1") for a, b in itertools.product(fingerprints, repeat=2)
-        ),
-        lambda fingerprints: (min(fingerprints) ^ max(fingerprints)).bit_count(),
-        "([6, 1, 8, 7]) gives 2; it should give 4",
+    "the outer list sorted before the inner ones": (
+        "same_content",
+        '''
+groups = {}
+for name in files:
+    groups.setdefault(files[name], []).append(name)
+found = sorted(group for group in groups.values() if len(group) > 1)
+for group in found:
+    group.sort()
+return found
+''',
     ),
 }
 
 
-def groups_by_spreading(pairs):
-    """Each number takes the smallest of its group, until nothing changes."""
-    least = {number: number for pair in pairs for number in pair}
-    while any(least[a] != least[b] for a, b in pairs):
-        for a, b in pairs:
-            least[a] = least[b] = min(least[a], least[b])
-    return sorted([n for n in sorted(least) if least[n] == one] for one in set(least.values()))
+@pytest.fixture(autouse=True)
+def first_try():
+    """No test knows of the tries of another one."""
+    for name in checks.EXERCISES:
+        checks.reply(name, lambda: None)
 
 
-CHAPTER_5 = course.HERE / "05-search-faster.ipynb"
+def normal(body):
+    """The text of an answer without comments and spaces, so that equal answers are equal texts."""
+    return ast.unparse(ast.parse(textwrap.dedent(body).strip()))
 
 
-def named(function, name):
-    """The function under the name that the notebook gives it."""
-    function.__name__ = name
-    return function
+def answers(name):
+    what = checks.exercise(name)
+    return [what.answer, *what.also_right]
 
 
-def answer_to(name, attempt, capsys):
-    getattr(checks, name)(named(attempt, name))
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 1
-    return lines[0]
+def source(name, body):
+    return f"def {checks.exercise(name).signature}:\n{textwrap.indent(body, '    ')}"
 
 
-every_exercise = pytest.mark.parametrize("name", checks.EXERCISES)
+def reply(name, body):
+    return checks.reply(name, checks.exercise(name).function(body))
 
 
-@every_exercise
-def test_its_own_answer_is_right(name, capsys):
-    answer = answer_to(name, checks.EXERCISES[name].right, capsys)
-    assert answer.startswith(f"Right: {name} gave the expected answer on ")
+
+# What is in an exercise's file
 
 
 @every_exercise
-def test_the_answer_to_the_first_input_is_wrong_for_another(name, tmp_path, capsys):
-    right, cases = checks.EXERCISES[name]
-    first = right(*copy.deepcopy(cases(tmp_path) if callable(cases) else cases)[0])
-    answer = answer_to(name, lambda *arguments: first, capsys)
-    assert answer.startswith(f"Not yet: {name}(")
-
-
-@every_exercise
-def test_a_stub_is_told_to_begin(name, capsys):
-    answer = answer_to(name, lambda *arguments: None, capsys)
-    assert (
-        answer
-        == f"To do: {name} returns nothing yet. Write its body, end it with return, and run this cell again."
+def test_its_file_is_whole(name):
+    what = checks.exercise(name)
+    assert what.signature.startswith(f"{name}(")
+    assert len(what.also_right) >= 3
+    assert len(what.misconceptions) >= 5
+    assert len({normal(body) for body in answers(name)}) == len(answers(name))
+    assert len({normal(known["answer"]) for known in what.misconceptions}) == len(
+        what.misconceptions
     )
+    assert len(set(what.calls)) == len(what.calls)
+    assert "\n" not in what.asks
 
 
 @every_exercise
-def test_an_error_is_shown_with_the_input_that_raised_it(name, capsys):
-    def attempt(*arguments):
-        raise ZeroDivisionError("division by zero")
-
-    answer = answer_to(name, attempt, capsys)
-    assert answer.startswith(f"Not yet: {name}(")
-    assert answer.endswith(") raised ZeroDivisionError: division by zero")
+def test_its_sentences_are_short_and_end(name):
+    what = checks.exercise(name)
+    texts = [what.asks, what.means, what.harder, what.hint]
+    texts += [text for known in what.misconceptions for text in (known["belief"], known["hint"])]
+    texts += [equal["because"] for equal in what.equivalent]
+    for text in texts:
+        assert re.search(r"[.?!)]$", text), text
+        for sentence in re.split(r"(?<=[.?!:;])\s", text):
+            assert len(sentence.split()) <= 20, sentence
+    assert what.harder.rstrip(")").endswith(("?", "."))
 
 
 @every_exercise
-def test_a_wrong_number_of_arguments_is_shown_as_an_error(name, capsys):
-    assert "raised TypeError" in answer_to(name, lambda: 1, capsys)
+def test_a_call_that_is_shown_can_be_pasted(name):
+    """It stands in one line, and needs nothing but `np` and `checks`."""
+    for call in checks.exercise(name).calls:
+        assert "\n" not in call
+        assert "..." not in call
+        tree = ast.parse(f"{name}({call})", mode="eval")
+        bound = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+        used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        assert used <= {name, "np", "checks", "bool"} | bound
 
 
-@pytest.mark.parametrize("name", ANSWERS)
-def test_a_wrong_answer_is_shown_with_its_input(name, capsys):
-    _, wrong, shown = ANSWERS[name]
-    answer = answer_to(name, wrong, capsys)
-    assert answer.startswith(f"Not yet: {name}(")
-    assert shown in answer
+# Right
 
 
-@pytest.mark.parametrize("name", ANSWERS)
-def test_another_right_answer_is_right(name, capsys):
-    answer = answer_to(name, ANSWERS[name][0], capsys)
-    assert answer.startswith(f"Right: {name} gave the expected answer on ")
+@every_exercise
+def test_right_answers_are_right_and_a_harder_question_follows(name):
+    what = checks.exercise(name)
+    for body in answers(name):
+        assert reply(name, body) == f"Right: {what.means}\nHarder: {what.harder}"
+
+
+# Wrong
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize(("name", "known"), MISCONCEPTIONS)
+def test_a_misconception_is_refused_and_the_second_time_its_hint_is_told(name, known):
+    first, second = reply(name, known["answer"]), reply(name, known["answer"])
+    assert first.startswith(f"Not yet. This call shows it:\n{name}(")
+    assert second == f"{first}\nHint: {known['hint']}"
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize(("name", "known"), MISCONCEPTIONS)
+def test_the_call_that_is_shown_gives_what_is_said(name, known):
+    what = checks.exercise(name)
+    lines = reply(name, known["answer"]).splitlines()
+    names = {"np": np, "checks": checks}
+    try:
+        found = eval(lines[1], names | {name: what.function(known["answer"])})
+    except Exception as error:
+        assert lines[2].startswith(f"raises {type(error).__name__}: ")
+        return
+    wanted = eval(lines[1], names | {name: what.function(what.answer)})
+    assert lines[2].removeprefix("found ") != lines[3].removeprefix("wanted")
+    for line, value in zip(lines[2:], (found, wanted), strict=True):
+        row = re.search(r"row (\d+): ", line)
+        value = value[int(row.group(1))] if row else value
+        plain = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+        assert repr(dict(plain) if hasattr(plain, "keys") else plain)[:400] in line
+
+
+@pytest.mark.parametrize("wrong", OF_0_2)
+def test_what_passed_before_is_refused(wrong):
+    name, body = OF_0_2[wrong]
+    assert reply(name, body).startswith("Not yet.")
+
+
+@every_exercise
+def test_mutants_of_the_answer_are_refused(name):
+    """If the answer is too short for twenty of them, those of other right answers follow."""
+    what = checks.exercise(name)
+    equivalent = {normal(known["answer"]) for known in what.equivalent}
+    made, accepted = [], []
+    for body in answers(name):
+        if len(made) < 20:
+            made += mutants.mutants(source(name, body))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for body in made:
+            if reply(name, body).startswith("Right"):
+                accepted.append(normal(body))
+    assert len(made) - len(equivalent) >= 20
+    assert not set(accepted) - equivalent, "\n\n".join(set(accepted) - equivalent)
+    assert not equivalent - set(accepted), "these are refused, or no mutants any more"
 
 
 @every_exercise
@@ -270,239 +198,240 @@ def test_another_right_answer_is_right(name, capsys):
         "text",
         -1,
         float("nan"),
-        [],
         {},
         object(),
         np.array(["text"]),
         np.array([None]),
         np.zeros((2, 3)),
+        np.zeros((8, 8)),
         [[1], [2, 3]],
+        iter("ab"),
+        [np.uint64(2**63)],
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_an_answer_of_another_kind_is_wrong_and_no_error(name, value, capsys):
-    assert answer_to(name, lambda *arguments: value, capsys).startswith(f"Not yet: {name}(")
+def test_an_answer_of_another_kind_is_wrong_and_no_error(name, value):
+    assert checks.reply(name, lambda *arguments: value).startswith("Not yet. This call shows it:")
 
 
-def test_an_attempt_that_empties_its_input_is_judged_by_what_it_returns(capsys):
-    def attempt(shelf, key, name):
-        names = shelf.pop(key, [])
-        return {**shelf, key: names if name in names else [*names, name]}
-
-    assert answer_to("add_once", attempt, capsys).startswith("Right:")
-
-
-def test_a_list_that_is_changed_but_not_put_back_is_wrong_as_it_is_with_shelve(capsys):
-    def attempt(shelf, key, name):
-        shelf.setdefault(key, [])
-        if name not in shelf[key]:
-            shelf[key].append(name)
-        return shelf
-
-    assert "it should give {'ff': ['a.jpg']}" in answer_to("add_once", attempt, capsys)
+@every_exercise
+def test_the_answer_to_one_call_is_wrong_for_another(name):
+    what = checks.exercise(name)
+    for call in what.calls:
+        names = {"np": np, "checks": checks, "right": what.function(what.answer)}
+        value = eval(f"right({call})", names)
+        assert checks.reply(name, lambda *arguments, value=value: value).startswith("Not yet.")
 
 
-# Chapter 5
+@pytest.mark.parametrize(
+    ("name", "body", "told"),
+    [
+        ("recall", "return (distances <= radius).sum()", ["found  1 (int)", "wanted 0.5 (float)"]),
+        (
+            "column_bits",
+            "return pixels > 0",
+            ["found  [[False, ", "(array of bool, shape (9, 8))", "(array of bool, shape (8, 8))"],
+        ),
+        (
+            "column_bits",
+            "return (pixels[1:] > pixels[:-1]).astype(int)",
+            ["found  [[0, 0, ", "(array of int64, shape (8, 8))", "(array of bool, shape (8, 8))"],
+        ),
+        (
+            "column_bits",
+            "return pixels[1:] >= pixels[:-1]",
+            [
+                "column_bits(np.zeros((9, 8), np.uint8))",
+                "found  row 0: [True, True, True, True, True, True, True, True] (array of bool, shape (8, 8))",
+                "wanted row 0: [False, False, False, False, False, False, False, False] (array of bool",
+            ],
+        ),
+        ("new_size", "return [width * factor, height]", ["(list of 2)", "(tuple of 2)"]),
+        ("look_up", "return None", ["found  nothing: does your answer end with return?"]),
+    ],
+)
+def test_type_shape_and_value_are_told(name, body, told):
+    what = checks.exercise(name)
+    body = body.replace("return None", "len(shelf)")
+    text = checks.reply(name, what.function(body))
+    for part in told:
+        assert part in text
+
+
+def test_whole_numbers_of_64_bits_are_never_shown_as_floats():
+    text = reply(
+        "to_numbers_mended", "return np.array([int(t, 16) for t in digits]).astype(np.uint64)"
+    )
+    assert (
+        'to_numbers_mended(["0000000000000001", "8000000000000001"])\n'
+        "found  [1, 9223372036854775808] (array of uint64, shape (2,))\n"
+        "wanted [1, 9223372036854775809] (array of uint64, shape (2,))"
+    ) in text
+    assert "e+" not in text
+
+
+def test_the_shortest_call_is_shown():
+    assert reply("hamming_distance", "return abs(a - b)").splitlines()[1:] == [
+        "hamming_distance(1, 2)",
+        "found  1 (int)",
+        "wanted 2 (int)",
+    ]
+
+
+@every_exercise
+def test_an_error_is_shown_with_the_call_that_raised_it(name):
+    def attempt(*arguments):
+        return 1 / 0
+
+    lines = checks.reply(name, attempt).splitlines()
+    assert lines[1].startswith("attempt(")
+    assert lines[2] == (
+        "raises ZeroDivisionError: division by zero, in this line: return 1 / 0"
+    )
+    assert lines[3].startswith("wanted ")
+
+
+@every_exercise
+def test_a_wrong_number_of_arguments_is_shown_as_an_error(name):
+    assert "raises TypeError: " in checks.reply(name, lambda: 1)
+
+
+def test_what_is_no_function_is_told():
+    assert checks.reply("recall", 0.5) == (
+        "Not yet: give the check the function itself: checks.recall(recall)"
+    )
+
+
+def test_a_function_without_a_name_is_shown_with_that_of_the_exercise():
+    assert "\nrecall(" in checks.reply("recall", lambda distances, radius: 7)
+    assert checks.reply("hamming_distance", max).startswith("Not yet.")
+
+
+# Hints
+
+
+def test_a_hint_comes_with_the_second_wrong_try_of_one_kind():
+    wrong, other = "return abs(a - b)", "return a ^ b"
+    assert ["Hint:" in reply("hamming_distance", body) for body in (wrong, wrong, wrong)] == [
+        False,
+        True,
+        True,
+    ]
+    assert ["Hint:" in reply("hamming_distance", body) for body in (other, wrong, other)] == [
+        False,
+        False,
+        False,
+    ]
+    assert "Hint:" in reply("hamming_distance", other)
+
+
+def test_a_right_answer_and_an_untouched_stub_begin_anew():
+    for between in ("return (a ^ b).bit_count()", "..."):
+        reply("hamming_distance", "return a ^ b")
+        reply("hamming_distance", between)
+        assert "Hint:" not in reply("hamming_distance", "return a ^ b")
+
+
+def test_a_wrong_try_that_is_no_known_misconception_gets_the_hint_of_the_exercise():
+    hint = checks.exercise("hamming_distance").hint
+    for body in ("return 7 // (a + b + 9)", "return 1 / 0", "return str(a)"):
+        assert "Hint:" not in reply("hamming_distance", body)
+        assert reply("hamming_distance", body).endswith(f"\nHint: {hint}")
+
+
+def test_tries_at_one_exercise_do_not_count_for_another():
+    reply("rows_mended", "return 1")
+    assert "Hint:" not in reply("recall", "return 1")
+
+
+# Stubs
+
+
+@every_exercise
+@pytest.mark.parametrize("place", ["above the dots", "in place of them", "below them"])
+def test_an_answer_typed_into_the_stub_is_right(name, place, capsys):
+    answer = textwrap.indent(checks.exercise(name).answer.strip(), "    ")
+    with_dots = {"above the dots": f"{answer}\n    ...", "below them": f"    ...\n{answer}"}
+    cell = checks.stub(name).replace("    ...", with_dots.get(place, answer))
+    exec(cell, {"np": np, "Path": Path, "checks": checks})
+    assert capsys.readouterr().out.startswith("Right: ")
+
+
+@every_exercise
+def test_a_stub_is_told_to_begin_also_when_it_runs_again(name, capsys):
+    for _ in range(2):
+        exec(checks.stub(name), {"np": np, "Path": Path, "checks": checks})
+        assert capsys.readouterr().out == (
+            f"To do: {name} has no answer yet. Type it below the line that says so.\n"
+        )
+
+
+@pytest.mark.parametrize("body", ["...", "pass", "return None", "'text'", "# a comment\n..."])
+def test_a_body_that_does_nothing_is_untouched(body):
+    assert reply("recall", body).startswith("To do: ")
+
+
+def test_an_answer_without_return_is_not_untouched():
+    assert "does your answer end with return?" in reply("recall", "(distances <= radius).mean()")
+
+
+def test_a_check_says_what_it_wants_and_one_that_is_not_there_which_there_are():
+    assert checks.exercise("recall").asks in checks.recall.__doc__
+    with pytest.raises(AttributeError, match="recal is no exercise; these are: .*recall"):
+        _ = checks.recal
+
+
+# What calls are made of
+
+
+def test_a_shelf_hands_out_copies():
+    shelf = checks.shelf({"ff": ["a"]})
+    shelf["ff"].append("b")
+    assert dict(shelf) == {"ff": ["a"]}
+
+
+def test_files_have_the_contents_and_no_name_in_common():
+    first, second = checks.files(b"a", b"b")
+    assert (first.read_bytes(), second.read_bytes()) == (b"a", b"b")
+    assert first != second
+    assert checks.files(b"a", b"b") == (first, second)
+
+
+def test_an_attempt_that_empties_its_input_is_judged_by_what_it_returns():
+    body = """
+names = shelf.pop(key, [])
+return {**shelf, key: names if name in names else [*names, name]}
+"""
+    assert reply("add_once", body).startswith("Right:")
+
+
+def test_a_shelf_that_was_closed_is_an_error_of_the_attempt():
+    assert "raises ValueError: " in reply("add_once", "shelf.close()\nreturn shelf")
+
+
+# The given code of the chapter on search
 
 
 @pytest.fixture
 def given():
-    """The functions with two bugs, as chapter 5 gives them."""
-    cells = json.loads(CHAPTER_5.read_text(encoding="utf-8"))["cells"]
-    sources = ["".join(cell["source"]) for cell in cells]
-    (source,) = [source for source in sources if "def rows_given" in source]
+    """The functions with two bugs, as their chapter gives them."""
+    cells = [
+        "".join(cell["source"])
+        for path in course.HERE.glob("*.ipynb")
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
+    ]
+    (code,) = [cell for cell in cells if "def rows_given" in cell]
     names = {"np": np}
-    exec(source, names)
+    exec(code, names)
     return names
 
 
 @pytest.mark.parametrize(
     ("name", "bug", "shown"),
     [
-        ("rows_mended", "rows_given", "gives [0]; it should give [0, 1]"),
-        ("to_numbers_mended", "to_numbers_given", "gives [1, 9223372036854775808]; it should"),
+        ("rows_mended", "rows_given", "wanted [0] (array of int64, shape (1,))"),
+        ("to_numbers_mended", "to_numbers_given", "found  [1, 9223372036854775808] ("),
     ],
 )
-def test_the_given_code_of_chapter_5_is_not_right_yet(name, bug, shown, given, capsys):
-    answer = answer_to(name, given[bug], capsys)
-    assert answer.startswith(f"Not yet: {name}(")
-    assert shown in answer
-
-
-def rows_of(search, query):
-    return set(search(query).tolist())
-
-
-WRONG = {
-    "queries instead of their numbers": (
-        "wrong_queries",
-        lambda search, oracle, queries: [
-            query for query in queries if rows_of(search, query) != rows_of(oracle, query)
-        ],
-    ),
-    "the right queries": (
-        "wrong_queries",
-        lambda search, oracle, queries: [
-            number
-            for number, query in enumerate(queries)
-            if rows_of(search, query) == rows_of(oracle, query)
-        ],
-    ),
-    "blind to rows too many": (
-        "wrong_queries",
-        lambda search, oracle, queries: [
-            number
-            for number, query in enumerate(queries)
-            if not rows_of(oracle, query) <= rows_of(search, query)
-        ],
-    ),
-    "blind to rows too few": (
-        "wrong_queries",
-        lambda search, oracle, queries: [
-            number
-            for number, query in enumerate(queries)
-            if not rows_of(search, query) <= rows_of(oracle, query)
-        ],
-    ),
-    "compares arrays of unequal length": (
-        "wrong_queries",
-        lambda search, oracle, queries: [
-            number for number, query in enumerate(queries) if (search(query) != oracle(query)).any()
-        ],
-    ),
-    "fingerprints instead of rows": (
-        "rows_mended",
-        lambda numbers, query, radius: numbers[np.bitwise_count(numbers ^ query) <= radius],
-    ),
-    "a mask instead of rows": (
-        "rows_mended",
-        lambda numbers, query, radius: np.bitwise_count(numbers ^ query) <= radius,
-    ),
-    "a wider radius": (
-        "rows_mended",
-        lambda numbers, query, radius: np.flatnonzero(
-            np.bitwise_count(numbers ^ query) < radius + 2
-        ),
-    ),
-    "floats, since no type is given": (
-        "to_numbers_mended",
-        lambda digits: np.array([int(text, 16) for text in digits]),
-    ),
-    "floats": (
-        "to_numbers_mended",
-        lambda digits: np.array([int(text, 16) for text in digits], dtype=float),
-    ),
-    "63 bits": (
-        "to_numbers_mended",
-        lambda digits: np.array([int(text, 16) % 2**63 for text in digits], dtype=np.uint64),
-    ),
-    "digits as they came": ("to_numbers_mended", lambda digits: digits),
-}
-RIGHT = {
-    "with range": (
-        "wrong_queries",
-        lambda search, oracle, queries: [
-            number
-            for number in range(len(queries))
-            if not np.array_equal(search(queries[number]), oracle(queries[number]))
-        ],
-    ),
-    "with nonzero": (
-        "rows_mended",
-        lambda numbers, query, radius: np.nonzero(np.bitwise_count(numbers ^ query) <= radius)[0],
-    ),
-    "with dtype": (
-        "to_numbers_mended",
-        lambda digits: np.array([int(text, 16) for text in digits], dtype=np.uint64),
-    ),
-    "with fromiter": (
-        "to_numbers_mended",
-        lambda digits: np.fromiter((int(text, 16) for text in digits), dtype="uint64"),
-    ),
-}
-
-
-@pytest.mark.parametrize("wrong", WRONG)
-def test_another_wrong_answer_to_chapter_5_is_not_right_yet(wrong, capsys):
-    name, attempt = WRONG[wrong]
-    assert answer_to(name, attempt, capsys).startswith(f"Not yet: {name}(")
-
-
-@pytest.mark.parametrize("right", RIGHT)
-def test_another_right_answer_to_chapter_5_is_right(right, capsys):
-    name, attempt = RIGHT[right]
-    assert answer_to(name, attempt, capsys).startswith(f"Right: {name} gave the expected answer on")
-
-
-def test_an_answer_about_functions_is_the_same_in_every_run(capsys):
-    answer = answer_to("wrong_queries", ANSWERS["wrong_queries"][1], capsys)
-    assert " at 0x" not in answer
-
-
-# Wrong answers that look right
-
-
-def differing(a, b):
-    return ANSWERS["differing_bits"][0](a, b)
-
-
-def most(names, before, after):
-    return max(names, key=lambda name: (before ^ after[name]).bit_count())
-
-
-def share_of_whole_uploads(uploads, banned, found, mistaken):
-    bad, good = round(uploads * banned * found), round(uploads * (1 - banned) * mistaken)
-    return good / max(1, bad + good)
-
-
-NEARLY = {
-    "the first by name": ("most_flips", lambda before, after: most(sorted(after), before, after)),
-    "the last of several": (
-        "most_flips",
-        lambda before, after: most(list(reversed(after)), before, after),
-    ),
-    "the largest number": (
-        "most_flips",
-        lambda before, after: max(after, key=lambda name: before ^ after[name]),
-    ),
-    "the fewest flips": (
-        "most_flips",
-        lambda before, after: min(after, key=lambda name: (before ^ after[name]).bit_count()),
-    ),
-    "nearer than the radius": (
-        "ranked",
-        lambda names, distances, radius: [
-            name for bits, name in sorted(zip(distances, names, strict=True)) if bits < radius
-        ],
-    ),
-    "sorted by name": (
-        "ranked",
-        lambda names, distances, radius: sorted(
-            name for name, bits in zip(names, distances, strict=True) if bits <= radius
-        ),
-    ),
-    "the bits that are equal": ("differing_bits", lambda a, b: ~differing(a, b)),
-    "rows upside down": ("differing_bits", lambda a, b: differing(a, b)[::-1]),
-    "columns from the right": ("differing_bits", lambda a, b: differing(a, b)[:, ::-1]),
-    "columns for rows": ("differing_bits", lambda a, b: differing(a, b).T),
-    "a bit of either": ("differing_bits", lambda a, b: differing(a | b, 0)),
-    "the bits of the difference": (
-        "most_flips",
-        lambda before, after: max(after, key=lambda name: abs(before - after[name]).bit_count()),
-    ),
-    "files that changed places": (
-        "may_go",
-        lambda planned, now, kept, kept_now: {planned, kept} == {now, kept_now},
-    ),
-    "a rounded share": (
-        "share_stopped",
-        lambda stopped, often: round(ANSWERS["share_stopped"][0](stopped, often), 2),
-    ),
-    "rounded uploads": ("share_honest", share_of_whole_uploads),
-}
-
-
-@pytest.mark.parametrize("answer", NEARLY)
-def test_an_answer_that_is_nearly_right_is_not_right_yet(answer, capsys):
-    name, attempt = NEARLY[answer]
-    assert "it should give" in answer_to(name, attempt, capsys)
+def test_the_given_code_is_not_right_yet(name, bug, shown, given):
+    assert shown in checks.reply(name, given[bug])
