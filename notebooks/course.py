@@ -1,4 +1,4 @@
-"""What each chapter is, read from ``course.toml``, and the tables and links that follow from it.
+"""What each chapter is, read from ``course.toml``, and the tables, links and stubs that follow.
 
 ``python notebooks/run.py --links`` puts them in place. A test fails until that is done.
 """
@@ -12,6 +12,7 @@ from itertools import groupby
 from pathlib import Path
 
 from helpers import Problem
+from helpers.classroom import checks
 from helpers.files.atomic import write_text
 
 HERE = Path(__file__).resolve().parent
@@ -133,7 +134,7 @@ def out_of_step(folder: Path = HERE) -> list[Path]:
 
 
 def put_in_place(folder: Path = HERE) -> list[Path]:
-    """Write headings, tables and links into all files out of step; these files."""
+    """Write headings, tables, links and stubs into all files out of step; these files."""
     wanted, changed = _wanted(folder), out_of_step(folder)
     for path in changed:
         write_text(path, wanted[path])
@@ -160,13 +161,20 @@ def _wanted(folder: Path) -> dict[Path, str]:
             )
         else:
             first = _ending(first, top)
-        wanted[path] = _with_cells(path, {0: first, len(cells) - 1: _ending(last, bottom)})
+        texts = {0: first, len(cells) - 1: _ending(last, bottom)}
+        wanted[path] = _with_cells(path, texts | _stubs(cells))
         if chapter.solutions:
             path = solutions_of(chapter, folder)
             back = f"[Back to the chapter](../{chapter.file})"
             first = f"# Solutions to chapter {chapter.number}\n\n{back}"
             wanted[path] = _with_cells(path, {0: first})
     return wanted
+
+
+def _stubs(cells: list[dict]) -> dict[int, str]:
+    """What stands in each cell that ends with the check of an exercise."""
+    ends = [re.search(r"(?m)^checks\.(\w+)\(\1\)\Z", _source(cell)) for cell in cells]
+    return {number: checks.stub(end[1]) for number, end in enumerate(ends) if end}
 
 
 def _links(course: list[Chapter], chapter: Chapter) -> tuple[str, str]:

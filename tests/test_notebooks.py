@@ -1,10 +1,12 @@
 """The anatomy that every notebook keeps. (nbval runs them; this reads them.)"""
 
+import ast
 import html
 import json
 import re
 import shutil
 import statistics
+import textwrap
 from itertools import groupby
 from pathlib import Path
 
@@ -305,15 +307,58 @@ def test_chapters_report_the_numbers_that_are_kept(path):
         assert f"<th>{html.escape(meaning, quote=False)}</th>" in shown
 
 
+CHECK = re.compile(r"^checks\.(\w+)\(\1\)$", re.MULTILINE)
+
+
+def stubs(path):
+    """The cells of a chapter that wait for an answer, by the names of the exercises."""
+    found = {}
+    for cell in cells(path, "code"):
+        if CHECK.search(cell["text"]):
+            found[CHECK.search(cell["text"])[1]] = cell
+    return found
+
+
+def imported(path):
+    """The names that a chapter has imported when a learner comes to its exercises."""
+    names = {}
+    for cell in cells(path, "code"):
+        if "%" not in cell["text"]:
+            nodes = ast.walk(ast.parse(cell["text"]))
+            lines = [n for n in nodes if isinstance(n, ast.Import | ast.ImportFrom)]
+            exec("\n".join(map(ast.unparse, lines)), names)
+    return names
+
+
 @named(CHAPTERS)
 def test_exercises_wait_for_the_learner(path):
-    stubs = [
-        cell for cell in cells(path, "code") if re.search(r"^checks\.", cell["text"], re.MULTILINE)
-    ]
-    assert 2 <= len(stubs) <= 4
-    for cell in stubs:
-        assert "...  # your lines" in cell["text"]
+    assert 2 <= len(stubs(path)) <= 4
+    for name, cell in stubs(path).items():
+        assert cell["text"] == checks.stub(name), "run python notebooks/run.py --links"
         assert printed(cell).startswith("To do: ")
+
+
+@named(CHAPTERS)
+def test_an_answer_typed_where_the_stub_says_so_is_right(path, capsys):
+    """As it is typed after a click behind the mark and Enter: with the cursor's indentation."""
+    for name, cell in stubs(path).items():
+        before, mark, after = cell["text"].partition("run this cell.\n")
+        answer = textwrap.indent(checks.exercise(name).answer.strip(), "    ")
+        exec(f"{before}{mark}{answer}\n{after}", imported(path))
+        assert capsys.readouterr().out.startswith("Right: "), name
+
+
+@named(CHAPTERS)
+def test_what_a_check_shows_can_be_pasted_into_its_chapter(path):
+    for name in stubs(path):
+        what = checks.exercise(name)
+        names = imported(path) | {name: what.function(what.answer)}
+        for call in what.calls:
+            eval(f"{name}({call})", names)
+
+
+def test_every_exercise_stands_in_one_chapter():
+    assert sorted(name for path in CHAPTERS for name in stubs(path)) == list(checks.EXERCISES)
 
 
 @named(SOLUTIONS)

@@ -27,7 +27,7 @@ MISCONCEPTIONS = [
 OF_0_2 = {
     "a chain of elifs that forgets equality": (
         "best_of",
-        '''
+        """
 best = files[0]
 for file in files[1:]:
     if file["pixels"] > best["pixels"]:
@@ -39,11 +39,11 @@ for file in files[1:]:
     elif file["name"] < best["name"]:
         best = file
 return best["name"]
-''',
+""",
     ),
     "the outer list sorted before the inner ones": (
         "same_content",
-        '''
+        """
 groups = {}
 for name in files:
     groups.setdefault(files[name], []).append(name)
@@ -51,7 +51,7 @@ found = sorted(group for group in groups.values() if len(group) > 1)
 for group in found:
     group.sort()
 return found
-''',
+""",
     ),
 }
 
@@ -79,7 +79,6 @@ def source(name, body):
 
 def reply(name, body):
     return checks.reply(name, checks.exercise(name).function(body))
-
 
 
 # What is in an exercise's file
@@ -285,9 +284,7 @@ def test_an_error_is_shown_with_the_call_that_raised_it(name):
 
     lines = checks.reply(name, attempt).splitlines()
     assert lines[1].startswith("attempt(")
-    assert lines[2] == (
-        "raises ZeroDivisionError: division by zero, in this line: return 1 / 0"
-    )
+    assert lines[2] == ("raises ZeroDivisionError: division by zero, in this line: return 1 / 0")
     assert lines[3].startswith("wanted ")
 
 
@@ -377,7 +374,7 @@ def test_an_answer_without_return_is_not_untouched():
 
 def test_a_check_says_what_it_wants_and_one_that_is_not_there_which_there_are():
     assert checks.exercise("recall").asks in checks.recall.__doc__
-    with pytest.raises(AttributeError, match="recal is no exercise; these are: .*recall"):
+    with pytest.raises(AttributeError, match=r"recal is no exercise; these are: .*recall"):
         _ = checks.recal
 
 

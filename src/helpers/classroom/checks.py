@@ -21,6 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
+from helpers import Problem
+
 _FOLDER = Path(__file__).with_name("exercises")
 #: The names of all exercises.
 EXERCISES = tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
@@ -102,7 +104,16 @@ def exercise(name: str) -> Exercise:
     -------
     Exercise
         What its file says.
+
+    Raises
+    ------
+    Problem
+        If there is no such exercise.
     """
+    if name not in EXERCISES:
+        raise Problem(
+            f"{name}: no such exercise; write {_FOLDER.name}/{name}.toml, as CONTRIBUTING says"
+        )
     return Exercise(**tomllib.loads((_FOLDER / f"{name}.toml").read_text(encoding="utf-8")))
 
 
@@ -175,7 +186,10 @@ def reply(name: str, attempt: Callable) -> str:
     if _steps(attempt) == _steps(lambda: None):
         _tries.pop(name, None)
         return f"To do: {name} has no answer yet. Type it below the line that says so."
-    found, wanted = _outcomes(attempt, what.calls), _outcomes(what.function(what.answer), what.calls)
+    found, wanted = (
+        _outcomes(attempt, what.calls),
+        _outcomes(what.function(what.answer), what.calls),
+    )
     wrong = [
         number for number, pair in enumerate(zip(found, wanted, strict=True)) if not _equal(*pair)
     ]
@@ -189,7 +203,11 @@ def reply(name: str, attempt: Callable) -> str:
     _tries[name] = kind, times + 1 if kind == before else 1
     shown_as = getattr(attempt, "__name__", name)
     call = f"{shown_as if shown_as.isidentifier() else name}({what.calls[first]})"
-    lines = ["Not yet. This call shows it:", call, *_difference(attempt, found[first], wanted[first])]
+    lines = [
+        "Not yet. This call shows it:",
+        call,
+        *_difference(attempt, found[first], wanted[first]),
+    ]
     if _tries[name][1] > 1:
         lines.append(f"Hint: {(known or {}).get('hint', what.hint)}")
     return "\n".join(lines)
