@@ -1,4 +1,4 @@
-"""What is said of an attempt: to do, not yet (with the call that shows it), or right.
+"""Feedback on an attempt: to do, not yet (with the call that shows it), or right.
 
 An exercise is a file, ``exercises/NAME.toml``: its answer, its calls, its texts, and what learners
 get wrong. Its chapter shows ``stub("NAME")`` in a cell, which ends with ``checks.NAME(NAME)``.
@@ -49,8 +49,8 @@ class Exercise:
     also_right : list of str
         Other right answers.
     calls : list of str
-        The arguments of each call, as they are written between the brackets. They may use ``np``
-        and ``checks``. Attempts are shown the shortest call that refuses them.
+        The arguments of each call, as they are written between the brackets, the shortest first.
+        They may use ``np`` and ``checks``. Attempts are shown the first call that refuses them.
     means : str
         One sentence that is told with a right answer.
     harder : str
@@ -114,7 +114,8 @@ def exercise(name: str) -> Exercise:
         raise Problem(
             f"{name}: no such exercise; write {_FOLDER.name}/{name}.toml, as CONTRIBUTING says"
         )
-    return Exercise(**tomllib.loads((_FOLDER / f"{name}.toml").read_text(encoding="utf-8")))
+    entries = tomllib.loads((_FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
+    return Exercise(**entries | {"calls": sorted(entries["calls"], key=len)})
 
 
 def stub(name: str) -> str:
@@ -186,30 +187,22 @@ def reply(name: str, attempt: Callable) -> str:
     if _steps(attempt) == _steps(lambda: None):
         _tries.pop(name, None)
         return f"To do: {name} has no answer yet. Type it below the line that says so."
-    found, wanted = (
-        _outcomes(attempt, what.calls),
-        _outcomes(what.function(what.answer), what.calls),
-    )
-    wrong = [
-        number for number, pair in enumerate(zip(found, wanted, strict=True)) if not _equal(*pair)
-    ]
+    found = _outcomes(attempt, what.calls)
+    triples = zip(what.calls, found, _outcomes(what.function(what.answer), what.calls), strict=True)
+    wrong = [triple for triple in triples if not _equal(*triple[1:])]
     if not wrong:
         _tries.pop(name, None)
         return f"Right: {what.means}\nHarder: {what.harder}"
-    first = min(wrong, key=lambda number: len(what.calls[number]))
+    call, *pair = wrong[0]
     known = _misconception(what, found)
-    kind = known["belief"] if known else _kind(found[first], wanted[first])
+    kind = known["belief"] if known else _kind(*pair)
     before, times = _tries.get(name, ("", 0))
     _tries[name] = kind, times + 1 if kind == before else 1
     shown_as = getattr(attempt, "__name__", name)
-    call = f"{shown_as if shown_as.isidentifier() else name}({what.calls[first]})"
-    lines = [
-        "Not yet. This call shows it:",
-        call,
-        *_difference(attempt, found[first], wanted[first]),
-    ]
+    call = f"{shown_as if shown_as.isidentifier() else name}({call})"
+    lines = ["Not yet. This call shows it:", call, *_difference(attempt, *pair)]
     if _tries[name][1] > 1:
-        lines.append(f"Hint: {(known or {}).get('hint', what.hint)}")
+        lines.append(f"Hint: {known['hint'] if known else what.hint}")
     return "\n".join(lines)
 
 
@@ -329,18 +322,17 @@ def _difference(attempt: Callable, found: object, wanted: object) -> list[str]:
         lines = [frame.line for frame in frames if code and frame.filename == code.co_filename]
         where = f", in this line: {lines[-1]}" if lines and lines[-1] else ""
         return [f"raises {type(found).__name__}: {found}{where}", f"wanted {_shown(wanted)}"]
-    tables = isinstance(found, np.ndarray) and isinstance(wanted, np.ndarray) and wanted.ndim == 2
-    if tables and found.shape == wanted.shape and (found != wanted).any():
-        row = int(np.flatnonzero((found != wanted).any(axis=1))[0])
-        return [
-            f"{word} row {row}: {table[row].tolist()} ({_type(table)})"
-            for word, table in (("found ", found), ("wanted", wanted))
-        ]
-    return [f"found  {_shown(found)}", f"wanted {_shown(wanted)}"]
+    row = 0
+    if isinstance(found, np.ndarray) and _type(found) == _type(wanted) and found.ndim == 2:
+        row = int(np.argmax((found != wanted).any(axis=1)))
+    return [f"found  {_shown(found, row)}", f"wanted {_shown(wanted, row)}"]
 
 
-def _shown(value: object) -> str:
+def _shown(value: object, row: int = 0) -> str:
     if value is None:
         return "nothing: does your answer end with return?"
-    text = repr(value.tolist() if isinstance(value, np.ndarray) else value)
+    if isinstance(value, np.ndarray) and value.ndim == 2 and len(value):
+        text = f"row {row}: {value[row].tolist()}"
+    else:
+        text = repr(value.tolist() if isinstance(value, np.ndarray) else value)
     return f"{text if len(text) <= _LETTERS else text[:_LETTERS] + '...'} ({_type(value)})"
