@@ -16,6 +16,8 @@ import numpy as np
 from helpers import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import ArrayLike
 
 #: Bits in a word, and in most fingerprints.
@@ -275,10 +277,8 @@ def distance(a: np.uint64 | np.ndarray | str, b: np.uint64 | np.ndarray | str) -
     >>> distance(0b1011, 0b0010)
     2
     """
-    if np.ndim(a) or np.ndim(b) or isinstance(a, str) or isinstance(b, str):
-        a = as_query(a)
-        return int(np.bitwise_count(a ^ as_query(b, len(a))).sum())
-    return (_whole_number(a) ^ _whole_number(b)).bit_count()
+    a = as_query(a)
+    return int(np.bitwise_count(a ^ as_query(b, len(a))).sum())
 
 
 def distances(query: np.uint64 | np.ndarray | str, fingerprints: ArrayLike) -> np.ndarray:
@@ -336,7 +336,28 @@ def count_pairs(fingerprints: ArrayLike) -> np.ndarray:
     """
     words = as_words(fingerprints)
     counts = np.zeros(BITS * len(words) + 1, dtype=np.int64)
-    for row in range(words.shape[1] - 1):
-        distances = count_bits(words[:, row + 1 :] ^ words[:, row : row + 1])
+    for distances in one_by_one(words):
         counts += np.bincount(distances, minlength=len(counts))
     return counts
+
+
+def one_by_one(words: np.ndarray) -> Iterator[np.ndarray]:
+    """From each fingerprint but the last to all that follow it.
+
+    Parameters
+    ----------
+    words : ndarray of uint64, shape (words, n)
+        Fingerprints word by word, as `as_words` gives them.
+
+    Yields
+    ------
+    ndarray of uint8 (one word) or uint16
+        The distances of one fingerprint, in bits.
+
+    Examples
+    --------
+    >>> [far.tolist() for far in one_by_one(np.array([[0, 1, 3]], dtype=np.uint64))]
+    [[1, 2], [1]]
+    """
+    for row in range(words.shape[1] - 1):
+        yield count_bits(words[:, row + 1 :] ^ words[:, row : row + 1])

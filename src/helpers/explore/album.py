@@ -324,9 +324,7 @@ def named(dataset: Pictures, text: str) -> Picture:
 
 def _expanded(path: str | Path) -> Path:
     """The path with the home folder for ``~``; unchanged where ``~name`` is nobody's home."""
-    with suppress(RuntimeError):
-        return Path(path).expanduser()
-    return Path(path)
+    return Path(os.path.expanduser(path))  # noqa: PTH111 (it never raises)
 
 
 def _is_animation(path: Path) -> bool:

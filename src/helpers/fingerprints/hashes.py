@@ -77,40 +77,16 @@ class Hash:
         return -(-self.bits // _WORD)
 
 
-def _dhash(image: Image.Image) -> np.ndarray:
-    return imagehash.dhash(image).hash
+def _bits_of(function: Callable, *size: int) -> Callable[[Image.Image], np.ndarray]:
+    return lambda image: function(image, *size).hash
 
 
-def _dhash_256(image: Image.Image) -> np.ndarray:
-    return imagehash.dhash(image, 16).hash
-
-
-def _dhash_vertical(image: Image.Image) -> np.ndarray:
-    return imagehash.dhash_vertical(image).hash
+_dhash, _vertical = _bits_of(imagehash.dhash), _bits_of(imagehash.dhash_vertical)
+_colorhash = _bits_of(imagehash.colorhash)
 
 
 def _dhash_both(image: Image.Image) -> np.ndarray:
-    return np.concatenate([_dhash(image), _dhash_vertical(image)])
-
-
-def _ahash(image: Image.Image) -> np.ndarray:
-    return imagehash.average_hash(image).hash
-
-
-def _phash(image: Image.Image) -> np.ndarray:
-    return imagehash.phash(image).hash
-
-
-def _phash_256(image: Image.Image) -> np.ndarray:
-    return imagehash.phash(image, 16).hash
-
-
-def _whash(image: Image.Image) -> np.ndarray:
-    return imagehash.whash(image).hash
-
-
-def _colorhash(image: Image.Image) -> np.ndarray:
-    return imagehash.colorhash(image).hash
+    return np.concatenate([_dhash(image), _vertical(image)])
 
 
 def _pdq(image: Image.Image) -> np.ndarray:
@@ -143,13 +119,13 @@ HASHES = {
     hash.name: hash
     for hash in (
         Hash(DHASH, 64, _dhash, 0.4, _OFTEDAL, (0, _HALF), 8),
-        Hash("dhash-256", 256, _dhash_256, 0.4, _OFTEDAL, (0, 2**256 - 1), 32),
-        Hash("dhash-vertical", 64, _dhash_vertical, 0.4, _OFTEDAL, (0, _HALF), 8),
+        Hash("dhash-256", 256, _bits_of(imagehash.dhash, 16), 0.4, _OFTEDAL, (0, 2**256 - 1), 32),
+        Hash("dhash-vertical", 64, _vertical, 0.4, _OFTEDAL, (0, _HALF), 8),
         Hash("dhash-both", 128, _dhash_both, 0.7, _OFTEDAL, (0, _HALF, _FULL ^ _HALF, _FULL), 16),
-        Hash("ahash", 64, _ahash, 0.4, _KRAWETZ),
-        Hash("phash", 64, _phash, 0.5, _KRAWETZ, (0, 2**63)),
-        Hash("phash-256", 256, _phash_256, 0.5, _KRAWETZ, (0, 2**255)),
-        Hash("whash", 64, _whash, 3.2, _PETROV, memory=11),
+        Hash("ahash", 64, _bits_of(imagehash.average_hash), 0.4, _KRAWETZ),
+        Hash("phash", 64, _bits_of(imagehash.phash), 0.5, _KRAWETZ, (0, 2**63)),
+        Hash("phash-256", 256, _bits_of(imagehash.phash, 16), 0.5, _KRAWETZ, (0, 2**255)),
+        Hash("whash", 64, _bits_of(imagehash.whash), 3.2, _PETROV, memory=11),
         Hash("colorhash", 42, _colorhash, 1.6, _COLOURS, _ONE_COLOUR, needs_colour=True, memory=14),
         Hash("pdq", 256, _pdq, 1.3, _PDQ, quality=_pdq_quality, packages=("pdqhash",)),
     )

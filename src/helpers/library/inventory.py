@@ -247,7 +247,7 @@ def _row(folder: Path, path: str) -> dict:
             row |= {"bytes": before.st_size, "modified": before.st_mtime_ns}
             row["sha256"] = hashlib.file_digest(content, "sha256").hexdigest()
             try:
-                row |= _about_picture(file, content)
+                row |= _about_picture(content)
             except Problem as problem:
                 row["problem"] = str(problem).removeprefix(f"{file}: ")
             after = os.fstat(content.fileno())
@@ -258,12 +258,9 @@ def _row(folder: Path, path: str) -> dict:
     return row
 
 
-def _about_picture(file: Path, content: BinaryIO) -> dict:
-    try:
-        content.seek(0)
-        picture, (width, height) = open_with_size(content)
-    except Exception:  # opened by its name it raises its sentence
-        picture, (width, height) = open_with_size(file)
+def _about_picture(content: BinaryIO) -> dict:
+    content.seek(0)
+    picture, (width, height) = open_with_size(content)
     about = {
         "width": width,
         "height": height,

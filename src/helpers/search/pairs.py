@@ -12,7 +12,7 @@ import pandas as pd
 from scipy import sparse
 
 from helpers import Problem
-from helpers.hamming import BITS, as_words, check_radius, count_bits
+from helpers.hamming import BITS, as_words, check_radius, count_bits, one_by_one
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -185,12 +185,7 @@ def diameter(fingerprints: ArrayLike) -> int:
     3
     """
     words = as_words(fingerprints)
-    words = np.unique(words, axis=1)
-    rows = range(words.shape[1] - 1)
-    return max(
-        (int(count_bits(words[:, row + 1 :] ^ words[:, row : row + 1]).max()) for row in rows),
-        default=0,
-    )
+    return max((int(far.max()) for far in one_by_one(np.unique(words, axis=1))), default=0)
 
 
 def _components(first: np.ndarray, second: np.ndarray, n: int) -> np.ndarray:
@@ -254,8 +249,7 @@ _NOTHING = (np.empty(0, dtype=np.int64),) * 3
 
 
 def _one_by_one(words: np.ndarray, radius: int) -> Iterator[_Found]:
-    for row in range(words.shape[1] - 1):
-        distances = count_bits(words[:, row + 1 :] ^ words[:, row : row + 1])
+    for row, distances in enumerate(one_by_one(words)):
         if distances.min() <= radius:
             near = np.flatnonzero(distances <= radius)
             yield np.full(len(near), row), near + row + 1, distances[near]

@@ -204,9 +204,9 @@ def gather(
     """
     folder, output = Path(folder), Path(output)
     images = find_images(folder) if images is None else sorted(set(images))
-    _check_arguments(folder, needles, images, factors, format, quality)
-    check_output(output, "haystack", folders=[folder])
     asked = dict(seed=seed, factors=list(factors), format=format, quality=quality, resize=resize)
+    _check_arguments(folder, needles, images, asked)
+    check_output(output, "haystack", folders=[folder])
     settings = _settings(folder, images, needles, asked)
     with exclusive(output):
         made, listed = _read_list(output, settings, replace)
@@ -215,7 +215,7 @@ def gather(
         if made and not listed:
             listed = _list_of_older(folder, output)
         ownership.check_own(output, listed)
-        truth = _plan(folder, needles, set(images), seed, factors, format, resize)
+        truth = _plan(folder, needles, set(images), asked)
         jobs = [(path, path, None) for path in images]
         for row in truth.itertuples():
             jobs.append((row.needle, row.copy, (row.width, row.height) if resize else None))
@@ -307,23 +307,17 @@ def read_truth(path: str | Path) -> pd.DataFrame:
     return pd.DataFrame({c: pd.Series(cells[c], dtype=kind) for c, kind in _COLUMNS.items()})
 
 
-def _check_arguments(
-    folder: Path,
-    needles: pd.DataFrame,
-    images: list[str],
-    factors: tuple[float, float],
-    format: str,
-    quality: int,
-) -> None:
-    if format not in FORMATS:
+def _check_arguments(folder: Path, needles: pd.DataFrame, images: list[str], asked: dict) -> None:
+    factors, quality = asked["factors"], asked["quality"]
+    if asked["format"] not in FORMATS:
         names = " or ".join(map(repr, FORMATS))
-        raise Problem(f"format {format!r}: copies are saved as {names}")
+        raise Problem(f"format {asked['format']!r}: copies are saved as {names}")
     if not 1 <= quality <= 95:
         raise Problem(f"quality {quality}: JPEG quality runs from 1 to 95")
     if not 0 < factors[0] < factors[1] <= MOST_FACTOR:
         raise Problem(
-            f"factors {factors}: give the smaller one first, both above 0, at most {MOST_FACTOR} "
-            "and not equal, as 0.95 and 1.05 (they are not in per cent)"
+            f"factors {factors[0]} and {factors[1]}: give the smaller one first, both above 0, at "
+            f"most {MOST_FACTOR} and not equal, as 0.95 and 1.05 (they are not in per cent)"
         )
     absent = sorted(set(needles["needle"]) - set(images))
     if absent:
@@ -389,26 +383,18 @@ def _list_of_older(folder: Path, output: Path) -> dict:
     return listed
 
 
-def _plan(
-    folder: Path,
-    needles: pd.DataFrame,
-    taken: set[str],
-    seed: int,
-    factors: tuple[float, float],
-    format: str,
-    resize: bool,
-) -> pd.DataFrame:
+def _plan(folder: Path, needles: pd.DataFrame, taken: set[str], asked: dict) -> pd.DataFrame:
+    """The truth about the copies that are to be made."""
     import pandas as pd
 
-    rng = random.Random(seed)
-    rows = []
+    rng, rows, resize = random.Random(asked["seed"]), [], asked["resize"]
     for needle, copies in needles[["needle", "copies"]].itertuples(index=False):
         try:
             needle.encode()
             _check_depth(folder / needle)
             size = open_with_size(folder / needle)[1]
             drawn = [
-                _draw(rng, folder / needle, size, factors) if resize else (1.0, size)
+                _draw(rng, folder / needle, size, asked["factors"]) if resize else (1.0, size)
                 for _ in range(copies)
             ]
         except UnicodeEncodeError:
@@ -418,7 +404,7 @@ def _plan(
             print(one_line(f"No copies of {problem}"))
             continue
         stem = PurePosixPath(needle)
-        suffix = FORMATS[format] if resize else stem.suffix
+        suffix = FORMATS[asked["format"]] if resize else stem.suffix
         number = 0
         for factor, new_size in drawn:
             number += 1
@@ -429,9 +415,8 @@ def _plan(
     return pd.DataFrame(rows, columns=list(_COLUMNS))
 
 
-def _draw(
-    rng: random.Random, path: Path, size: tuple[int, int], factors: tuple[float, float]
-) -> tuple[float, tuple]:
+def _draw(rng: random.Random, path: Path, size: tuple, factors: list) -> tuple[float, tuple]:
+    """A factor that changes both sides, and the new sides."""
     for _ in range(1000):
         factor = round(factors[0] + (factors[1] - factors[0]) * rng.random(), 6)
         new = tuple(max(1, round(side * factor)) for side in size)
