@@ -17,6 +17,7 @@ from helpers.files import places
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+SECURITY = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
 
 
 def bounds(requirements):
@@ -123,3 +124,24 @@ def test_data_lands_in_the_clone_or_else_where_the_user_keeps_such_things(monkey
     assert places.data_folder().name == "image-fingerprints"
     monkeypatch.setenv("FINGERPRINTS_DATA", str(tmp_path / "mine"))
     assert places.data_folder() == tmp_path / "mine"
+
+
+def test_the_page_on_safety_has_every_budget_with_its_value():
+    told = dict(re.findall(r"^\| `(helpers[\w.]+)` \| ([\d,]+) \|", SECURITY, re.MULTILINE))
+    budgets = {}
+    for file in (ROOT / "src").rglob("*.py"):
+        module = ".".join(file.relative_to(ROOT / "src").with_suffix("").parts)
+        names = re.findall(r"^(MOST_\w+.*) = ", file.read_text(encoding="utf-8"), re.MULTILINE)
+        for name in re.findall(r"\bMOST_\w+", " ".join(names)):
+            budgets[f"{module}.{name}"] = f"{getattr(import_module(module), name):,}"
+    assert told == budgets
+
+
+def test_the_page_on_safety_names_only_tests_and_modules_that_there_are():
+    tests = set(re.findall(r"`(tests/[\w/]+\.py)", SECURITY))
+    assert len(tests) > 15
+    for test in tests:
+        assert (ROOT / test).is_file(), test
+    for name in re.findall(r"`(helpers[\w.]*\.\w+)`", SECURITY):
+        module, _, word = name.rpartition(".")
+        assert hasattr(import_module(module), word), name

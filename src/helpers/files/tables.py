@@ -72,7 +72,7 @@ def as_csv(
 
 
 def read_csv(
-    path: str | Path, most_bytes: int = MOST_CSV_BYTES
+    path: str | Path, most_bytes: int | None = None
 ) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """The cells of a CSV file that `as_csv` made, also after a spreadsheet saved it.
 
@@ -81,8 +81,9 @@ def read_csv(
     path : str or Path
         A file in UTF-8, with or without a byte order mark; with commas, semicolons or tabs; with
         line ends of any system.
-    most_bytes : int
-        How many bytes it may have. It may have a sixteenth as many cells, as each takes memory.
+    most_bytes : int, optional
+        How many bytes it may have, instead of `MOST_CSV_BYTES`. It may have a sixteenth as many
+        cells, as each takes memory.
 
     Returns
     -------
@@ -105,7 +106,7 @@ def read_csv(
     >>> read_csv("plan.csv")  # doctest: +SKIP
     (['path', 'bytes'], [(2, ['=1+1.jpg', '10']), (3, ['a.jpg', ''])])
     """
-    content = read_input(path, most_bytes)
+    content = read_input(path, most_bytes := most_bytes or MOST_CSV_BYTES)
     try:
         content.decode()
     except UnicodeDecodeError as error:

@@ -39,7 +39,8 @@ PLUGINS = {
 }
 
 #: Bytes of memory that one picture may take while it is read and shown. With all that Python and
-#: the kit take, a process stays below a gigabyte. It may be raised: ``formats.MOST_BYTES = 4e9``.
+#: the kit take, a process stays below a gigabyte. It may be raised here, or by a running program
+#: (``formats.MOST_BYTES = 4e9``) for itself, but not for the workers that it starts.
 MOST_BYTES = 870_000_000
 
 #: Pixels that the scans of a progressive JPEG may go through, all together. A scan goes through
