@@ -26,7 +26,7 @@ test: $(READY)  ## unit tests, and every notebook against its saved outputs
 	$(BIN)/python -m pytest -n auto
 
 quick: $(READY)  ## the unit tests that fail most likely, in under a minute
-	$(BIN)/python -m pytest -n auto -m "not slow" tests
+	$(BIN)/python -m pytest -n auto -m "not slow and not campaign" tests
 
 lint: $(READY)  ## style, format, and which wing imports which
 	$(BIN)/python -m ruff check .
