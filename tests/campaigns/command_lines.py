@@ -2,7 +2,7 @@
 
 Each ends with a sentence, and no file has changed that its command was not to change. Some are
 stopped by control-C within their first half second: they end with 130 and leave nothing
-half-finished.
+half-finished. Some find files and folders that they may not read or write.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from helpers.__main__ import COMMANDS, main
 SIZES = 30, 1_000
 LIMIT = 30  # seconds: of which a child takes 10 at most
 _INTERRUPTED = 0.2  # the share of the cases
+_FORBIDDEN = 0.2  # the share of the cases in which something may not be read or written
 _FIRST = 0.5  # seconds in which control-C comes
 # The values of the options: the first three of each are those that most people would give.
 _FOLDERS = ("photos", "./photos", "photos/", "photos/../photos", "hay", "loop", "q", "link", "deep")
@@ -126,13 +127,18 @@ def case(place: Path, here: Path, rng: random.Random) -> None:
     before = contents(place)
     words = _words(rng)
     told = " ".join(words)[:500].encode("utf-8", "backslashreplace").decode()
+    is_interrupted = rng.random() < _INTERRUPTED
+    shut = [] if is_interrupted else _shut(rng, place)
     try:
-        if rng.random() < _INTERRUPTED:
+        if is_interrupted:
             _check_interrupted(words, place, rng.uniform(0, _FIRST))
         else:
             check_words(*in_child(partial(main, words), place))
     except Failure as failure:
         raise Failure(failure.args[0], f"{told}: {failure.args[1]}") from None
+    finally:
+        for path, mode in reversed(shut):
+            path.chmod(mode)
     after = contents(place)
     own = _OWN.get(words[1] if words[0] == "gate" else words[0], ())
     if words[0] == "clean" and ("--apply" in words or "--undo" in words):
@@ -142,6 +148,17 @@ def case(place: Path, here: Path, rng: random.Random) -> None:
     for path, digest in before.items():
         if after.get(path) != digest and not path.startswith(own):
             raise Failure(f"lost: {words[0]} changed a file that is not its own", f"{told}: {path}")
+
+
+def _shut(rng: random.Random, place: Path) -> list[tuple[Path, int]]:
+    """Take permissions from some files and folders: those, and what they had."""
+    if rng.random() > _FORBIDDEN:
+        return []
+    paths = [path for path in sorted([place, *place.rglob("*")]) if not path.is_symlink()]
+    shut = [(path, path.stat().st_mode) for path in rng.sample(paths, 3)]
+    for path, _ in sorted(shut, reverse=True):  # what lies inside comes first
+        path.chmod(rng.choice((0, 0o200, 0o400, 0o500)))
+    return sorted(shut, reverse=True)
 
 
 def _check_interrupted(words: list[str], place: Path, seconds: float) -> None:

@@ -372,14 +372,17 @@ class _Keeper:
 def _start_safe(base: Path, out: Path, workers: int) -> None:
     """As root: start anew with a system that is read-only but for two folders, and small disks.
 
-    Where nothing may be mounted, as in many containers, this returns.
+    Files that may not be read or written are closed to it then, as they are to others. Where
+    nothing may be mounted, as in many containers, this returns.
     """
     mounts = ["mount --bind $1 $1", "mount --bind $2 $2", "mount -o remount,bind,ro /"]
     mounts.append("{ ! mountpoint -q /dev || mount -o remount,bind,ro /dev; }")
     for number in range(workers):
         disk = f"$1/disk-{number}"
         mounts.append(f"mkdir {disk} && mount -t tmpfs -o size={_DISK_BYTES} none {disk}")
-    script = " && ".join(mounts) + ' || exit 77; shift 2; exec "$@"'
+    mortal = "setpriv --bounding-set=-dac_override,-dac_read_search"
+    script = " && ".join(mounts) + f' || exit 77; shift 2; {mortal} true || exec "$@"; '
+    script += f'exec {mortal} "$@"'
     words = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh"]
     words += [str(base), str(out), sys.executable, *sys.argv]
     environment = {**os.environ, "CAMPAIGNS": str(base), "TMPDIR": str(base)}

@@ -437,6 +437,27 @@ def test_a_data_folder_of_somebody_who_is_not_known_is_one_sentence(
     assert capsys.readouterr().err.startswith("FINGERPRINTS_DATA is '~nosuchuser/x': ")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need a permission there")
+@pytest.mark.parametrize("words", ["clean circle", "index -d circle -s db"])
+def test_a_link_in_a_circle_is_one_sentence(words, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "circle").symlink_to("circle")
+    assert run(*words.split()) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("circle: is a link that leads nowhere")
+    assert error.count("\n") == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a permission there")
+def test_where_nothing_can_be_remembered_clean_says_so_and_goes_on(
+    photographs, tmp_path, capsys, monkeypatch
+):
+    (tmp_path / "circle").symlink_to("circle")
+    monkeypatch.setenv("FINGERPRINTS_DATA", str(tmp_path / "circle"))
+    assert run("clean", photographs) == 0
+    assert "What was found is not remembered: " in capsys.readouterr().out
+
+
 # Names that hold orders to the terminal
 
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -235,6 +236,14 @@ def test_a_name_that_no_file_can_have_is_one_sentence(kind, name, tmp_path):
         match=r"could not be written \(|is not a valid file name|folders that are not there",
     ):
         check_output(f"{tmp_path}/{name}", kind)
+
+
+def test_a_name_in_folders_without_end_is_refused_before_each_of_them_is_looked_at(tmp_path):
+    with (
+        mock.patch.object(os.path, "realpath", side_effect=AssertionError),
+        pytest.raises(Problem, match="lies in 1501 folders that are not there"),
+    ):
+        check_output(tmp_path / ("x/" * 1501) / "y", "haystack", folders=[tmp_path])
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if not KINDS[kind].is_folder])

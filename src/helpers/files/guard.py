@@ -128,6 +128,9 @@ def check_output(
 
 
 def _check_place(path: Path, kind: Kind, inputs: Iterable, folders: Iterable) -> None:
+    missing = sum(not os.path.exists(parent) for parent in path.parents)
+    if missing > MOST_NEW_FOLDERS:
+        raise Problem(f"{path}: lies in {missing} folders that are not there; check the spelling")
     for file in inputs:
         if _is_one_place(path, file):
             raise Problem(f"{path}: is the same file as {file}; choose another name")
@@ -138,9 +141,6 @@ def _check_place(path: Path, kind: Kind, inputs: Iterable, folders: Iterable) ->
             )
         if kind.is_folder and any(_is_one_place(path, end) for end in real_path(folder).parents):
             raise Problem(f"{path}: lies around {folder}; name a place beside it")
-    missing = sum(not os.path.exists(parent) for parent in path.parents)
-    if missing > MOST_NEW_FOLDERS:
-        raise Problem(f"{path}: lies in {missing} folders that are not there; check the spelling")
     if path.name in ("", ".."):
         raise Problem(f"{path}: ends without a name of its own; add the name that is to be written")
 

@@ -23,7 +23,7 @@ from PIL import Image
 
 from helpers import Problem
 from helpers.files.parallel import share_out
-from helpers.files.places import open_input
+from helpers.files.places import open_input, real_path
 from helpers.fingerprints import hashes
 from helpers.fingerprints.catalogue import as_column
 from helpers.fingerprints.flat import is_flat
@@ -179,7 +179,7 @@ def _scan(folder: Path, paths: list[str], memory: Memory, workers: int | None) -
 
 
 def _check_not_shut(folder: Path) -> None:
-    place = folder.resolve()
+    place = real_path(folder)
     for outer in (place, *place.parents):
         if _is_quarantine(outer):
             raise Problem(f"{folder}: is or lies in a quarantine, {outer}; name a photo library")

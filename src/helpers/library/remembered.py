@@ -163,9 +163,9 @@ def open_memory(
 def _file(folder: Path, cache: str | Path | None, about: str) -> Path | None:
     from helpers.files import places
 
-    library = folder.resolve()
+    library = places.real_path(folder)
     place = Path(cache) if cache is not None else places.data_folder() / "libraries"
-    if place.resolve().is_relative_to(library):
+    if places.real_path(place).is_relative_to(library):
         if cache is not None:
             raise Problem(f"{cache}: lies inside the photo library; choose a folder outside it")
         return None
