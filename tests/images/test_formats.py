@@ -205,6 +205,17 @@ def test_the_budget_can_be_raised(tmp_path, monkeypatch):
     assert open_image(tmp_path / "a.webp").size == (500, 400)
 
 
+def test_a_tiff_with_an_odd_kind_of_number_is_read_as_pillow_reads_it(photograph, tmp_path):
+    file = io.BytesIO()
+    photograph(3).save(file, "TIFF", compression="tiff_deflate")
+    rows = struct.pack("<H", 278)  # of a strip, as a number
+    assert file.getvalue().count(rows) == 1
+    start = file.getvalue().index(rows) + 2
+    as_bytes = file.getvalue()[:start] + struct.pack("<H", 7) + file.getvalue()[start + 2 :]
+    (tmp_path / "odd.tif").write_bytes(as_bytes)
+    assert open_image(tmp_path / "odd.tif").tobytes() == photograph(3).tobytes()
+
+
 def test_a_jpeg_above_the_budget_can_be_read_fast(photograph, tmp_path, monkeypatch):
     photograph(size=(3000, 2000)).save(tmp_path / "a.jpg")
     monkeypatch.setattr(formats, "MOST_BYTES", 10_000_000)

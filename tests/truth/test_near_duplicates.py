@@ -510,6 +510,14 @@ def test_a_truth_that_a_spreadsheet_saved_is_read(photographs, output, change):
             )
             for width in (2**63, -(2**63) - 1, 5000 * "9")
         ),
+        (
+            "needle,copy,factor,width,height\n,b,1,1,1\n",
+            "line 2: '' is not a valid needle; gather again",
+        ),
+        (
+            "needle,copy,factor,width,height\na,b,1e999,1,1\n",
+            "line 2: '1e999' is not a valid factor; gather again",
+        ),
         (None, "truth.csv: cannot be read .*; "),
     ],
 )

@@ -218,10 +218,14 @@ def check_memory(image: Image.Image, size: tuple[int, int], *, is_copied: bool) 
         kept = size[0] * size[1] * 2 * image.layers
         needed += kept * (needed + kept > MOST_BYTES and _is_kept_whole(image))
     elif image.format == "TIFF" and image.info.get("compression") != "raw":
-        tags = image.tag_v2  # of a tile, or else of the rows of a strip
-        sides = tags.get(322, size[0]), tags.get(323, min(tags.get(278, size[1]), size[1]))
-        needed += 8 * int(sides[0]) * int(sides[1])
+        rows = min(_tag(image, 278, size[1]), size[1])  # of a strip, if there are no tiles
+        needed += 8 * _tag(image, 322, size[0]) * _tag(image, 323, rows)
     check_bytes(needed)
+
+
+def _tag(image: Image.Image, number: int, usual: int) -> int:
+    value = image.tag_v2.get(number)
+    return value if isinstance(value, int) and value > 0 else usual
 
 
 def check_bytes(needed: int) -> None:

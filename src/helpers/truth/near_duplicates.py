@@ -296,9 +296,10 @@ def read_truth(path: str | Path) -> pd.DataFrame:
         about = dict(zip(columns, row, strict=False))
         try:
             for column, kind in _COLUMNS.items():
-                cells[column].append(kind(about[column]))
-                if kind is int and abs(cells[column][-1]) >= 2**63:
-                    raise ValueError("more than 64 bits")
+                value = kind(about[column])
+                if not (value if kind is str else abs(value) < 2**63):
+                    raise ValueError("no name, or no number of 64 bits")
+                cells[column].append(value)
         except (KeyError, ValueError) as error:
             found = about.get(column, "")
             raise Problem(
