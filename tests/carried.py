@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from helpers import datasets, experiments
+from helpers import archive, datasets, experiments
 from helpers.fingerprints import hashes
 
 PACKED = {"method": "gzip", "compresslevel": 9, "mtime": 0}
@@ -20,7 +20,7 @@ def write(folder, dataset):
         table, truth, _ = experiments.numbers_with_copies(dataset, needles)
         about = table.set_index("path").loc[truth["copy"], ["category", "fingerprint"]]
         copies.append(truth.assign(needles=needles, **about.reset_index(drop=True)))
-    recipe = json.dumps(table.attrs["recipe"], indent=2) + "\n"
+    recipe = json.dumps({"credit": archive.CREDIT, **table.attrs["recipe"]}, indent=2) + "\n"
     (folder / "caltech_101_recipe.json").write_text(recipe, encoding="utf-8", newline="\n")
     table = table[~table["path"].isin(truth["copy"])].drop(columns="problem")
     for name, rows in (("fingerprints", table), ("copies", pd.concat(copies))):

@@ -107,6 +107,7 @@ def test_the_sample_counts_on_caltech_101(sample):
     assert (len(table), table["category"].nunique()) == (9144, 102)
     assert table["path"].tolist() == sorted(set(table["path"]))
     assert table.attrs.keys() == own.attrs.keys()
+    assert "CC BY 4.0" in table.attrs["recipe"]["credit"]
 
 
 def test_carried_fingerprints_may_be_compared_with_those_made_here(sample):

@@ -34,8 +34,8 @@ def numbers(dataset: datasets.Dataset) -> tuple[pd.DataFrame, str]:
     DataFrame
         A row a picture, as from `helpers.fingerprints.catalogue.of_folder`; ``attrs["recipe"]``
         tells what made the fingerprints. Where the sample stands in for CALTECH-101, these are
-        CALTECH-101's, which the kit carries. Otherwise they are those of the dataset's own
-        pictures that can be read.
+        CALTECH-101's, which the kit carries with their credit. Otherwise they are those of the
+        dataset's own pictures that can be read.
     str
         Whose numbers they are, to stand beside a figure.
 
