@@ -124,6 +124,7 @@ def _compare(data: bytes, shown: Image.Image | None, problem: Exception | None) 
             if image.width * image.height > _SMALL:
                 return
             image.load()
+            image.convert("L")
     except Exception as error:
         bare = bare_png(
             io.BytesIO(data)

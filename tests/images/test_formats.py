@@ -205,14 +205,25 @@ def test_the_budget_can_be_raised(tmp_path, monkeypatch):
     assert open_image(tmp_path / "a.webp").size == (500, 400)
 
 
+def test_a_png_whose_colours_come_after_its_pixels_is_one_sentence(photograph, tmp_path):
+    file = io.BytesIO()
+    photograph(3).quantize(200).save(file, "PNG")
+    start, pixels, end = (file.getvalue().index(name) - 4 for name in (b"PLTE", b"IDAT", b"IEND"))
+    content = file.getvalue()
+    swapped = content[:start] + content[pixels:end] + content[start:pixels] + content[end:]
+    (tmp_path / "swapped.png").write_bytes(swapped)
+    for read in (open_image, hashes.of_file):
+        with pytest.raises(Problem, match="has no colours before its pixels; save it anew"):
+            read(tmp_path / "swapped.png")
+
+
 def test_a_tiff_with_an_odd_kind_of_number_is_read_as_pillow_reads_it(photograph, tmp_path):
     file = io.BytesIO()
     photograph(3).save(file, "TIFF", compression="tiff_deflate")
-    rows = struct.pack("<H", 278)  # of a strip, as a number
-    assert file.getvalue().count(rows) == 1
-    start = file.getvalue().index(rows) + 2
-    as_bytes = file.getvalue()[:start] + struct.pack("<H", 7) + file.getvalue()[start + 2 :]
-    (tmp_path / "odd.tif").write_bytes(as_bytes)
+    number, as_bytes = struct.pack("<HHI", 278, 3, 1), struct.pack("<HHI", 278, 1, 1)
+    assert file.getvalue().count(number) == 1, "the rows of a strip"
+    odd = file.getvalue().replace(number, as_bytes)
+    (tmp_path / "odd.tif").write_bytes(odd)
     assert open_image(tmp_path / "odd.tif").tobytes() == photograph(3).tobytes()
 
 

@@ -166,6 +166,8 @@ def open_with_size(
                 raise Problem(
                     f"is in {image.mode} colours, which cannot be compared; save it as RGB"
                 )
+            if image.mode in ("P", "PA") and image.palette is None:
+                raise Problem("has no colours before its pixels; save it anew")
             image = profile(image)
             if turned in _TURNS:
                 image = image.transpose(_TURNS[turned]) if rotate else image.copy()
