@@ -5,10 +5,9 @@ from pathlib import Path
 from helpers.files.parallel import share_out
 
 
-def touched(names):
-    for name in names:
-        Path(name).touch()
-    return [str(Path.cwd())] * len(names)
+def touched(name):
+    Path(name).touch()
+    return str(Path.cwd())
 
 
 def test_processes_that_began_elsewhere_work_where_this_one_is_now(tmp_path, monkeypatch):

@@ -21,15 +21,15 @@ _FEW_JOBS = 32  # so many are done before other processes would have started
 
 
 def share_out(
-    function: Callable[[list], list], jobs: list, *, workers: int | None, title: str
+    function: Callable[[object], object], jobs: list, *, workers: int | None, title: str
 ) -> list:
     """What `function` makes of all jobs, in their order, whatever the number of workers.
 
     Parameters
     ----------
     function : callable
-        Takes a list of jobs and returns a list. It is sent to other processes, so it is a
-        function of a module, or a ``functools.partial`` of one.
+        Takes a job. It is sent to other processes, so it is a function of a module, or a
+        ``functools.partial`` of one.
     jobs : list
         What there is to do. Each job is sent to a process, so it is something that can be pickled.
     workers : int or None
@@ -41,7 +41,7 @@ def share_out(
     Returns
     -------
     list
-        The lists that `function` returned, joined.
+        What `function` returned for each job.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def share_out(
 
     Examples
     --------
-    >>> share_out(sorted, [3, 1, 2], workers=1, title="sorting")
+    >>> share_out(abs, [3, -1, -2], workers=1, title="signs")
     [3, 1, 2]
     """
     workers = workers or (1 if len(jobs) <= _FEW_JOBS else joblib.cpu_count())
@@ -78,9 +78,9 @@ def share_out(
     return results
 
 
-def _work_in(place: Path, function: Callable[[list], list], jobs: list) -> list:
+def _work_in(place: Path, function: Callable[[object], object], jobs: list) -> list:
     os.chdir(place)  # a process that began before may still be where this one was then
-    return function(jobs)
+    return list(map(function, jobs))
 
 
 @contextmanager

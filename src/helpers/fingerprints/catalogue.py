@@ -11,7 +11,7 @@ import numpy as np
 from helpers import Problem
 from helpers.files.parallel import share_out
 from helpers.fingerprints import recipe
-from helpers.fingerprints.hashes import DHASH, Hash, hash_of, of_shown, to_hex
+from helpers.fingerprints.hashes import DHASH, hash_of, of_shown, to_hex
 from helpers.images.folders import find_images
 from helpers.images.opening import open_with_size
 
@@ -83,7 +83,7 @@ def of_folder(
 
     made, kind = recipe.here(hash, rules=rules, **reading), hash_of(hash)
     images = find_images(folder) if images is None else list(images)
-    job = partial(_rows, Path(folder), made)
+    job = partial(_row, Path(folder), made)
     rows = share_out(job, images, workers=workers, title="fingerprints")
     columns = ["path", "category", "width", "height", "fingerprint", "quality", "problem"]
     table = pd.DataFrame(rows, columns=columns)
@@ -158,13 +158,8 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["problem"] == ""].reset_index(drop=True)
 
 
-def _rows(folder: Path, made: recipe.Recipe, images: list[str]) -> list[tuple]:
-    kind = hash_of(made.hash)
-    return [_row(folder, path, made, kind) for path in images]
-
-
-def _row(folder: Path, path: str, made: recipe.Recipe, kind: Hash) -> tuple:
-    file = f"{folder}/{path}"
+def _row(folder: Path, made: recipe.Recipe, path: str) -> tuple:
+    file, kind = f"{folder}/{path}", hash_of(made.hash)
     category = path.rpartition("/")[0]
     try:
         path.encode("utf-8")

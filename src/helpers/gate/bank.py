@@ -241,11 +241,11 @@ class Bank(exchange.Exchange):
         block, review = _check_radii(block, review)
         pictures = list(pictures)
         _check_comparable(self.path, self._why_not, pictures)
-        job = partial(_try_all, self.file.place, _options(self.file.recipe))
+        job = partial(_try, self.file.place, _options(self.file.recipe))
         paths = [picture for picture in pictures if isinstance(picture, (str, Path))]
         of_files = iter(share_out(job, paths, workers=workers, title="pictures"))
         queries = [
-            next(of_files) if isinstance(picture, (str, Path)) else job([picture])[0]
+            next(of_files) if isinstance(picture, (str, Path)) else job(picture)
             for picture in pictures
         ]
         with self.file.working() as log:
@@ -429,15 +429,12 @@ def _fingerprint(place: Path, options: dict, picture: object) -> np.uint64:
     return hashes.of_image(picture, **options)
 
 
-def _try_all(place: Path, options: dict, pictures: list) -> list:
-    """The fingerprint of each picture, or the `Problem` with it."""
-    found = []
-    for picture in pictures:
-        try:
-            found.append(_fingerprint(place, options, picture))
-        except Problem as problem:
-            found.append(problem)
-    return found
+def _try(place: Path, options: dict, picture: Picture) -> np.uint64 | Problem:
+    """The fingerprint of a picture, or the `Problem` with it."""
+    try:
+        return _fingerprint(place, options, picture)
+    except Problem as problem:
+        return problem
 
 
 def _check_radii(block: int, review: int) -> tuple[int, int]:

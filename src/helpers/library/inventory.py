@@ -164,7 +164,7 @@ def _scan(folder: Path, paths: list[str], memory: Memory, workers: int | None) -
             to_read.append(path)
     for start in range(0, len(to_read), _FILES_AT_A_TIME):
         some = to_read[start : start + _FILES_AT_A_TIME]
-        read = share_out(partial(_rows, folder), some, workers=workers, title="scanning")
+        read = share_out(partial(_row, folder), some, workers=workers, title="scanning")
         rows |= {row["path"]: row for row in read}
         # A file that could not be opened may be opened tomorrow, without a new size or time.
         memory.keep({path: list(row.values()) for path, row in rows.items() if row["sha256"]})
@@ -232,10 +232,6 @@ def _before_reading(folder: Path, path: str) -> dict:
 def _empty_row(path: str) -> dict:
     texts = {name: "" for name, kind in TABLE.items() if kind == "str"}
     return {**dict.fromkeys(TABLE), **texts, "path": path}
-
-
-def _rows(folder: Path, paths: list[str]) -> list[dict]:
-    return [_row(folder, path) for path in paths]
 
 
 def _row(folder: Path, path: str) -> dict:

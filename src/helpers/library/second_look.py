@@ -185,11 +185,7 @@ def _is_there(folder: Path, job: Job) -> bool:
     )
 
 
-def _judge(folder: Path, jobs: list[Job]) -> list[tuple[bool, list[Verdict]]]:
-    return [_judge_group(folder, job) for job in jobs]
-
-
-def _judge_group(folder: Path, job: Job) -> tuple[bool, list[Verdict]]:
+def _judge(folder: Path, job: Job) -> tuple[bool, list[Verdict]]:
     """Whether all pictures could be opened, and what was found; nothing if a file has changed."""
     if _is_there(folder, job):
         with suppress(Problem):  # of a file that goes away, or breaks, in the middle of it

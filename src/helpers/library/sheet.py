@@ -108,16 +108,13 @@ def contact_sheet(
         write_text(target, page.encode("utf-8", "backslashreplace").decode())
 
 
-def _embedded(folder: Path, paths: list[str]) -> list[str]:
-    """Each small picture as an address that holds it; empty if it cannot be shown."""
-    addresses = []
-    for path in paths:
-        picture, file = thumbnail(folder / path, _THUMBNAIL_SIZE), io.BytesIO()
-        if picture:
-            picture.save(file, format="jpeg", quality=70)
-        data = b64encode(file.getvalue()).decode()
-        addresses.append(f"data:image/jpeg;base64,{data}" if data else "")
-    return addresses
+def _embedded(folder: Path, path: str) -> str:
+    """A small picture as an address that holds it; empty if it cannot be shown."""
+    picture, file = thumbnail(folder / path, _THUMBNAIL_SIZE), io.BytesIO()
+    if picture:
+        picture.save(file, format="jpeg", quality=70)
+    data = b64encode(file.getvalue()).decode()
+    return f"data:image/jpeg;base64,{data}" if data else ""
 
 
 def _section(rows: pd.DataFrame, image_of: dict[str, str]) -> str:

@@ -204,7 +204,7 @@ def _draw(
     sources: dict[str, str] = {}
     for start in range(0, len(order), max(wanted, 1)):
         some = order[start : start + wanted]
-        digests = share_out(partial(_digests, root), some, workers=workers, title="photographs")
+        digests = share_out(partial(_digest, root), some, workers=workers, title="photographs")
         for digest, path in zip(digests, some, strict=True):
             if digest and len(sources) < wanted:
                 sources.setdefault(digest, path)
@@ -215,17 +215,13 @@ def _draw(
     return list(sources.values())
 
 
-def _digests(root: Path, paths: list[str]) -> list[str]:
-    """The SHA-256 of each photograph; empty if it cannot be read or is too small."""
-    digests = []
-    for path in paths:
-        try:
-            path.encode()
-            large = min(open_image(root / path).size) >= 64
-            digests.append(sha256_of(root / path) if large else "")
-        except (Problem, OSError, UnicodeEncodeError):
-            digests.append("")
-    return digests
+def _digest(root: Path, path: str) -> str:
+    """The SHA-256 of a photograph; empty if it cannot be read or is too small."""
+    try:
+        path.encode()
+        return sha256_of(root / path) if min(open_image(root / path).size) >= 64 else ""
+    except (Problem, OSError, UnicodeEncodeError):
+        return ""
 
 
 def _originals(sources: list[str], number: dict[str, int], seed: int) -> list[dict]:
@@ -290,19 +286,17 @@ def _new_name(kind: str, path: str, taken: set[str]) -> str:
 # Writing
 
 
-def _write(root: Path, place: Path, jobs: list[dict]) -> list[None]:
-    for job in jobs:
-        content = _content(root, job)
-        if job["kind"] in COPIES and not job["exact"]:
-            content = _copied(content, job["kind"], np.random.default_rng(job["copy_seed"]))
-        target = place / job["path"]
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
-            os.utime(target, ns=(job["modified"] * 10**9,) * 2)
-        except OSError as error:
-            raise write_problem(place, error) from error
-    return [None] * len(jobs)
+def _write(root: Path, place: Path, job: dict) -> None:
+    content = _content(root, job)
+    if job["kind"] in COPIES and not job["exact"]:
+        content = _copied(content, job["kind"], np.random.default_rng(job["copy_seed"]))
+    target = place / job["path"]
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+        os.utime(target, ns=(job["modified"] * 10**9,) * 2)
+    except OSError as error:
+        raise write_problem(place, error) from error
 
 
 def _content(root: Path, job: dict) -> bytes:

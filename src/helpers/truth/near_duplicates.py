@@ -434,32 +434,30 @@ def _draw(rng: random.Random, path: Path, size: tuple, factors: list) -> tuple[f
     )
 
 
-def _save(folder: Path, place: Path, quality: int, jobs: list[tuple]) -> list[tuple]:
-    """Write files of the haystack: name and SHA-256 of each, or why it could not be read."""
-    done = []
-    for source, name, size in jobs:
-        target = place / name
-        try:
-            _check_depth(folder / source)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if size is None:
-                with target.open("wb") as copy:
-                    copy.writelines(_pieces(folder / source))
-            else:
-                image = open_image(folder / source)
-                image = image.convert("L" if image.mode in ("L", "1") else "RGB")
-                image.resize(size, Image.Resampling.LANCZOS).save(target, quality=quality)
-            done.append((name, sha256_of(target), ""))
-        except Problem as problem:
-            if size is not None:  # the truth already tells of this copy
-                raise
-            target.unlink(missing_ok=True)
-            done.append((name, "", f"Not copied: {problem}."))
-        except OSError as error:
-            if error.errno != errno.ENAMETOOLONG or size is not None:
-                raise write_problem(place, error) from error
-            done.append((name, "", f"Not copied: {folder / source}: its path is too long."))
-    return done
+def _save(folder: Path, place: Path, quality: int, job: tuple) -> tuple[str, str, str]:
+    """Write a file of the haystack: its name and SHA-256, or why it could not be read."""
+    source, name, size = job
+    target = place / name
+    try:
+        _check_depth(folder / source)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if size is None:
+            with target.open("wb") as copy:
+                copy.writelines(_pieces(folder / source))
+        else:
+            image = open_image(folder / source)
+            image = image.convert("L" if image.mode in ("L", "1") else "RGB")
+            image.resize(size, Image.Resampling.LANCZOS).save(target, quality=quality)
+        return name, sha256_of(target), ""
+    except Problem as problem:
+        if size is not None:  # the truth already tells of this copy
+            raise
+        target.unlink(missing_ok=True)
+        return name, "", f"Not copied: {problem}."
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG or size is not None:
+            raise write_problem(place, error) from error
+        return name, "", f"Not copied: {folder / source}: its path is too long."
 
 
 def _check_depth(file: Path) -> None:
