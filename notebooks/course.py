@@ -155,14 +155,12 @@ def _wanted(folder: Path) -> dict[Path, str]:
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         first, last = f"# {chapter.name}\n\n{chapter.place}\n\n{_first(path)}", _source(cells[-1])
         top, bottom = _links(course, chapter)
+        sources = {0: _ending(first, top), len(cells) - 1: _ending(last, bottom)}
         if chapter is start:
-            first = re.sub(
-                r"(?m)(^\|.*\n)+", lambda _: table(others, to_look_up) + "\n", first, count=1
-            )
-        else:
-            first = _ending(first, top)
-        texts = {0: first, len(cells) - 1: _ending(last, bottom)}
-        wanted[path] = _with_cells(path, texts | _stubs(cells))
+            at = next(n for n, cell in enumerate(cells) if "| chapter |" in _source(cell))
+            before, *_, after = re.split(r"(?m)(^\|.*\n)+", _source(cells[at]))
+            sources[at] = f"{before}{table(others, to_look_up)}\n{after}"
+        wanted[path] = _with_cells(path, sources | _stubs(cells))
         if chapter.solutions:
             path = solutions_of(chapter, folder)
             back = f"[Back to the chapter](../{chapter.file})"
@@ -188,7 +186,7 @@ def _links(course: list[Chapter], chapter: Chapter) -> tuple[str, str]:
     before, after = counted[:place], counted[place + 1 :]
     top = [
         *(f"before: {link(c)}" for c in before[1:][-1:]),
-        link(start),
+        *(link(c) for c in before[:1]),
         *(f"next: {link(c)}" for c in after[:1]),
     ]
     return " ·\n".join(top), f"Next: {link(after[0])}" if after else f"Back to {link(start)}"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from PIL import ImageColor
+from PIL import Image, ImageColor
 
 from helpers.classroom import plots, steps
 
@@ -84,3 +84,34 @@ def test_a_figure_shows_the_same_squares():
     drawn = [panel.images[0].get_array() for panel in panels]
     assert np.array_equal(drawn[0], steps.grey_squares(pixels)[0])
     assert np.array_equal(drawn[1], steps.bit_squares(pixels[:, 1:] % 3 > 0)[0])
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """Figures that are shown, each with its description."""
+    figures = []
+    monkeypatch.setattr(plots, "show", lambda figure, alt: figures.append((figure, alt)))
+    return figures
+
+
+def test_bits_side_by_side_tell_which_differ_from_the_first(shown):
+    plots.show_bits({"none": np.zeros((2, 3), bool), "one": np.eye(2, 3, 1, dtype=bool)})
+    figure, alt = shown[0]
+    assert alt.endswith(": none; one: 2 bits differ: row 1, column 2; row 2, column 3.")
+    assert [panel.get_xlabel() for panel in figure.axes] == ["", "2 bits differ"]
+    crosses = [(panel.images[0].get_array() == ORANGE).all(axis=2).any() for panel in figure.axes]
+    assert crosses == [False, True]
+
+
+def test_pictures_are_described_by_captions_and_paths(shown, tmp_path):
+    paths = [f"{name}.png" for name in "abc"]
+    for shade, path in enumerate(paths):
+        Image.new("RGB", (8, 6), (100 + shade,) * 3).save(tmp_path / path)
+    plots.show_pictures(tmp_path, paths, ["0 bits", "", "3 bits"], columns=2)
+    plots.show_small(tmp_path, paths, columns=2)
+    (side_by_side, alt), (small, alt_small) = shown
+    assert alt == "Pictures side by side, 3 in all: 0 bits: a.png; b.png; 3 bits: c.png."
+    assert side_by_side.axes[2].get_xlabel() == "3 bits\nc.png\n8 x 6"
+    assert alt_small == "3 small pictures in rows of 2."
+    sheet = np.asarray(small.axes[0].images[0].get_array())
+    assert [int(sheet[y, x, 0]) for y, x in ((4, 4), (4, 94), (94, 4))] == [100, 101, 102]

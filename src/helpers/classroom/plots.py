@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from helpers import Problem
-from helpers.classroom.steps import GREY, ORANGE, bit_squares, grey_squares
+from helpers.classroom.steps import GREY, ORANGE, bit_squares, differences, grey_squares
 from helpers.images.opening import open_with_size
 
 #: Okabe and Ito's palette: colour-blind people can tell these colours apart.
@@ -113,6 +113,69 @@ def picture_row(
     for panel in panels[len(paths) :]:
         panel.axis("off")
     return figure
+
+
+def show_pictures(
+    root: str | Path, paths: list[str], captions: list[str] | None = None, *, columns: int = 5
+) -> None:
+    """Show pictures side by side, and describe them by their paths and captions.
+
+    Parameters
+    ----------
+    root : str or Path
+        The dataset's root.
+    paths : list of str
+        The paths of the pictures, relative to `root`.
+    captions : list of str, optional
+        What stands below each picture, above its path and its size.
+    columns : int
+        How many pictures stand in a row, at most.
+
+    Examples
+    --------
+    >>> show_pictures("photos", ["cat.jpg"], ["the query"])  # doctest: +SKIP
+    """
+    captions = captions or [""] * len(paths)
+    told = [": ".join(filter(None, both)) for both in zip(captions, paths, strict=True)]
+    show(
+        picture_row(root, paths, captions, columns=max(1, min(columns, len(paths)))),
+        alt=f"Pictures side by side, {len(paths)} in all: {'; '.join(told)}.",
+    )
+
+
+def show_small(root: str | Path, paths: list[str], *, columns: int = 12) -> None:
+    """Show many pictures at once, small and without names.
+
+    Parameters
+    ----------
+    root : str or Path
+        The dataset's root.
+    paths : list of str
+        The paths of the pictures, relative to `root`.
+    columns : int
+        How many pictures stand in a row.
+
+    Raises
+    ------
+    Problem
+        If a picture cannot be read.
+
+    Examples
+    --------
+    >>> show_small("photos", ["cat.jpg", "dog.jpg"])  # doctest: +SKIP
+    """
+    side, rows = 90, math.ceil(len(paths) / columns)
+    sheet = PIL.Image.new("RGB", (columns * side, rows * side), "#dddddd")
+    for number, path in enumerate(paths):
+        small = open_with_size(Path(root) / path)[0].convert("RGB")
+        small.thumbnail((side - 4, side - 4))
+        sheet.paste(small, (number % columns * side + 2, number // columns * side + 2))
+    figure = Figure(figsize=(sheet.width / 100, sheet.height / 100), layout="constrained")
+    draw_image(panel := figure.subplots(), sheet)
+    panel.axis("off")
+    folders = dict.fromkeys(Path(path).parent.as_posix() for path in paths)
+    told = ", ".join(["", *folders]).removesuffix(", .")
+    show(figure, alt=f"{len(paths)} small pictures in rows of {columns}{told}.")
 
 
 def query_grid(
@@ -257,6 +320,28 @@ def images_row(images: dict[str, PIL.Image.Image], captions: list[str]) -> Figur
         panel.imshow(image, cmap="gray")
         panel.set(title=title, xlabel=caption, xticks=[], yticks=[])
     return figure
+
+
+def show_bits(bits: dict[str, np.ndarray]) -> None:
+    """Show fingerprints side by side, bit by bit; crosses mark what differs from the first one.
+
+    Parameters
+    ----------
+    bits : dict of str to ndarray of bool, shape (rows, columns)
+        The bits of each name, all of one shape: 1 becomes white, 0 becomes black.
+
+    Examples
+    --------
+    >>> show_bits({"none": np.zeros((8, 8)), "one": np.eye(8)})  # doctest: +SKIP
+    """
+    first, figure = next(iter(bits.values())), Figure(figsize=(3.2 * len(bits), 3.4))
+    told = []
+    for number, (name, found) in enumerate(bits.items(), start=1):
+        words = differences(found != first) if number > 1 else ""
+        panel = figure.add_subplot(1, len(bits), number, title=name, xlabel=words.split(":")[0])
+        draw_bits(panel, found, marked=found != first)
+        told.append(": ".join(filter(None, (name, words))))
+    show(figure, alt=f"Bits as white and black squares: {'; '.join(told)}.")
 
 
 def share_table(shares: pd.DataFrame) -> Figure:
