@@ -490,6 +490,16 @@ def test_what_a_killed_run_left_of_a_plan_is_cleared(library, place, plan, tmp_p
     assert list(plans(place)) == ["plan.csv"]
 
 
+def test_undo_clears_what_a_killed_run_left_of_a_plan_and_nothing_else(library, place, plan):
+    apply(library, plan)
+    left = place / ".plan-2.csv.0a1b2c3d.fingerprints-partial"
+    mine = place / ".plan of mine.fingerprints-partial"
+    for file in (left, mine):
+        file.write_bytes(b"half")
+    assert left_alone(undo(place)) == {mine.name: STRANGER}
+    assert (left.exists(), mine.exists()) == (False, True)
+
+
 @POSIX
 def test_a_stranger_whose_name_is_no_text_is_told(library, place, plan):
     """With escapes: a column of Arrow, which pandas takes if it is installed, holds UTF-8 alone."""

@@ -216,6 +216,7 @@ def undo(quarantine: str | Path, folder: str | Path | None = None) -> pd.DataFra
             with _reason_to_leave() as reasons:
                 journal.move("out", path, told.about[path].sha256)
             outcomes.append((path, "left alone" if reasons else "put back", "".join(reasons)))
+        _clear_plans(place)
         for path in _strangers(place, known={JOURNAL, LOCK, RESERVE, *inside}):
             outcomes.append((path, "left alone", "is not in the journal; put it back by hand"))
         if told.damaged:
@@ -379,6 +380,14 @@ def _keep_plan(place: Path, plan: pd.DataFrame) -> None:
         with suppress(Problem):
             if not file.is_symlink() and read_input(file, len(text)) == text:
                 return
+
+
+def _clear_plans(place: Path) -> None:
+    """Remove what a killed run left of a plan that it was writing."""
+    for file in place.glob(f".plan*{PARTIAL}"):
+        with suppress(OSError):
+            if _PLAN_FILE.fullmatch(file.name):
+                file.unlink()
 
 
 def _strangers(place: Path, known: set[str]) -> list[str]:
