@@ -96,10 +96,14 @@ def test_flag_unflag_list_export_import(banned, photographs, photograph, tmp_pat
     for _ in range(2):
         assert run("import", "--new", "--bank", other, "--csv", text) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "Added 3 entries; 3 are in force.",
-        "Added 0 entries; 3 are in force.",
+        "Added 3 entries; in force now: 3.",
+        "Added 0 entries; in force now: 3.",
     ]
     assert run("ask", "--bank", other, photographs / "cats" / "image_0001.jpg") == 1
+
+    assert run("unflag", "--bank", other, "--reason", "a mistake", "1", "2") == 0
+    assert run("export", "--bank", other, "--csv", text) == 0
+    assert capsys.readouterr().out.endswith(f"Wrote 1 entry to {text}.\n")
 
 
 def test_unflag_gives_back_the_fingerprints(opened):

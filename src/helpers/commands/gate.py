@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from helpers.commands.terminal import add_reading, one_line, reading_of, until_nobody_reads
+from helpers.files.places import counted
 
 if TYPE_CHECKING:
     from helpers.gate.bank import Answer, Bank
@@ -155,7 +156,7 @@ def _export(arguments: argparse.Namespace) -> None:
     left_out = []
     with _opened(arguments) as bank:
         written = bank.write_csv(arguments.csv, left_out=left_out)
-    print(f"Wrote {written} entries to {one_line(arguments.csv)}.")
+    print(f"Wrote {counted(written, 'entry', 'entries')} to {one_line(arguments.csv)}.")
     for problem in left_out:
         raise problem
 
@@ -165,4 +166,4 @@ def _import(arguments: argparse.Namespace) -> None:
     with _opened(arguments) as bank:
         added = bank.read_csv(arguments.csv, anyway=arguments.anyway)
         in_force = len(bank)
-    print(f"Added {added} entries; {in_force} are in force.")
+    print(f"Added {counted(added, 'entry', 'entries')}; in force now: {in_force:,}.")
