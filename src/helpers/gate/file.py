@@ -61,6 +61,8 @@ class File:
         What the file says about itself, or will say once it is made: its format and its recipe.
     recipe : Recipe
         What made the fingerprints, or will make them.
+    state : tuple or None
+        Another one whenever there may be new lines.
     check : callable
         Is given the log before lines are written, and raises if none may be.
 
@@ -75,7 +77,7 @@ class File:
         self.place = self.path.absolute()
         self._lock, self._process = threading.RLock(), os.getpid()
         self._log, self._version, self._is_closed = None, None, False
-        self.check = lambda log: None
+        self.state, self.check = None, lambda log: None
         self.recipe = recipe.here(**reading)
         self.settings = {"format": NEWEST, **self.recipe.as_dict()}
         if before := self._what_is_there(make):
@@ -128,8 +130,12 @@ class File:
             _check_beside(self._real)
             with _transaction(connection, writing):
                 self._check_place()
-                if _version_of(connection) != self._version:  # lifted to the newest format
-                    self._describe(connection)
+                (version,) = connection.execute("PRAGMA data_version").fetchone()
+                state = version, connection.total_changes  # by others, and by us
+                if state != self.state:
+                    if _schema_version(connection) != self._version:  # lifted, for example
+                        self._describe(connection)
+                    self.state = state
                 yield self._log
 
     def write(self, change: Callable[[Log], T]) -> T:
@@ -314,7 +320,7 @@ class File:
 
     def _describe(self, connection: sqlite3.Connection) -> None:
         self.settings, self.recipe = read_settings(connection, self.path)
-        self._version = _version_of(connection)
+        self._version = _schema_version(connection)
         self._log = Log(connection, self.settings["format"], self.path)
 
     def replaced(self) -> Problem:
@@ -347,7 +353,7 @@ def _check_recipe(path: Path, made: recipe.Recipe, asked: dict) -> None:
         )
 
 
-def _version_of(connection: sqlite3.Connection) -> tuple:
+def _schema_version(connection: sqlite3.Connection) -> tuple:
     """What SQLite counts up when tables are changed."""
     return connection.execute("PRAGMA schema_version").fetchone()
 

@@ -65,6 +65,7 @@ class Memory:
         self._file = file
         # the last line of the log that was read; most entries; and the newest
         self._seen = None, _no_entries(), _no_entries()
+        self._state = None  # of the file, when that was
 
     def __len__(self) -> int:
         return sum(int(part.in_force.sum()) for part in self._seen[1:])
@@ -82,9 +83,9 @@ class Memory:
         Problem
             If the log is another one now, or if it holds what no bank writes.
         """
-        if log is None:
+        if log is None or self._file.state == self._state:
             return
-        seen, most, tail = self._seen
+        seen = self._seen[0]
         entries, values, withdrawn = array("q"), array("Q"), []
         with closing(log.lines(seen[0] if seen else 1)) as lines:
             if seen and next(lines, ())[:7] != seen:  # read again: is it still the same log?
@@ -96,22 +97,23 @@ class Memory:
                     values.append(int(line[4], 16))
                 else:
                     withdrawn.append(line)
-        if line is None:
-            return
-        new = _Part(LinearScan(np.array(values)), np.array(entries))
-        tail = _Part.joined(LinearScan, tail, new)
+        if line is not None:
+            new = _Part(LinearScan(np.array(values)), np.array(entries))
+            most, tail = self._parts(new, withdrawn)
+            self._seen = line[:7], most, tail  # in one step: if stopped before, we read again
+        self._state = self._file.state
+
+    def _parts(self, new: "_Part", withdrawn: list[tuple]) -> tuple["_Part", "_Part"]:
+        """Most entries and the newest, once new ones came and others were withdrawn."""
+        most, tail = self._seen[1], _Part.joined(LinearScan, self._seen[2], new)
         for number, _, _, entry, *_ in withdrawn:
             if not most.withdraw(entry) and not tail.withdraw(entry):
                 why = f"line {number} of its log withdraws entry {entry}, which is not in force"
                 raise Damaged(self._file.path, why)
         if len(tail.entries) > max(_TAIL_ENTRIES, len(most.entries) // 10):
             index = partial(MultiIndexHashing, radius=REVIEW)
-            most, tail = _Part.joined(index, most, tail), _no_entries()
-        self._seen = (
-            line[:7],
-            most,
-            tail,
-        )  # in one step: if we are stopped before, we read them again
+            return _Part.joined(index, most, tail), _no_entries()
+        return most, tail
 
     def answers(
         self, log: Log | None, queries: list[np.uint64 | Problem], block: int, review: int
