@@ -1,6 +1,7 @@
 """Squares for bits, greys and differences: what is drawn, and that it can be read."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image, ImageColor
@@ -115,3 +116,17 @@ def test_pictures_are_described_by_captions_and_paths(shown, tmp_path):
     assert alt_small == "3 small pictures in rows of 2."
     sheet = np.asarray(small.axes[0].images[0].get_array())
     assert [int(sheet[y, x, 0]) for y, x in ((4, 4), (4, 94), (94, 4))] == [100, 101, 102]
+
+
+def test_what_a_query_found_is_described_and_framed_by_the_truth(shown, tmp_path):
+    for shade, name in enumerate("abc"):
+        Image.new("RGB", (8, 6), (100 + shade,) * 3).save(tmp_path / f"{name}.png")
+    found = pd.DataFrame({"path": ["a.png", "b.png", "c.png"], "distance": [0, 1, 2]})
+    truth = pd.DataFrame({"needle": ["a.png", "c.png"], "copy": ["b.png", "a.png"]})
+    plots.show_found(tmp_path, "a.png", found, truth=truth)
+    plots.show_found(tmp_path, tmp_path / "a.png", found.head(0))
+    (figure, alt), (_, nothing) = shown
+    assert alt.endswith("a.png, bits: 0; b.png, bits: 1; c.png, bits: 2.")
+    captions = [panel.get_xlabel().split("\n")[0] for panel in figure.axes[:4]]
+    assert captions == ["query", "0 bits: the query itself", "1 bit: a copy", "2 bits: not a copy"]
+    assert nothing == "The query a.png, and what it found: nothing."

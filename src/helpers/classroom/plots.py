@@ -230,6 +230,38 @@ def query_grid(
     return figure
 
 
+def show_found(
+    root: str | Path,
+    query: str | Path,
+    found: pd.DataFrame,
+    *,
+    truth: pd.DataFrame | None = None,
+) -> None:
+    """Show a query and what it found, and describe the matches.
+
+    Parameters
+    ----------
+    root : str or Path
+        The dataset's root.
+    query : str or Path
+        The query: a path relative to `root`, or any other image file.
+    found : DataFrame
+        The matches: ``path`` and ``distance``, from `helpers.shelf.Shelf.find`.
+    truth : DataFrame, optional
+        From `helpers.truth.near_duplicates.gather`. Frames tell copies from others, as in
+        `query_grid`.
+
+    Examples
+    --------
+    >>> show_found("photos", "cat.jpg", shelf.find("photos/cat.jpg"))  # doctest: +SKIP
+    """
+    copies = None if truth is None else set(truth["copy"][truth["needle"] == str(query)])
+    told = [f"{match.path}, bits: {match.distance}" for match in found.itertuples()]
+    name = Path(query).name if Path(query).is_absolute() else query
+    alt = f"The query {name}, and what it found: {'; '.join(told) or 'nothing'}."
+    show(query_grid(root, query, found, copies=copies), alt)
+
+
 def _draw_picture(
     panel: Axes,
     root: str | Path,
