@@ -136,9 +136,11 @@ class Log:
         Damaged
             At the end, if lines are missing or are not as they were written.
         """
-        query = "SELECT max(seq) FROM sqlite_sequence WHERE name = ?"
-        (last,) = self.connection.execute(query, (self._table,)).fetchone()
-        number, last, bad = first - 1, last if type(last) is int else 0, []
+        counts = self.connection.execute("SELECT * FROM sqlite_sequence LIMIT 2").fetchall()
+        last = counts[0][1] if counts and type(counts[0][1]) is int else 0
+        number, bad = first - 1, []
+        if counts not in ([], [(self._table, last)]):
+            bad.append("the number of its lines is not as it was written")
         for line in self._rows(first, last):
             if line[0] > number + 1:
                 bad.append(_missing(number + 1, line[0] - 1))
