@@ -154,7 +154,7 @@ def _shut(rng: random.Random, place: Path) -> list[tuple[Path, int]]:
     """Take permissions from some files and folders: those, and what they had."""
     if rng.random() > _FORBIDDEN:
         return []
-    paths = [path for path in sorted([place, *place.rglob("*")]) if not path.is_symlink()]
+    paths = [path for path in sorted(place.rglob("*")) if not path.is_symlink()]
     shut = [(path, path.stat().st_mode) for path in rng.sample(paths, 3)]
     for path, _ in sorted(shut, reverse=True):  # what lies inside comes first
         path.chmod(rng.choice((0, 0o200, 0o400, 0o500)))
