@@ -32,6 +32,18 @@ PAGES = HERE.parent / "pages"
 INDEX_STYLE = (
     "body{font:18px/1.6 sans-serif;max-width:42em;margin:3em auto;padding:0 1em}small{color:#555}"
 )
+#: On paper: no room for prompts and links; a cell that only draws (tag ``draws``) is its figure.
+PRINT_STYLE = """@page { size: A4; margin: 12mm }
+@media print {
+  nav, .jp-InputPrompt, .jp-OutputPrompt, .celltag_draws .jp-Cell-inputWrapper { display: none }
+  body.jp-Notebook, body .jp-Cell, body .jp-RenderedHTMLCommon { margin: 0; padding: 0 }
+  body .jp-RenderedHTMLCommon { font-size: 11px; line-height: 1.35 }
+  body .jp-RenderedHTMLCommon table { font-size: 11px; margin: 4px 0 8px }
+  body .jp-RenderedHTMLCommon :is(td, th) { padding: 2px 8px 2px 4px; text-align: left }
+  body .jp-RenderedHTMLCommon h1 { font-size: 22px; margin: 0 0 8px }
+  body .jp-RenderedHTMLCommon h2 { font-size: 16px; margin: 12px 0 4px }
+  p { margin: 0 0 6px } img { break-inside: avoid; max-width: 100% }
+}"""
 
 
 def execute(path: Path) -> tuple[nbformat.NotebookNode, str]:
@@ -114,6 +126,7 @@ def write_page(notebook: nbformat.NotebookNode, page: Path) -> None:
     above = "../" * len(page.relative_to(PAGES).parent.parts)
     link = f'<nav><a href="{above}index.html">All chapters</a></nav>'
     soup.body.insert(0, BeautifulSoup(link, "html.parser"))
+    soup.head.append(BeautifulSoup(f"<style>{PRINT_STYLE}</style>", "html.parser"))
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(str(soup), encoding="utf-8")
 

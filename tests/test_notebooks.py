@@ -1,12 +1,15 @@
 """The anatomy that every notebook keeps. (nbval runs them; this reads them.)"""
 
+import argparse
 import ast
 import html
 import json
 import re
+import shlex
 import shutil
 import statistics
 import textwrap
+from importlib import import_module
 from itertools import groupby
 from pathlib import Path
 
@@ -17,6 +20,7 @@ import run
 from bs4 import BeautifulSoup
 
 from helpers import Problem
+from helpers.__main__ import COMMANDS
 from helpers.classroom import checks, results
 
 HERE = Path(course.__file__).parent
@@ -294,7 +298,7 @@ def test_teachers_have_answers_misconceptions_and_minutes_for_each_chapter(path)
     assert sum(minutes) == GUIDES[path].minutes
 
 
-@named([START, *LESSONS])
+@named([path for path in ALL if path not in SOLUTIONS])
 def test_numbers_quoted_for_caltech_are_the_kept_ones(path):
     """A quoted number is followed by a comment with its name; readers do not see that."""
     kept = results.kept().set_index("name")["value"]
@@ -306,7 +310,28 @@ def test_numbers_quoted_for_caltech_are_the_kept_ones(path):
         if unit == " %":
             assert float(number) == pytest.approx(float(kept[name]) * 100), name
         else:
-            assert number + unit == kept[name], name
+            assert number + unit == kept[name] or float(number) == float(kept[name]), name
+
+
+def test_the_page_to_print_has_each_command_as_the_command_line_takes_it():
+    parser = argparse.ArgumentParser()
+    commands = parser.add_subparsers()
+    for name in COMMANDS:
+        import_module(f"helpers.commands.{name}").add(commands)
+    shown = prose(HERE / "more" / "on-one-page.ipynb").split("## Commands")[1]
+    lines = [shlex.split(line) for line in re.findall(r"^\| `(.+?)` \| ", shown, re.MULTILINE)]
+    assert {words[0] for words in lines} == set(COMMANDS)
+    for words in lines:
+        assert parser.parse_args(words)  # which would exit
+
+
+def test_the_plans_for_teachers_add_up():
+    minutes = {chapter.number: chapter.minutes for chapter in COURSE}
+    text = (HERE / "guide" / "teachers.md").read_text(encoding="utf-8")
+    plans = re.findall(r"^\| (?:a |half a ).*?\| ([\d, ]+) \| (\d+) \|", text, re.MULTILINE)
+    assert len(plans) >= 4
+    for numbers, told in plans:
+        assert sum(minutes[int(number)] for number in numbers.split(", ")) == int(told), numbers
 
 
 @named(LESSONS)
