@@ -1,4 +1,4 @@
-"""What both pages with controls share: showing, hearing, uploads.
+"""What all pages with controls share: showing, hearing, uploads.
 
 A page is two things. Its state, and what it shows of it (``sentence``, ``html()``, ``figure()``),
 know no controls: see `helpers.explore.album` and `helpers.classroom.steps`. The controls are
@@ -38,7 +38,7 @@ _STYLE = """<style>
 .explore .pair {display: flex; gap: 8px; align-items: flex-start}
 .explore .card .pair {flex-wrap: wrap}
 .explore .card p {flex: 1 1 260px}
-.explore img {object-fit: contain; flex: none}
+.explore img {object-fit: contain; flex: none; max-width: 100%}
 .explore p {margin: 4px 0; overflow-wrap: anywhere}
 .explore .problem {border-left: 5px solid #D55E00; padding: 4px 10px}
 .explore figure {margin: 0}
@@ -141,7 +141,7 @@ def as_html(image: Image.Image | None, words: str, width: int | None = None) -> 
 
 
 class Page:
-    """What both pages share: showing, hearing, uploads.
+    """What all pages share: showing, hearing, uploads.
 
     A page has the text ``name``, the properties ``sentence`` and ``remarks``, and the methods
     ``html()`` and ``figure()``. Of its controls it knows how to make the rows (``_make_rows``), how

@@ -1,0 +1,155 @@
+"""A radius to move over two histograms: what it finds, and what it finds by mistake."""
+
+from __future__ import annotations
+
+import io
+from types import SimpleNamespace
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from helpers import experiments
+from helpers.classroom import plots, steps
+from helpers.explore.page import Page, as_html
+from helpers.files.places import counted
+from helpers.hamming import BITS, check_radius
+
+
+def radius_page(
+    same: np.ndarray, others: np.ndarray, queries: int, *, where: str = "", radius: int = 0
+) -> RadiusPage:
+    """A page to choose a radius with: move it, and see what it finds.
+
+    Parameters
+    ----------
+    same : array-like of int
+        Distance of each copy from its needle, in bits.
+    others : array-like of int, shape (65,)
+        How many pictures that are no copies lie at 0, 1, ..., 64 bits from a query, summed over
+        all queries.
+    queries : int
+        How many queries were asked.
+    where : str
+        Whose numbers these are, as from `helpers.experiments.numbers`.
+    radius : int
+        The radius to begin with, in bits.
+
+    Returns
+    -------
+    RadiusPage
+        Make it a cell's last line to see it.
+
+    Raises
+    ------
+    Problem
+        If there are no copies or no queries, or if the radius is not one of 0 to 64.
+
+    Examples
+    --------
+    >>> radius_page([0, 0, 1, 3], np.eye(65, dtype=int)[2], 1, radius=2)
+    A radius to move. At radius 2, 3 of 4 copies are found and 1 is missed: a recall of 75.0 %.
+    1 query has 1 false match: 1.000 a query.
+    """
+    return RadiusPage(same, others, queries, where, check_radius(radius))
+
+
+class RadiusPage(Page):
+    """The page that `radius_page` makes.
+
+    Parameters
+    ----------
+    same, others, queries, where, radius
+        As for `radius_page`.
+
+    Attributes
+    ----------
+    table : DataFrame
+        A row a radius, from `helpers.experiments.by_radius`.
+    """
+
+    name = "A radius to move."
+
+    def __init__(
+        self, same: np.ndarray, others: np.ndarray, queries: int, where: str, radius: int
+    ) -> None:
+        super().__init__()
+        self.table = experiments.by_radius(same, others, queries, radii=range(BITS + 1))
+        self.counts = np.bincount(same, minlength=BITS + 1), np.asarray(others)
+        self.queries, self.where, self.radius = queries, where, radius
+
+    @property
+    def sentence(self) -> str:
+        """What the radius finds, and what it finds by mistake."""
+        at, copies = self.table.loc[self.radius], int(self.table["found"].iloc[-1])
+        missed, queries = copies - int(at["found"]), counted(self.queries, "query", "queries")
+        return (
+            f"At radius {self.radius}, {at['found']:,.0f} of {counted(copies, 'copy', 'copies')} "
+            f"are found and {missed:,} {'is' if missed == 1 else 'are'} missed: "
+            f"a recall of {at['recall']:.1%}. ".replace("%", " %")
+            + f"{queries} {'has' if self.queries == 1 else 'have'} "
+            f"{counted(int(at['false']), 'false match', 'false matches')}: "
+            f"{at['false_per_query']:.3f} a query."
+        )
+
+    @property
+    def remarks(self) -> list[str]:
+        """How to read the histograms."""
+        told = "Filled bars are within the radius. Both axes of counts are logarithmic."
+        return [told, f"{self.where[0].upper()}{self.where[1:]}."] if self.where else [told]
+
+    def html(self) -> str:
+        """The two histograms as a picture.
+
+        Returns
+        -------
+        str
+            HTML that holds it.
+        """
+        figure, words = self.figure()
+        drawn = io.BytesIO()
+        plots.save(figure, drawn, format="png", dpi=90 * steps.SHARP, facecolor="white")
+        return f'<div class="explore">{as_html(Image.open(drawn), words)}</div>'
+
+    def figure(self) -> tuple[Figure, str]:
+        """The two histograms, one above the other, and the radius as a line through both.
+
+        Returns
+        -------
+        figure : Figure
+            The panels of the page.
+        words : str
+            What the figure shows.
+        """
+        figure = Figure(figsize=(9.6, 4.4), layout="constrained")
+        panels, bits = figure.subplots(2, 1, sharex=True), np.arange(BITS + 1)
+        names, within = ("copies", "other pictures"), bits <= self.radius
+        for panel, counts, name, colour in zip(
+            panels, self.counts, names, (plots.BLUE, plots.ORANGE), strict=True
+        ):
+            panel.bar(bits[within], counts[within], 0.8, color=colour)
+            panel.bar(bits[~within], counts[~within], 0.8, color="white", edgecolor=plots.GREY)
+            panel.axvline(self.radius + 0.5, color="black", linestyle="--")
+            panel.set(yscale="log", ylim=(0.5, None), xlim=(-1, BITS + 1), ylabel=name)
+            found = f"{counts[within].sum():,} of {counts.sum():,} {name}"
+            panel.set_title(f"within {self.radius} bits: {found}", fontsize=10, loc="left")
+        panels[1].set_xlabel(
+            f"distance in bits ({self.where})" if self.where else "distance in bits"
+        )
+        spans = [
+            f"{name} lie at {np.flatnonzero(counts).min()} to {np.flatnonzero(counts).max()} bits"
+            for name, counts in zip(names, self.counts, strict=True)
+            if counts.any()
+        ]
+        return figure, f"{self.sentence} Two histograms of distances: {'; '.join(spans)}."
+
+    def _make_rows(self, controls: SimpleNamespace) -> list:
+        controls.radius, row = self._number("Radius, in bits", 0, BITS, self.radius)
+        self._observe(controls.radius, self._take_radius)
+        return [row]
+
+    def _fill(self) -> None:
+        self.controls.radius.value = self.radius
+
+    def _take_radius(self, radius: int) -> None:
+        self.radius = radius
