@@ -55,7 +55,7 @@ def test_bars_within_the_radius_are_filled_and_no_others():
         white = {bar.get_x() + 0.4 for bar in panel.patches if bar.get_facecolor() == (1, 1, 1, 1)}
         assert np.allclose(sorted(white), np.arange(3, 65))
         assert f"{counts[:3].sum()} of 4" in panel.get_title(loc="left")
-    assert words.endswith("copies lie at 0 to 3 bits; other pictures lie at 2 to 30 bits.")
+    assert words.endswith("copies lie at 0 to 3 bits; different pictures lie at 2 to 30 bits.")
 
 
 def test_a_radius_that_is_none_is_refused_and_so_is_nothing_to_find():

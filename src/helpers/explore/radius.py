@@ -123,7 +123,7 @@ class RadiusPage(Page):
         """
         figure = Figure(figsize=(9.6, 4.4), layout="constrained")
         panels, bits = figure.subplots(2, 1, sharex=True), np.arange(BITS + 1)
-        names, within = ("copies", "other pictures"), bits <= self.radius
+        names, within = ("copies", "different pictures"), bits <= self.radius
         for panel, counts, name, colour in zip(
             panels, self.counts, names, (plots.BLUE, plots.ORANGE), strict=True
         ):
