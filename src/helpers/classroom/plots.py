@@ -125,7 +125,7 @@ def show_pictures(
     root : str or Path
         The dataset's root.
     paths : list of str
-        The paths of the pictures, relative to `root`.
+        The paths of the pictures, relative to `root`, or of any other image files.
     captions : list of str, optional
         What stands below each picture, above its path and its size.
     columns : int
@@ -136,7 +136,8 @@ def show_pictures(
     >>> show_pictures("photos", ["cat.jpg"], ["the query"])  # doctest: +SKIP
     """
     captions = captions or [""] * len(paths)
-    told = [": ".join(filter(None, both)) for both in zip(captions, paths, strict=True)]
+    names = [Path(path).name if Path(path).is_absolute() else path for path in paths]
+    told = [": ".join(filter(None, both)) for both in zip(captions, names, strict=True)]
     show(
         picture_row(root, paths, captions, columns=max(1, min(columns, len(paths)))),
         alt=f"Pictures side by side, {len(paths)} in all: {'; '.join(told)}.",
