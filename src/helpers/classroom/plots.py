@@ -179,6 +179,33 @@ def show_small(root: str | Path, paths: list[str], *, columns: int = 12) -> None
     show(figure, alt=f"{len(paths)} small pictures in rows of {columns}{told}.")
 
 
+def show_pairs(root: str | Path, pairs: list[tuple[str, str]], captions: list[str]) -> None:
+    """Show pairs of pictures, two pairs a row, set apart from each other.
+
+    Parameters
+    ----------
+    root : str or Path
+        The dataset's root.
+    pairs : list of (str, str)
+        The paths of both pictures of each pair, relative to `root`.
+    captions : list of str
+        What stands above each pair.
+    """
+    if not len(pairs):
+        print("There are no such pairs.")
+        return
+    rows, told = math.ceil(len(pairs) / 2), []
+    figure = Figure(figsize=(9.6, 2.6 * rows), layout="constrained")
+    grid = figure.add_gridspec(rows, 5, width_ratios=[1, 1, 0.25, 1, 1])
+    for number, (pair, caption) in enumerate(zip(pairs, captions, strict=True)):
+        for side, path in enumerate(pair):
+            panel = figure.add_subplot(grid[number // 2, 3 * (number % 2) + side])
+            _draw_picture(panel, root, path, "")
+            panel.set_title("" if side else caption, loc="left", fontsize=11)
+        told.append(f"{caption}: {pair[0]} and {pair[1]}")
+    show(figure, f"Pairs of pictures side by side. {'; '.join(told)}.")
+
+
 def query_grid(
     root: str | Path,
     query: str | Path,

@@ -1,0 +1,165 @@
+"""Charts of searches and of near pairs; each is shown with its alt text."""
+
+from __future__ import annotations
+
+from itertools import cycle
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle
+
+from helpers.classroom.plots import BLUE, GREEN, PINK, line_chart, show
+from helpers.classroom.steps import GREY, ORANGE
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import ArrayLike
+
+_COLOURS, _MARKERS = (BLUE, ORANGE, GREEN, PINK, "black", GREY), "oxD+^v"
+_LEAST = 1e-5  # what is less is drawn here, where an axis is logarithmic
+
+
+def show_lines(tables: dict[str, pd.DataFrame], *, ylabel: str, log: str = "") -> None:
+    """Show tables as lines, and tell the start, the middle and the end of each line.
+
+    Parameters
+    ----------
+    tables : dict of str to DataFrame
+        A panel for each title, as `helpers.classroom.plots.line_chart` takes them.
+    ylabel : str
+        What stands beside the y axis.
+    log : {"", "x", "y", "xy"}
+        Which axes are logarithmic.
+
+    Examples
+    --------
+    >>> show_lines({"": pd.DataFrame({"n": [0, 1, 4]})}, ylabel="squares")  # doctest: +SKIP
+    """
+    told = []
+    for title, table in tables.items():
+        for name, line in table.items():
+            ends = line.dropna().iloc[[0, line.count() // 2, -1]]
+            points = ", ".join(f"{value:.2g} at {at:,}" for at, value in ends.items())
+            told.append(": ".join(filter(None, (title, name, points))))
+    across = next(iter(tables.values())).index.name or "number"
+    figure = line_chart(tables, ylabel=ylabel, log=log)
+    show(figure, f"Lines: {ylabel}, against {across}. {'; '.join(told)}.")
+
+
+def show_circle(
+    points: np.ndarray,
+    vantage: np.ndarray,
+    middle: float,
+    queries: dict[str, np.ndarray],
+    radius: float,
+) -> None:
+    """Show points of a plane inside and outside a circle, and queries with their discs.
+
+    Parameters
+    ----------
+    points : ndarray of float, shape (n, 2)
+        The points.
+    vantage : ndarray of float, shape (2,)
+        The centre of the circle.
+    middle : float
+        How far it is from the centre to the circle.
+    queries : dict of str to ndarray of float, shape (2,)
+        The place of each query, by its letter.
+    radius : float
+        How far it is from a query to the edge of its disc.
+
+    Examples
+    --------
+    >>> show_circle(np.eye(2), np.zeros(2), 0.5, {"A": np.ones(2)}, 0.1)  # doctest: +SKIP
+    """
+    inside = np.hypot(*(points - vantage).T) <= middle
+    figure = Figure(figsize=(6.4, 5), layout="constrained")
+    panel = figure.subplots()
+    panel.plot(*points[inside].T, "o", ms=4, color=BLUE, label="inside")
+    panel.plot(*points[~inside].T, "x", ms=5, color=ORANGE, label="outside")
+    panel.plot(*vantage, "k*", ms=16, label="vantage point")
+    panel.add_patch(Circle(vantage, middle, fill=False, lw=2))
+    told = []
+    for name, query in queries.items():
+        panel.add_patch(Circle(query, radius, color=GREY, alpha=0.45))
+        panel.annotate(name, query, ha="center", va="center", fontsize=14, weight="bold")
+        told.append(f"{name} is {np.hypot(*(query - vantage)):.2f} from the vantage point")
+    panel.set(aspect="equal", xlim=(-0.05, 1.05), ylim=(-0.05, 1.05), xticks=[], yticks=[])
+    figure.legend(loc="outside right upper")
+    alt = f"""{len(points)} points in a square. A circle of radius {middle:.2f} around a vantage
+    point has {inside.sum()} of them inside. Each query has a disc of radius {radius}.
+    {"; ".join(told)}."""
+    show(figure, alt)
+
+
+def show_spreads(
+    distances: dict[str, np.ndarray], bands: list[float], *, xlabels: list[str]
+) -> None:
+    """Show how far all others are from one point, and which of them lie near the middle.
+
+    Parameters
+    ----------
+    distances : dict of str to ndarray, shape (n,)
+        The distances of each title; a panel each. Whole numbers get a bar each.
+    bands : list of float
+        How far the grey band of each panel reaches to each side of the median.
+    xlabels : list of str
+        What stands below each panel.
+
+    Examples
+    --------
+    >>> show_spreads({"": np.arange(9)}, [2], xlabels=["bits"])  # doctest: +SKIP
+    """
+    figure = Figure(figsize=(10, 3.6), layout="constrained")
+    panels, told = figure.subplots(1, len(distances), squeeze=False)[0], []
+    for panel, (title, far), band, xlabel in zip(
+        panels, distances.items(), bands, xlabels, strict=True
+    ):
+        middle, whole = np.median(far), far.dtype.kind in "iu"
+        share = np.mean((far - float(band) <= middle) & (far + float(band) > middle))
+        panel.hist(far, bins=np.arange(66) - 0.5 if whole else 40, color=BLUE, alpha=0.7)
+        panel.axvspan(middle - band, middle + band, color=GREY, alpha=0.4)
+        panel.axvline(middle, color="black", lw=2)
+        panel.set(title=f"{title}: {share:.0%} in the band", xlabel=xlabel)
+        told.append(f"{title}: {share:.0%} lie in a band of {band} to each side of {middle:.3g}")
+    panels[0].set_ylabel("how many")
+    show(figure, f"Histograms of distances from one point. {'; '.join(told)}.")
+
+
+def show_kinds(x: ArrayLike, y: ArrayLike, kinds: ArrayLike, *, line: float, **labels: str) -> None:
+    """Show points of several kinds over whole numbers, beside each other, on a logarithmic scale.
+
+    Parameters
+    ----------
+    x : array-like of int, shape (n,)
+        Where each point stands.
+    y : array-like of float, shape (n,)
+        How high. Less than 0.00001 is drawn as 0.00001.
+    kinds : array-like of str, shape (n,)
+        Each point's kind: a colour and a marker for each.
+    line : float
+        Where a dashed line crosses the panel.
+    **labels : str
+        ``xlabel`` and ``ylabel``.
+
+    Examples
+    --------
+    >>> show_kinds([0, 1], [0.1, 1], ["copy", "page"], line=0.5)  # doctest: +SKIP
+    """
+    x, y, kinds = np.asarray(x), np.maximum(np.asarray(y, dtype=float), _LEAST), np.asarray(kinds)
+    figure = Figure(figsize=(9, 4.6), layout="constrained")
+    panel, told = figure.subplots(), []
+    names = list(dict.fromkeys(kinds.tolist()))
+    for number, (name, colour, marker) in enumerate(
+        zip(names, cycle(_COLOURS), cycle(_MARKERS), strict=False)
+    ):
+        at = x[kinds == name] + 0.12 * (number - (len(names) - 1) / 2)
+        here = y[kinds == name]
+        panel.plot(at, here, marker, color=colour, fillstyle="none", mew=1.5, label=name)
+        told.append(f"{name}, {len(here)} pairs: {here.min():.2g} to {here.max():.2g}")
+    panel.axhline(line, color="black", linestyle="--", linewidth=1)
+    panel.set(yscale="log", **labels)
+    panel.grid(color="#dddddd")
+    figure.legend(loc="outside right upper")
+    show(figure, f"Points by kind, {labels.get('ylabel', '')}. {'; '.join(told)}. Line: {line:g}.")
