@@ -130,6 +130,24 @@ def test_while_a_line_is_damaged_only_the_others_can_be_listed(statement, senten
     assert not (tmp_path / "none.csv").exists()
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM sqlite_sequence",
+        "UPDATE sqlite_sequence SET seq = x'ff'",
+        "UPDATE sqlite_sequence SET name = 'Events', seq = 0",
+        "INSERT INTO sqlite_sequence VALUES ('more', 0)",
+    ],
+)
+def test_where_lines_and_their_number_are_lost_nothing_may_pass(statement, bank):
+    change(bank, "DELETE FROM events", statement)
+    with (
+        Bank(bank, make=False) as opened,
+        pytest.raises(log.Damaged, match="the number of its lines is not as it was written"),
+    ):
+        opened.ask(np.uint64(KEY))
+
+
 def test_a_flipped_bit_anywhere_in_a_line_is_told(bank):
     """In each byte of it, as a bad disk or a bad cable leaves it."""
     content, told = bank.read_bytes(), 0
@@ -411,6 +429,14 @@ def test_the_first_change_lifts_an_old_bank_and_keeps_a_copy(old):
         assert opened.settings["format"] == 2
     check_copy(old)
     assert sorted(file.name for file in old.parent.iterdir()) == [old.name, f"{old.name}.format-1"]
+
+
+def test_an_empty_bank_of_0_1_lets_all_pass_and_takes_a_first_entry(old):
+    change(old, "DELETE FROM events", "DELETE FROM sqlite_sequence")
+    with Bank(old) as opened:
+        assert opened.ask(np.uint64(KEY)).verdict == "allow"
+        assert opened.flag(np.uint64(KEY), "banned") == 1
+        assert opened.ask(np.uint64(KEY)).entry == 1
 
 
 def test_a_change_that_fails_lifts_nothing(old):

@@ -111,7 +111,7 @@ class Log:
     def __init__(
         self, connection: sqlite3.Connection, number: int, path: Path, table: str = "events"
     ) -> None:
-        self.connection, self._path, self._table = connection, path, table
+        self.connection, self._number, self._path, self._table = connection, number, path, table
         columns = _COLUMNS if number == 1 else f"{_COLUMNS}, others, checksum"
         self._select = f"SELECT {columns} FROM {table} WHERE id"
 
@@ -139,7 +139,8 @@ class Log:
         counts = self.connection.execute("SELECT * FROM sqlite_sequence LIMIT 2").fetchall()
         last = counts[0][1] if counts and type(counts[0][1]) is int else 0
         number, bad = first - 1, []
-        if counts not in ([], [(self._table, last)]):
+        # version 0.1 made a bank before its first entry; later ones make none that is empty
+        if counts != [(self._table, last)] and (counts or self._number > 1):
             bad.append("the number of its lines is not as it was written")
         for line in self._rows(first, last):
             if line[0] > number + 1:
@@ -321,8 +322,7 @@ class Log:
             self.connection.execute(statement)
 
     def _insert(self, lines: Iterable[tuple]) -> None:
-        others = "{}"
-        rows = ((*line, others, checksum(*line, others)) for line in lines)
+        rows = ((*line, "{}", checksum(*line, "{}")) for line in lines)
         self.connection.executemany(_INSERT, rows)
 
     def _last(self) -> int:
