@@ -180,7 +180,8 @@ def _links(course: list[Chapter], chapter: Chapter) -> tuple[str, str]:
     start, link = course[0], chapter.link
     if chapter.part == MORE:
         before = next((c for c in course if c.id in chapter.needs[-1:]), start)
-        return f"before: {link(before)} ·\n{link(start)}", f"Back to {link(before)}"
+        also = "" if before is start else f" ·\n{link(start)}"
+        return f"before: {link(before)}{also}", f"Back to {link(before)}"
     counted = [c for c in course if c.part != MORE]
     place = counted.index(chapter)
     before, after = counted[:place], counted[place + 1 :]
