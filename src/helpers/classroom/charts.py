@@ -1,4 +1,4 @@
-"""Charts of searches and of near pairs; each is shown with its alt text."""
+"""Charts of searches, of near pairs and of shares; each is shown with its alt text."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
+from matplotlib.ticker import PercentFormatter
 
 from helpers.classroom.plots import BLUE, GREEN, PINK, line_chart, show
 from helpers.classroom.steps import GREY, ORANGE
@@ -15,6 +16,7 @@ from helpers.classroom.steps import GREY, ORANGE
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike
+    from PIL.Image import Image
 
 _COLOURS, _MARKERS = (BLUE, ORANGE, GREEN, PINK, "black", GREY), "oxD+^v"
 _LEAST = 1e-5  # what is less is drawn here, where an axis is logarithmic
@@ -163,3 +165,81 @@ def show_kinds(x: ArrayLike, y: ArrayLike, kinds: ArrayLike, *, line: float, **l
     panel.grid(color="#dddddd")
     figure.legend(loc="outside right upper")
     show(figure, f"Points by kind, {labels.get('ylabel', '')}. {'; '.join(told)}. Line: {line:g}.")
+
+
+def show_shares_over(tables: dict[str, pd.DataFrame]) -> None:
+    """Show shares as lines in per cent, and tell the first and the last of each line.
+
+    Parameters
+    ----------
+    tables : dict of str to DataFrame
+        The table of each title, as `line_chart` takes them; each panel has a y axis of its own,
+        from 0 up to a little more than its largest share, at least 1 %.
+
+    Examples
+    --------
+    >>> show_shares_over({"one half": pd.DataFrame({"of a": [0.5, 0.5]})})  # doctest: +SKIP
+    """
+    figure, told = line_chart(tables, ylabel="share", sharey=False), []
+    figure.set_size_inches(10.5, 4.2)
+    for panel, (title, table) in zip(figure.axes, tables.items(), strict=True):
+        most = np.nanmax([0, *table.to_numpy(dtype=float).flat])
+        panel.set_ylim(-0.03 * max(most, 0.01), 1.1 * max(most, 0.01))
+        panel.yaxis.set_major_formatter(PercentFormatter(1, 0 if most > 0.05 else 1, " %"))
+        if not most:
+            panel.annotate("all lines: 0 %", (0.5, 0.15), xycoords="axes fraction", ha="center")
+        for name, line in table.items():
+            ends = line.dropna().iloc[[0, -1]]
+            points = " and ".join(f"{share:.1%} at {at:,}" for at, share in ends.items())
+            told.append(f"{' '.join(title.split())}, {name}: {points}")
+    across = next(iter(tables.values())).index.name
+    show(figure, f"Lines: shares against {across}. {'; '.join(told)}.")
+
+
+def show_shares(shares: pd.DataFrame) -> None:
+    """Show a table of shares, each on a square that is the darker the larger it is.
+
+    Parameters
+    ----------
+    shares : DataFrame
+        The shares, from 0 to 1; the index and the columns are the labels.
+
+    Examples
+    --------
+    >>> show_shares(pd.DataFrame({"dHash": [1.0]}, index=["resized"]))  # doctest: +SKIP
+    """
+    (rows, columns), told = shares.shape, []
+    figure = Figure(figsize=(2 + 1.3 * columns, 1.2 + 0.45 * rows), layout="constrained")
+    panel = figure.subplots()
+    panel.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for (row, column), share in np.ndenumerate(shares.to_numpy()):
+        colour = "white" if share > 0.7 else "black"  # both have a contrast of 4.4 to 1 there
+        panel.text(column, row, f"{share:.0%}", ha="center", va="center", color=colour)
+        told.append(f"{shares.index[row]}, {' '.join(shares.columns[column].split())} {share:.0%}")
+    panel.set_xticks(range(columns), shares.columns)
+    panel.set_yticks(range(rows), shares.index)
+    show(figure, f"Table of shares. {'; '.join(told)}.")
+
+
+def show_images(images: dict[str, Image | np.ndarray], captions: list[str] | None = None) -> None:
+    """Show pictures in memory side by side, and describe them by their titles and captions.
+
+    Parameters
+    ----------
+    images : dict of str to PIL.Image.Image or ndarray
+        The picture of each title; in an array of numbers the least is black, the most is white.
+    captions : list of str, optional
+        What stands below each picture.
+
+    Examples
+    --------
+    >>> show_images({"steps": np.eye(8)})  # doctest: +SKIP
+    """
+    captions = captions or [""] * len(images)
+    figure = Figure(figsize=(10.5, 3.3), layout="constrained")
+    panels = figure.subplots(1, len(images), squeeze=False)[0]
+    for panel, (title, image), caption in zip(panels, images.items(), captions, strict=True):
+        panel.imshow(image, cmap="gray")
+        panel.set(title=title, xlabel=caption, xticks=[], yticks=[])
+    told = [", ".join(filter(None, both)) for both in zip(images, captions, strict=True)]
+    show(figure, f"Pictures side by side: {'; '.join(told)}.")

@@ -318,7 +318,9 @@ def _draw_picture(
         spine.set(color=colour or "#bbbbbb", linewidth=3 if colour else 0.8, linestyle=style)
 
 
-def line_chart(tables: dict[str, pd.DataFrame], *, ylabel: str, log: str = "") -> Figure:
+def line_chart(
+    tables: dict[str, pd.DataFrame], *, ylabel: str, log: str = "", sharey: bool = True
+) -> Figure:
     """Tables as lines, a panel each, side by side; one legend below.
 
     Parameters
@@ -331,6 +333,8 @@ def line_chart(tables: dict[str, pd.DataFrame], *, ylabel: str, log: str = "") -
         What stands beside the y axis.
     log : {"", "x", "y", "xy"}
         Which axes are logarithmic.
+    sharey : bool
+        Whether all panels have the y axis of the first one.
 
     Returns
     -------
@@ -342,7 +346,7 @@ def line_chart(tables: dict[str, pd.DataFrame], *, ylabel: str, log: str = "") -
     >>> figure = line_chart({"squares": pd.DataFrame({"n": [0, 1, 4]})}, ylabel="n squared")
     """
     figure = Figure(figsize=(max(11, 4.2 * len(tables)), 4.4), layout="constrained")
-    panels = figure.subplots(1, len(tables), sharey=True, squeeze=False)[0]
+    panels = figure.subplots(1, len(tables), sharey=sharey, squeeze=False)[0]
     names = list(dict.fromkeys(name for table in tables.values() for name in table))
     styles = dict(zip(names, itertools.cycle(_STYLES), strict=False))
     lines = {}
@@ -356,29 +360,6 @@ def line_chart(tables: dict[str, pd.DataFrame], *, ylabel: str, log: str = "") -
     panels[0].set_ylabel(ylabel)
     panels[0].set_yscale("log" if "y" in log else "linear")
     figure.legend(lines.values(), lines, loc="outside lower center", ncols=min(6, len(lines)))
-    return figure
-
-
-def images_row(images: dict[str, PIL.Image.Image], captions: list[str]) -> Figure:
-    """Pictures in memory side by side, a title above each and a caption below.
-
-    Parameters
-    ----------
-    images : dict of str to PIL.Image.Image
-        The picture of each title.
-    captions : list of str
-        What stands below each picture.
-
-    Returns
-    -------
-    Figure
-        A panel for each picture.
-    """
-    figure = Figure(figsize=(max(1.9, 11 / len(images)) * len(images), 3.4), layout="constrained")
-    panels = figure.subplots(1, len(images), squeeze=False)[0]
-    for panel, (title, image), caption in zip(panels, images.items(), captions, strict=True):
-        panel.imshow(image, cmap="gray")
-        panel.set(title=title, xlabel=caption, xticks=[], yticks=[])
     return figure
 
 
@@ -402,31 +383,6 @@ def show_bits(bits: dict[str, np.ndarray]) -> None:
         draw_bits(panel, found, marked=found != first)
         told.append(": ".join(filter(None, (name, words))))
     show(figure, alt=f"Bits as white and black squares: {'; '.join(told)}.")
-
-
-def share_table(shares: pd.DataFrame) -> Figure:
-    """A table of shares, each written out on a square that is the darker the larger it is.
-
-    Parameters
-    ----------
-    shares : DataFrame
-        The shares, from 0 to 1; the index and the columns are the labels.
-
-    Returns
-    -------
-    Figure
-        One panel with a square for each share.
-    """
-    rows, columns = shares.shape
-    figure = Figure(figsize=(2 + 1.3 * columns, 1.2 + 0.45 * rows), layout="constrained")
-    panel = figure.subplots()
-    panel.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    for (row, column), share in np.ndenumerate(shares.to_numpy()):
-        colour = "white" if share > 0.7 else "black"  # both have a contrast of 4.4 to 1 there
-        panel.text(column, row, f"{share:.0%}", ha="center", va="center", color=colour)
-    panel.set_xticks(range(columns), shares.columns)
-    panel.set_yticks(range(rows), shares.index)
-    return figure
 
 
 def two_kinds(x: np.ndarray, y: np.ndarray, first: np.ndarray, *, names: tuple[str, str]) -> Figure:
