@@ -127,11 +127,12 @@ def _digest_of(path: Path) -> str | None:
 
 
 def _digest(content: bytes) -> str:
-    """Of the sources of a notebook's cells; of all, if it is something else."""
+    """Of the sources of a notebook's cells that are not empty; of all, if it is something else."""
     with suppress(ValueError, LookupError, TypeError):
         cells = json.loads(content)["cells"]
         sources = [[cell["cell_type"], "".join(cell["source"])] for cell in cells]
-        content = json.dumps(sources).encode()
+        # JupyterLab adds an empty cell when the last one is run
+        content = json.dumps([cell for cell in sources if cell[1].strip()]).encode()
     return hashlib.sha256(content).hexdigest()
 
 

@@ -125,6 +125,16 @@ def test_a_new_version_replaces_what_is_unchanged_and_is_laid_beside_what_was_ch
     assert capsys.readouterr().out == ""
 
 
+def test_a_chapter_that_was_run_to_its_end_is_unchanged(make, kit):
+    """Who runs the last cell with Shift and Enter gets an empty one below it."""
+    folder = make()
+    write(folder / FIRST, "1", "", " \n", ran=True)
+    write(kit / FIRST, "one")
+    make()
+    assert sources(folder / FIRST) == ["one"]
+    assert not (folder / "01-one.new.ipynb").exists()
+
+
 def test_a_new_version_that_was_changed_is_not_overwritten_either(make, kit):
     folder = make()
     write(folder / SECOND, "mine")
