@@ -191,7 +191,8 @@ def open_lab(dataset: str) -> None:
     folder = editions.make(editions.LEARNER)
     kernels, options = lab_options(dataset, folder)
     os.environ |= kernels
-    print(f"JupyterLab opens your copy of the chapters, {folder}, on {kernels['DATASET']}.")
+    told = f"JupyterLab opens your copy of the chapters, {folder}, on {kernels['DATASET']}."
+    print(places.one_line(told))
     labapp.main(options)
 
 
@@ -212,7 +213,7 @@ def run_all(dataset: datasets.Dataset, paths: list[Path], *, save: bool) -> bool
         write_page(notebook, PAGES / f"{name}.html")
     if len(ran) == len(course.notebooks()):
         write_index(dataset, ran)
-        print(f"{dataset} Open {PAGES / 'index.html'} in a browser.")
+        print(places.one_line(f"{dataset} Open {PAGES / 'index.html'} in a browser."))
     return not any(error for _, error in ran.values())
 
 
@@ -262,6 +263,9 @@ def main(words: list[str] | None = None) -> int:
     """0 if every chapter ran (and, of all, with --check, gave the numbers that are kept)."""
     arguments = parser().parse_args(words)
     try:
+        if arguments.beginnings and (arguments.check or arguments.keep):
+            option = "--check" if arguments.check else "--keep"
+            raise Problem(f"{option}: needs the numbers of all chapters; name none")
         if arguments.links or arguments.save:
             put_links_in_place()
         if arguments.again:
@@ -273,7 +277,7 @@ def main(words: list[str] | None = None) -> int:
         paths = course.notebooks_of(arguments.beginnings)
         dataset = datasets.load("sample" if arguments.save else arguments.dataset)
     except Problem as problem:
-        print(problem, file=sys.stderr)
+        print(places.one_line(str(problem)), file=sys.stderr)
         return 2
     is_own = dataset.name not in datasets.DATASETS
     os.environ["DATASET"] = str(dataset.root.resolve()) if is_own else dataset.name

@@ -851,6 +851,17 @@ def test_a_sample_that_lost_an_image_is_one_sentence(tmp_path, monkeypatch):
         datasets.sample()
 
 
+@POSIX
+def test_a_name_that_orders_a_terminal_about_is_printed_on_one_line(photograph, tmp_path, capsys):
+    folder = tmp_path / "my\x1b[31m\nphotos"
+    folder.mkdir()
+    photograph(1).save(folder / "a.png")
+    assert datasets.load(folder).root == folder
+    printed = capsys.readouterr().out
+    assert printed.startswith(r"my\x1b[31m\nphotos-")
+    assert printed.endswith(": 1 image in 1 category.\n")
+
+
 def test_the_environment_chooses_before_the_chapter(monkeypatch, tmp_path):
     monkeypatch.delenv("DATASET", raising=False)
     assert datasets.choose("sample", show=lambda _: None).name == "sample"

@@ -109,6 +109,17 @@ def test_lab_finds_a_folder_with_a_space_from_wherever_its_kernels_run(tmp_path,
         run.lab_options("my photo", ROOT)
 
 
+@pytest.mark.parametrize("option", ["--check", "--keep"])
+def test_numbers_of_some_chapters_are_not_compared(option, capsys):
+    assert run.main([option, "05"]) == 2
+    assert capsys.readouterr().err == f"{option}: needs the numbers of all chapters; name none\n"
+
+
+def test_run_tells_a_name_that_orders_a_terminal_about_on_one_line(capsys):
+    assert run.main(["--dataset", "my\x1b[31m\nphotos"]) == 2
+    assert capsys.readouterr().err.startswith(r"my\x1b[31m\nphotos: no such dataset; ")
+
+
 def test_lab_lets_uploads_through_that_the_page_speaks_of():
     _, options = run.lab_options("sample", ROOT)
     [size] = re.findall(r"'websocket_max_message_size': (\d+)", " ".join(options))

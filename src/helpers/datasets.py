@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from helpers import Problem, archive
 from helpers.files.atomic import exclusive, new_folder, write_text
-from helpers.files.places import data_folder, one_line
+from helpers.files.places import counted, data_folder, one_line
 from helpers.files.tables import as_csv
 from helpers.fingerprints import catalogue
 from helpers.images.changes import as_jpeg
@@ -91,9 +91,8 @@ class Dataset:
     def __str__(self) -> str:
         categories = {PurePosixPath(path).parent for path in self.images}
         stands_in = ", standing in for CALTECH-101" if self.name == "sample" else ""
-        return (
-            f"{self.name}: {len(self.images):,} images in {len(categories)} categories{stands_in}."
-        )
+        where = counted(len(categories), "category", "categories")
+        return f"{self.name}: {counted(len(self.images), 'image')} in {where}{stands_in}."
 
 
 def load(
@@ -136,14 +135,14 @@ def load(
         except Problem as problem:
             if name == "sample":
                 raise
-            show(f"{name.upper()} IS NOT HERE, THE SAMPLE STANDS IN. {problem}")
+            show(one_line(f"{name.upper()} IS NOT HERE, THE SAMPLE STANDS IN. {problem}"))
             dataset = sample()
     else:
         dataset = own_folder(name)
     if subset == "article":
         kept = [path for path in dataset.images if path.split("/")[0] not in NOT_IN_THE_ARTICLE]
         dataset = Dataset(dataset.name, dataset.root, kept, dataset.credit)
-    show(str(dataset))
+    show(one_line(str(dataset)))
     return dataset
 
 
