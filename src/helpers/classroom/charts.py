@@ -42,7 +42,7 @@ def show_lines(tables: dict[str, pd.DataFrame], *, ylabel: str, log: str = "") -
     for title, table in tables.items():
         for name, line in table.items():
             ends = line.dropna().iloc[[0, line.count() // 2, -1]]
-            points = ", ".join(f"{value:.2g} at {at:,}" for at, value in ends.items())
+            points = ", ".join(f"{value:.3g} at {at:,}" for at, value in ends.items())
             told.append(": ".join(filter(None, (title, name, points))))
     across = next(iter(tables.values())).index.name or "number"
     figure = line_chart(tables, ylabel=ylabel, log=log)
