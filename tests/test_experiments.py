@@ -253,3 +253,17 @@ def test_the_carried_fingerprints_cost_the_trees_what_is_on_record(sample, kept)
             costs = [tree.cost(query, radius).distances for query in some]
             measured[f"{name}_share_{radius}"] = float(np.mean(costs)) / len(stock)
     assert {name: text(number) for name, number in measured.items()} == kept[[*measured]].to_dict()
+
+
+def test_distances_of_fewer_than_three_pictures_are_refused_in_a_sentence(data_folder, photograph):
+    folder = data_folder.parent / "few"
+    folder.mkdir()
+    for number in range(3):
+        photograph(number).save(folder / f"{number}.png")
+        dataset = datasets.own_folder(folder)
+        if number < 2:
+            with pytest.raises(
+                Problem, match=r"has [12] pictures? that can be read; .* at least 3"
+            ):
+                experiments.numbers_with_copies(dataset)
+    assert len(experiments.numbers_with_copies(dataset)[1]) == 12

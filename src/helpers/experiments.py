@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from helpers import Problem, datasets, hamming
-from helpers.files.places import made
+from helpers.files.places import counted, made
 from helpers.fingerprints import catalogue
 from helpers.truth import near_duplicates
 
@@ -83,7 +83,8 @@ def numbers_with_copies(
     Raises
     ------
     Problem
-        If there is no such choice of needles, or if the dataset has too few pictures for it.
+        If there is no such choice of needles, or if the dataset has too few pictures for it: 17
+        for ``"article"``, 3 for ``"random"``.
 
     Examples
     --------
@@ -94,6 +95,11 @@ def numbers_with_copies(
     if needles not in ("random", "article"):
         raise Problem(f"needles={needles!r}: it is 'random' or 'article'")
     table, where = numbers(dataset)
+    if len(table) < 3:
+        raise Problem(
+            f"{dataset.name}: has {counted(len(table), 'picture')} that can be read; distances "
+            "between pictures take at least 3: choose a folder with more"
+        )
     if dataset.name == "sample":
         copies = _carried("copies").query("needles == @needles")
     else:

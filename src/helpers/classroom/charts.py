@@ -243,3 +243,40 @@ def show_images(images: dict[str, Image | np.ndarray], captions: list[str] | Non
         panel.set(title=title, xlabel=caption, xticks=[], yticks=[])
     told = [", ".join(filter(None, both)) for both in zip(images, captions, strict=True)]
     show(figure, f"Pictures side by side: {'; '.join(told)}.")
+
+
+def show_distances(copies: ArrayLike, others: ArrayLike, coins: ArrayLike, where: str = "") -> None:
+    """Show how many pairs there are at each distance, on a logarithmic scale.
+
+    Parameters
+    ----------
+    copies : array-like of int, shape (n,)
+        How many copies are 0, 1, ... bits from their needle.
+    others : array-like of int, shape (n,)
+        How many pairs of different pictures are that far apart.
+    coins : array-like of float, shape (n,)
+        As many pairs as coin flips would give.
+    where : str
+        Whose numbers these are.
+
+    Examples
+    --------
+    >>> show_distances([3, 1, 0], [0, 1, 5], [1.5, 3, 1.5])  # doctest: +SKIP
+    """
+    copies, others = np.asarray(copies), np.asarray(others)
+    figure, bits = Figure(figsize=(10, 4.4), layout="constrained"), np.arange(len(others))
+    panel = figure.subplots()
+    label = f"{others.sum():,} pairs of different pictures"
+    panel.bar(bits, others, 0.9, color=ORANGE, alpha=0.5, label=label)
+    label = f"{copies.sum():,} copies and their needles"
+    panel.step(bits, copies, where="mid", color=BLUE, lw=2.5, label=label)
+    panel.plot(bits, coins, "k--", label="coin flips, as many pairs")
+    panel.set(yscale="log", ylim=(0.5, None), xlim=(-1, len(bits)))
+    panel.set(xlabel="distance in bits", ylabel="pairs (logarithmic)", title=where)
+    figure.legend(loc="outside upper center", ncols=3)
+    seen = [np.flatnonzero(counts) for counts in (copies, others, np.asarray(coins) >= 0.5)]
+    spans = [f"{found.min()} to {found.max()} bits" if len(found) else "none" for found in seen]
+    alt = f"""Histograms of distances, {where}, on a logarithmic scale. Copies lie at {spans[0]}.
+    Different pictures lie at {spans[1]}, in a hill with its top at {others.argmax()}. Coin flips
+    would lie at {spans[2]}."""
+    show(figure, alt)
