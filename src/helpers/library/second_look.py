@@ -136,7 +136,8 @@ def verdicts_on(
     ([], 0)
     """
     keys = [hashlib.sha256(json.dumps(job).encode()).hexdigest() for job in jobs]
-    with open_memory(folder, cache, "looks", list(Verdict._fields), _are_verdicts) as memory:
+    depends_on = [COPY_DIFFERENCE, COPY_SHIFT, COPY_SHIFT_OF_PART, PARTS, LEAST_CORRELATION]
+    with open_memory(folder, cache, "looks", depends_on, _are_verdicts) as memory:
         old = [
             memory.found[key]
             if _is_about(job, memory.found.get(key)) and _is_there(folder, job)
