@@ -206,6 +206,29 @@ def show_pairs(root: str | Path, pairs: list[tuple[str, str]], captions: list[st
     show(figure, f"Pairs of pictures side by side. {'; '.join(told)}.")
 
 
+def show_unnamed(root: str | Path, pairs: dict[object, tuple[str, str]]) -> None:
+    """Show pairs of pictures, one above the other, without names that could tell what they are.
+
+    Parameters
+    ----------
+    root : str or Path
+        The dataset's root.
+    pairs : dict of object to (str, str)
+        The number of each pair, and the paths of its pictures, relative to `root`.
+
+    Examples
+    --------
+    >>> show_unnamed("photos", {1: ("cat.jpg", "cat_2.jpg")})  # doctest: +SKIP
+    """
+    figure = Figure(figsize=(10, 4.6), layout="constrained")
+    columns = figure.subplots(2, len(pairs), squeeze=False).T
+    for column, (number, pair) in zip(columns, pairs.items(), strict=True):
+        column[0].set_title(f"pair {number}")
+        for panel, path in zip(column, pair, strict=True):
+            draw_image(panel, open_with_size(Path(root) / path)[0].convert("RGB"))
+    show(figure, f"Pairs {', '.join(map(str, pairs))}, one picture above the other, without names.")
+
+
 def query_grid(
     root: str | Path,
     query: str | Path,
@@ -383,35 +406,6 @@ def show_bits(bits: dict[str, np.ndarray]) -> None:
         draw_bits(panel, found, marked=found != first)
         told.append(": ".join(filter(None, (name, words))))
     show(figure, alt=f"Bits as white and black squares: {'; '.join(told)}.")
-
-
-def two_kinds(x: np.ndarray, y: np.ndarray, first: np.ndarray, *, names: tuple[str, str]) -> Figure:
-    """Points of two kinds, told apart by colour and by marker.
-
-    Parameters
-    ----------
-    x : array-like of float, shape (n,)
-        How far each point is to the right.
-    y : array-like of float, shape (n,)
-        How high each point is.
-    first : array-like of bool, shape (n,)
-        Which points are of the first kind.
-    names : (str, str)
-        The names of the two kinds, for the legend.
-
-    Returns
-    -------
-    Figure
-        One panel, whose axes have no names yet.
-    """
-    figure = Figure(figsize=(7.5, 4.6), layout="constrained")
-    panel = figure.subplots()
-    x, y, first = np.asarray(x), np.asarray(y), np.asarray(first, dtype=bool)
-    panel.plot(x[~first], y[~first], "x", color=ORANGE, label=names[1])
-    panel.plot(x[first], y[first], "o", color=BLUE, alpha=0.6, label=names[0])
-    panel.grid(color="#dddddd")
-    panel.legend()
-    return figure
 
 
 def draw_image(panel: Axes, image: PIL.Image.Image) -> None:

@@ -131,6 +131,41 @@ def compare(guess: object, result: object, unit: str = "") -> None:
     print(f"your guess   {mine}\nthe result   {measured}{apart}")
 
 
+def compare_each(guesses: object, results: pd.DataFrame) -> pd.DataFrame:
+    """Set a list of guesses beside the results, and print how many are right.
+
+    Parameters
+    ----------
+    guesses : object
+        A word for each row of `results`, in a list; or ``...`` as long as there is none.
+    results : DataFrame
+        What was found; a guess is right if it is the word in the first column.
+
+    Returns
+    -------
+    DataFrame
+        The results, with the guesses in the column ``your guess`` before them.
+
+    Examples
+    --------
+    >>> compare_each(["same"], pd.DataFrame({"truth": ["same"]}))["your guess"].tolist()
+    1 of 1 right
+    ['same']
+    """
+    is_list = isinstance(guesses, list | tuple)
+    if is_list and len(guesses) == len(results):
+        mine = [str(guess).strip().casefold() for guess in guesses]
+        right = sum(guess == truth for guess, truth in zip(mine, results.iloc[:, 0], strict=True))
+        print(f"{right} of {len(results)} right")
+    else:
+        found = f"{len(guesses)} of them" if is_list else "none yet"
+        print(f"your guess   ({found}: write {len(results)} words in a list, as the comment says)")
+        mine = "-"
+    table = results.copy()
+    table.insert(0, "your guess", mine)
+    return table
+
+
 def beside_caltech(numbers: dict[str, object]) -> pd.DataFrame:
     """The numbers of this run beside those of CALTECH-101.
 
