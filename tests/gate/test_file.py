@@ -145,6 +145,18 @@ def test_what_a_killed_process_left_of_a_new_bank_is_cleared(path):
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
+def test_a_second_name_that_a_killed_process_left_of_its_bank_goes_with_the_next_change(path):
+    make_empty(path)
+    left = path.with_name(f".{path.name}.0a1b2c3d.fingerprints-partial")
+    os.link(path, left)
+    with Bank(path) as opened:
+        opened.ask(np.uint64(KEY))
+        assert left.exists(), "who asks changes nothing"
+        opened.flag(np.uint64(KEY), "banned")
+        assert opened.ask(np.uint64(KEY)).verdict == "block"
+    assert not left.exists()
+
+
 # What made it
 
 

@@ -76,7 +76,7 @@ class File:
         self.path = Path(path)
         self.place = self.path.absolute()
         self._lock, self._process = threading.RLock(), os.getpid()
-        self._log, self._version, self._is_closed = None, None, False
+        self._log, self._version, self._is_closed, self._is_cleared = None, None, False, False
         self.state, self.check = None, lambda log: None
         self.recipe = recipe.here(**reading)
         self.settings = {"format": NEWEST, **self.recipe.as_dict()}
@@ -156,6 +156,9 @@ class File:
         Problem
             If the file cannot be written.
         """
+        if not self._is_cleared:  # a killed run may have given its new bank a second name
+            with suppress(TimeoutError), exclusive(real_path(self.place), wait=False):
+                self._is_cleared = True
         with self.working(writing=True) as log:
             if log is not None:
                 return self._change(change)
