@@ -24,7 +24,7 @@ from helpers import Problem, __version__
 from helpers.files.atomic import exclusive, new_folder, write_problem, write_text
 from helpers.files.guard import check_output
 from helpers.files.parallel import share_out
-from helpers.files.places import one_line, open_input, sha256_of
+from helpers.files.places import counted, one_line, open_input, sha256_of
 from helpers.files.tables import as_csv, read_csv
 from helpers.images.folders import find_images
 from helpers.images.opening import open_image, open_with_size
@@ -88,8 +88,8 @@ def article_needles(images: list[str], *, seed: int = 0, others: bool = True) ->
             raise Problem("the article's 17 images are not in it; name CALTECH-101's folder")
         if len(images) < len(table):
             raise Problem(
-                f"the dataset has {len(images)} images; "
-                f"the article's plan takes at least {len(table)}"
+                f"the dataset has {counted(len(images), 'image')}; "
+                f"the article's plan takes at least {len(table)}: choose a larger dataset"
             )
         table["needle"] = sorted(_shuffled(images, random.Random(seed))[: len(table)])
     return table
