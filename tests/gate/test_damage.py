@@ -6,7 +6,7 @@ import re
 import shutil
 import sqlite3
 import struct
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import numpy as np
@@ -429,6 +429,29 @@ def test_the_first_change_lifts_an_old_bank_and_keeps_a_copy(old):
         assert opened.settings["format"] == 2
     check_copy(old)
     assert sorted(file.name for file in old.parent.iterdir()) == [old.name, f"{old.name}.format-1"]
+
+
+def test_a_bank_that_is_lifted_while_it_is_opened_is_seen_as_it_was_or_as_it_is(old, monkeypatch):
+    """The format and the version of its tables are read at one moment: a writer waits until then."""
+    monkeypatch.setattr(file, "_SECONDS_TO_WAIT", 0)  # private, so that a writer that waits is told
+    read, tries = file.read_settings, []
+
+    def read_and_let_another_write(*arguments):
+        found = read(*arguments)
+        if not tries:
+            tries.append(True)
+            with suppress(Problem):
+                other.flag(np.uint64(KEY), "meanwhile")
+        return found
+
+    with Bank(old) as other:
+        monkeypatch.setattr(file, "read_settings", read_and_let_another_write)
+        with Bank(old) as opened:
+            lines = len(log_of(old))
+            assert opened.flag(np.uint64(KEY), "banned") == lines + 1
+            assert opened.settings["format"] == 2
+            assert other.ask(np.uint64(KEY)).verdict == "block"
+    check_copy(old)
 
 
 def test_an_empty_bank_of_0_1_lets_all_pass_and_takes_a_first_entry(old):

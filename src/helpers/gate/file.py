@@ -298,7 +298,8 @@ class File:
             _check_beside(self._real)
             connection = _connected(self._real)
             try:
-                self._describe(connection)
+                with _transaction(connection, writing=False):  # another process may lift it now
+                    self._describe(connection)
                 _check_recipe(self.path, self.recipe, asked)
                 if connection.execute("PRAGMA journal_mode").fetchone() != ("delete",):
                     raise Problem(
