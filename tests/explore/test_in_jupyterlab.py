@@ -19,34 +19,23 @@ from urllib3.util import Retry
 from helpers.explore import page as pages
 from helpers.images import opening
 
-NOTEBOOK = {
-    "cells": [
-        {
-            "cell_type": "code",
-            "id": f"cell-{number}",
-            "metadata": {},
-            "source": source,
-            "outputs": [],
-            "execution_count": None,
-        }
-        for number, source in enumerate(
-            [
-                "from helpers.explore import finder\nfinder.search_page('sample', query='motorcycle_left/whole.jpg', radius=4)",
-                "from helpers import datasets\nfrom helpers.explore import lens\nlens.microscope(datasets.sample().root / 'cat/whole.jpg')",
-            ]
-        )
-    ],
-    "metadata": {
-        "kernelspec": {
-            "display_name": "Python 3 (ipykernel)",
-            "language": "python",
-            "name": "python3",
-        },
-        "language_info": {"name": "python"},
-    },
-    "nbformat": 4,
-    "nbformat_minor": 5,
-}
+
+def notebook(*sources):
+    """A notebook with these code cells, not run yet, as JSON."""
+    about = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    cells = [{**about, "id": f"cell-{n}", "source": source} for n, source in enumerate(sources)]
+    kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+    metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    return json.dumps({"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5})
+
+
+PAGES = notebook(
+    "from helpers.explore import finder\nfinder.search_page('sample', query='motorcycle_left/whole.jpg', radius=4)",
+    "from helpers import datasets\nfrom helpers.explore import lens\nlens.microscope(datasets.sample().root / 'cat/whole.jpg')",
+)
+RADIUS = notebook(
+    "from helpers.explore.radius import radius_page\nradius_page([0, 0, 1, 3], [0, 0, 1] + 62 * [1], queries=1)"
+)
 
 
 @contextmanager
@@ -101,7 +90,7 @@ def test_in_jupyterlab_from_the_keyboard(browser, sample, photograph, tmp_path, 
     monkeypatch.setenv("FINGERPRINTS_DATA", str(sample.root.parent.resolve()))
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "home").mkdir()
-    (tmp_path / "notebooks" / "pages.ipynb").write_text(json.dumps(NOTEBOOK))
+    (tmp_path / "notebooks" / "pages.ipynb").write_text(PAGES)
     whole = opening.open_image(sample.root / "rocket" / "whole.jpg")
     whole.resize((400, 300)).save(tmp_path / "my rocket.jpg")
     (tmp_path / "letter.txt").write_text("Dear all,")
@@ -197,3 +186,26 @@ def test_in_jupyterlab_from_the_keyboard(browser, sample, photograph, tmp_path, 
         assert stills.count() == 2
         # The server would wait for a kernel that it ends while it starts.
         browser.get_by_text("| Idle").wait_for(timeout=30_000)
+
+
+def test_a_radius_moves_from_the_keyboard(browser, tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "home").mkdir()
+    (tmp_path / "notebooks" / "radius.ipynb").write_text(RADIUS)
+    with jupyter_lab(tmp_path / "home", tmp_path / "notebooks") as address:
+        browser.goto(address("lab/tree/radius.ipynb"))
+        browser.get_by_text("| Idle").wait_for(timeout=30_000)
+        browser.get_by_role("menuitem", name="Run", exact=True).click()
+        browser.get_by_text("Run All Cells", exact=True).click()
+        status = browser.get_by_role("status")
+        status.filter(has_text="At radius 0, 2 of 4 copies are found").wait_for(timeout=30_000)
+        browser.get_by_label("Radius, in bits").focus()
+        browser.keyboard.press("ArrowUp")
+        status.filter(has_text="At radius 1, 3 of 4 copies are found").wait_for()
+        browser.keyboard.press("Tab")  # the slider comes next
+        browser.keyboard.press("ArrowRight")
+        told = "At radius 2, 3 of 4 copies are found and 1 is missed"
+        status.filter(has_text=told).wait_for()
+        browser.get_by_role("img", name=told).wait_for()
+        assert browser.locator(".jp-RenderedImage:visible").count() == 0, "the live page hides it"
+        assert browser.locator(".jp-Cell").count() == 1, "keys went to the notebook"
