@@ -21,7 +21,7 @@ def _clean(arguments: argparse.Namespace) -> int:
 
     Nothing is touched, unless --apply moves the copies into a quarantine folder, or --undo puts
     them back. Fingerprints are dHash, since the second look was measured with it. Ends with 0, or
-    with 1 if --apply or --undo left a file or a group alone.
+    with 1 if a file was no picture that can be read, or a file or a group was left alone.
     """
     from helpers.library import sheet  # these take a second to import
     from helpers.quarantine import moving, plans
@@ -48,7 +48,8 @@ def _clean(arguments: argparse.Namespace) -> int:
         sheet.contact_sheet(folder, plan, arguments.sheet, workers=arguments.workers)
         with until_nobody_reads():
             print(f"The pictures are in {one_line(arguments.sheet)}.")
-    return _apply(folder, plan, place, arguments) if arguments.apply else 0
+    done = _apply(folder, plan, place, arguments) if arguments.apply else 0
+    return max(done, plan.attrs.get("unread", 0))
 
 
 def _undo(folder: Path, place: Path, arguments: argparse.Namespace) -> int:
@@ -101,6 +102,7 @@ def _make_plan(folder: Path, arguments: argparse.Namespace) -> pd.DataFrame:
         if sentence := not_looked_at(table.attrs["not_looked_at"]):
             print(one_line(sentence))
     plan = proposal.propose(table, folder, radius, keep=keep, workers=arguments.workers)
+    plan.attrs["unread"] = int((table["problem"] != "").any())
     if arguments.plan:
         check_output(arguments.plan, "plan")  # has one come meanwhile?
         plans.write_plan(arguments.plan, plan)

@@ -8,8 +8,11 @@ from helpers.files.guard import check_output
 from helpers.files.places import counted
 
 
-def _gather(arguments: argparse.Namespace) -> None:
-    """Copy a dataset and hide resized copies of some of its images in it."""
+def _gather(arguments: argparse.Namespace) -> int:
+    """Copy a dataset and hide resized copies of some of its images in it.
+
+    Ends with 0, or with 1 if an image was not copied, or a needle got no copies.
+    """
     from helpers.images.folders import find_images, look_into, not_looked_at
     from helpers.truth import near_duplicates
 
@@ -41,6 +44,7 @@ def _gather(arguments: argparse.Namespace) -> None:
     copies = f"{counted(len(truth), 'copy', 'copies')} of {truth['needle'].nunique():,} of them."
     print(f"{one_line(arguments.output)} holds {counted(copied, 'image')} and {copies}")
     print(f"The truth is in {one_line(arguments.csv)}.")
+    return int(copied < len(images) or truth["needle"].nunique() < len(needles))
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -51,7 +55,8 @@ def add(commands: argparse._SubParsersAction) -> None:
     commands : argparse._SubParsersAction
         The commands of ``python -m helpers``.
     """
-    command = commands.add_parser("gather", help=_gather.__doc__, description=_gather.__doc__)
+    summary = "Copy a dataset and hide resized copies of some of its images in it."
+    command = commands.add_parser("gather", help=summary, description=_gather.__doc__)
     command.set_defaults(run=_gather)
     option = command.add_argument
     dataset = "the dataset; nothing in it is changed"
