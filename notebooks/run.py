@@ -211,9 +211,11 @@ def run_all(dataset: datasets.Dataset, paths: list[Path], *, save: bool) -> bool
             write_text(path, nbformat.writes(normalise(notebook)) + "\n")
             save_readme_picture(notebook)
         write_page(notebook, PAGES / f"{name}.html")
+    first = paths[0].relative_to(HERE).with_suffix("")
     if len(ran) == len(course.notebooks()):
         write_index(dataset, ran)
-        print(places.one_line(f"{dataset} Open {PAGES / 'index.html'} in a browser."))
+        first = "index"
+    print(places.one_line(f"{dataset} Open {PAGES / first}.html in a browser."))
     return not any(error for _, error in ran.values())
 
 

@@ -147,6 +147,19 @@ def test_pages_lead_to_the_index_and_to_each_other(tmp_path, monkeypatch):
         assert links[-2:] == ["../05.html#The-clock", "../../solutions/05.html"]
 
 
+def test_who_runs_some_chapters_is_told_where_the_first_page_is(
+    tmp_path, monkeypatch, capsys, sample
+):
+    monkeypatch.setattr(run, "PAGES", tmp_path)
+    monkeypatch.setattr(run, "execute", lambda path: (nbformat.read(path, as_version=4), ""))
+    assert run.run_all(sample, course.notebooks_of(["more/g", "more/o"]), save=False)
+    told = capsys.readouterr().out.splitlines()[-1]
+    first, last = (tmp_path / "more" / f"{name}.html" for name in ("on-one-page", "glossary"))
+    assert told.endswith(f"Open {first} in a browser.")
+    assert first.is_file() and last.is_file()
+    assert not (tmp_path / "index.html").exists()
+
+
 def test_a_chapter_can_be_added_to_what_is_not_counted(tmp_path):
     folder = tmp_path / "notebooks"
     shutil.copytree(HERE, folder, ignore=shutil.ignore_patterns("*.py", ".ipynb_checkpoints"))
