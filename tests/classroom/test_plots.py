@@ -118,6 +118,19 @@ def test_pictures_are_described_by_captions_and_paths(shown, tmp_path):
     assert [int(sheet[y, x, 0]) for y, x in ((4, 4), (4, 94), (94, 4))] == [100, 101, 102]
 
 
+def test_pairs_to_be_judged_are_shown_without_their_names(shown, tmp_path):
+    for shade, name in enumerate("abcd"):
+        Image.new("RGB", (8, 6), (100 + shade,) * 3).save(tmp_path / f"secret_{name}.png")
+    first, second = [("secret_a.png", "secret_b.png"), ("secret_c.png", "secret_d.png")]
+    plots.show_unnamed(tmp_path, {3: first, 4: second})
+    ((figure, alt),) = shown
+    drawn = [int(np.asarray(panel.images[0].get_array())[0, 0, 0]) for panel in figure.axes]
+    assert drawn == [100, 102, 101, 103], "a pair is a column"
+    assert [panel.get_title() for panel in figure.axes] == ["pair 3", "pair 4", "", ""]
+    assert alt.startswith("Pairs 3, 4,") and "secret" not in alt
+    assert not any(panel.get_xlabel() for panel in figure.axes)
+
+
 def test_what_a_query_found_is_described_and_framed_by_the_truth(shown, tmp_path):
     for shade, name in enumerate("abc"):
         Image.new("RGB", (8, 6), (100 + shade,) * 3).save(tmp_path / f"{name}.png")

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import course
 import numpy as np
+import pandas as pd
 import pytest
 
 from helpers.classroom import results
@@ -126,3 +127,22 @@ def test_without_a_guess_the_chapter_goes_on_and_says_how_to_guess(capsys):
     first, under = capsys.readouterr().out.splitlines()
     assert "write it in place of ... above" in first
     assert under == "the result   35 pairs"
+
+
+@pytest.mark.parametrize(
+    "guesses, printed, shown",
+    [
+        (["same", "different"], "2 of 2 right", ["same", "different"]),
+        (["different", " Different"], "1 of 2 right", ["different", "different"]),
+        (..., "none yet: write 2 words", ["-", "-"]),
+        (["same"], "1 of them: write 2 words", ["-", "-"]),
+        ("same", "none yet: write 2 words", ["-", "-"]),
+    ],
+)
+def test_each_guess_of_a_list_stands_beside_its_result(guesses, printed, shown, capsys):
+    found = pd.DataFrame({"truth": ["same", "different"], "second look": ["same", "same"]})
+    table = results.compare_each(guesses, found)
+    assert printed in capsys.readouterr().out
+    assert table.columns.tolist() == ["your guess", "truth", "second look"]
+    assert table["your guess"].tolist() == shown
+    assert found.columns.tolist() == ["truth", "second look"]
