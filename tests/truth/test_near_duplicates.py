@@ -652,9 +652,9 @@ def test_hay_that_cannot_be_read_is_left_out_with_a_sentence(photographs, output
     os.mkfifo(photographs / "dogs" / "pipe.jpg")
     gather(photographs, output, PLAN)
     printed = capsys.readouterr().out
-    assert "link.jpg could not be read (No such file or directory)" in printed
+    assert "link.jpg: is a link that leads nowhere (" in printed
     for name in ("zero", "pipe"):
-        assert f"{name}.jpg could not be read (it is a pipe or a device)" in printed
+        assert f"{name}.jpg: is a pipe or a device, not a file; name a file" in printed
     assert sorted(find_images(output))[-1].startswith("dogs/image_0007")
 
 

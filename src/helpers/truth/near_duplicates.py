@@ -27,6 +27,7 @@ from helpers.files.parallel import share_out
 from helpers.files.places import counted, one_line, open_input, sha256_of
 from helpers.files.tables import as_csv, read_csv
 from helpers.images.folders import find_images
+from helpers.images.formats import reason_of_system
 from helpers.images.opening import open_image, open_with_size
 from helpers.truth import ownership
 from helpers.truth.ownership import LIST
@@ -453,7 +454,7 @@ def _save(folder: Path, place: Path, quality: int, job: tuple) -> tuple[str, str
         if size is not None:  # the truth already tells of this copy
             raise
         target.unlink(missing_ok=True)
-        return name, "", f"Not copied: {problem}."
+        return name, "", f"Not copied: {problem}"
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG or size is not None:
             raise write_problem(place, error) from error
@@ -471,7 +472,7 @@ def _pieces(file: Path) -> Iterator[bytes]:
             while piece := content.read(2**20):
                 yield piece
     except OSError as error:
-        raise Problem(f"{file} could not be read ({error.strerror})") from error
+        raise Problem(f"{file}: {reason_of_system(file, error)}") from error
 
 
 def _shuffled(images: list[str], rng: random.Random) -> list[str]:
