@@ -7,7 +7,6 @@ import json
 import re
 import shlex
 import shutil
-import statistics
 import textwrap
 from importlib import import_module
 from itertools import groupby
@@ -18,6 +17,8 @@ import nbformat
 import pytest
 import run
 from bs4 import BeautifulSoup
+from prose import cells
+from prose import text as prose
 
 from helpers import Problem
 from helpers.__main__ import COMMANDS
@@ -43,17 +44,6 @@ def named(paths):
     return pytest.mark.parametrize(
         "path", paths, ids=[path.relative_to(HERE).stem for path in paths]
     )
-
-
-def cells(path, kind=None):
-    found = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    for cell in found:
-        cell["text"] = "".join(cell["source"])
-    return [cell for cell in found if kind in (None, cell["cell_type"])]
-
-
-def prose(path):
-    return "\n".join(cell["text"] for cell in cells(path, "markdown"))
 
 
 def printed(cell):
@@ -250,13 +240,7 @@ def test_opening_and_closing_cell(path):
 
 
 @named([START, *LESSONS])
-def test_cells_are_small(path):
-    lines = [
-        sum(1 for line in cell["text"].splitlines() if re.match(r"\s*[^\s#]", line))
-        for cell in cells(path, "code")
-    ]
-    assert statistics.median(lines) <= 4
-    assert statistics.quantiles(lines, n=10)[-1] <= 15
+def test_prose_stands_between_code(path):
     runs = [
         len(list(run))
         for kind, run in groupby(c["cell_type"] for c in cells(path))
