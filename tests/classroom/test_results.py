@@ -21,27 +21,36 @@ def test_kept_numbers_have_a_meaning_each():
     assert (kept[["chapter", "value", "meaning"]] != "").all(axis=None)
 
 
+@pytest.fixture
+def nothing_noted(monkeypatch):
+    # private, because a chapter has a kernel of its own, and tests share one
+    monkeypatch.setattr(results, "_NOTED", {})
+
+
+def shown(**numbers):
+    results._NOTED.clear()  # private: as a new kernel does
+    for name, value in numbers.items():
+        results.note(name, value)
+    return results.show("haystack", "sample")
+
+
+@pytest.mark.usefixtures("nothing_noted")
 def test_a_run_is_compared_with_the_kept_numbers(tmp_path, monkeypatch):
     file = tmp_path / "numbers.jsonl"
     monkeypatch.setenv(results.RESULTS_FILE, str(file))
     for row in results.kept().itertuples():
-        results.beside_caltech({row.name: row.value})
+        shown(**{row.name: row.value})
     assert results.differences(file) == []
-    results.beside_caltech({"images": 9143})
+    shown(images=9143)
     assert results.differences(file) == ["images: 9143 in this run, 9144 in the table"]
     file.write_text("", encoding="utf-8")
     assert len(results.differences(file)) == len(results.kept())
 
 
+@pytest.mark.usefixtures("nothing_noted")
 @pytest.mark.parametrize("value, text", [(0.74833, "0.748"), (3, "3"), ("2 4 1", "2 4 1")])
 def test_numbers_are_shown_with_three_decimals(value, text):
-    assert results.beside_caltech({"new": value})["this run"].tolist() == [text]
-
-
-@pytest.fixture
-def nothing_noted(monkeypatch):
-    # private, because a chapter has a kernel of its own, and tests share one
-    monkeypatch.setattr(results, "_NOTED", {})
+    assert shown(new=value)["this run"].tolist() == [text]
 
 
 def as_measured(chapter):

@@ -62,6 +62,7 @@ def note(name: str, value: object, source: object = None) -> None:
 def show(chapter: str, dataset: object) -> pd.DataFrame:
     """The numbers that a chapter noted, beside those of CALTECH-101.
 
+    Where the environment variable `RESULTS_FILE` names a file, they are also written down there.
     One sentence in print names the numbers that were noted but are not kept for this chapter; one
     names those that are kept but were not noted.
 
@@ -75,7 +76,8 @@ def show(chapter: str, dataset: object) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        As from `beside_caltech`, with where each number is from in its column ``from``.
+        A row a number, named by its meaning: ``this run``, in which a float has three decimals;
+        ``from``; and ``CALTECH-101``, which holds "-" if no value is kept.
 
     Examples
     --------
@@ -85,15 +87,24 @@ def show(chapter: str, dataset: object) -> pd.DataFrame:
     >>> table.loc["images in the dataset"].tolist()
     ['102', 'sample', '9144']
     """
-    known = kept().query("chapter == @chapter")["name"]
-    if others := [name for name in _NOTED if name not in set(known)]:
+    own = kept().query("chapter == @chapter")["name"]
+    if others := [name for name in _NOTED if name not in set(own)]:
         print(f"Not among the kept numbers of the chapter {chapter!r}: {', '.join(others)}")
-    if absent := [name for name in known if name not in _NOTED]:
+    if absent := [name for name in own if name not in _NOTED]:
         print(f"Not noted in this run: {', '.join(absent)}")
-    table = beside_caltech({name: value for name, (value, _) in _NOTED.items()})
+    numbers = {name: _as_text(value) for name, (value, _) in _NOTED.items()}
+    if file := os.environ.get(RESULTS_FILE):
+        with Path(file).open("a", encoding="utf-8", newline="\n") as opened:
+            for name, value in numbers.items():
+                opened.write(json.dumps({"name": name, "value": value}) + "\n")
     sources = [dataset if source is None else source for _, source in _NOTED.values()]
-    table.insert(1, "from", [str(getattr(source, "name", source)) for source in sources])
-    return table
+    known = kept().set_index("name")
+    columns = {
+        "this run": list(numbers.values()),
+        "from": [str(getattr(source, "name", source)) for source in sources],
+        "CALTECH-101": [known["value"].get(name, "-") for name in numbers],
+    }
+    return pd.DataFrame(columns, index=[known["meaning"].get(name, name) for name in numbers])
 
 
 def compare(guess: object, result: object, unit: str = "") -> None:
@@ -166,48 +177,13 @@ def compare_each(guesses: object, results: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def beside_caltech(numbers: dict[str, object]) -> pd.DataFrame:
-    """The numbers of this run beside those of CALTECH-101.
-
-    Where the environment variable `RESULTS_FILE` names a file, they are also written down there.
-
-    Parameters
-    ----------
-    numbers : dict
-        The name of each number, and its value as the chapter measured it. A float is shown with
-        three decimals.
-
-    Returns
-    -------
-    DataFrame
-        A row a number, named by its meaning. Its columns are ``this run`` and ``CALTECH-101``,
-        which holds "-" if no value is kept.
-
-    Examples
-    --------
-    >>> beside_caltech({"images": 102})["this run"].tolist()
-    ['102']
-    """
-    numbers = {name: _as_text(value) for name, value in numbers.items()}
-    if file := os.environ.get(RESULTS_FILE):
-        with Path(file).open("a", encoding="utf-8", newline="\n") as opened:
-            for name, value in numbers.items():
-                opened.write(json.dumps({"name": name, "value": value}) + "\n")
-    known = kept().set_index("name")
-    columns = {
-        "this run": list(numbers.values()),
-        "CALTECH-101": [known["value"].get(name, "-") for name in numbers],
-    }
-    return pd.DataFrame(columns, index=[known["meaning"].get(name, name) for name in numbers])
-
-
 def differences(file: str | Path) -> list[str]:
     """Where the numbers of a run differ from those kept for CALTECH-101.
 
     Parameters
     ----------
     file : str or Path
-        The file that `beside_caltech` wrote during the run.
+        The file that `show` wrote during the run.
 
     Returns
     -------
@@ -238,7 +214,7 @@ def keep(file: str | Path) -> None:
     Parameters
     ----------
     file : str or Path
-        The file that `beside_caltech` wrote during a run on CALTECH-101.
+        The file that `show` wrote during a run on CALTECH-101.
 
     Examples
     --------
