@@ -1,13 +1,65 @@
 """Charts: what is drawn, and what their description tells."""
 
 import numpy as np
+import pandas as pd
+import pytest
 
 from helpers.classroom import charts
 
 
-def test_distances_of_copies_others_and_coins_stand_in_one_panel(monkeypatch):
-    shown = []
-    monkeypatch.setattr(charts, "show", lambda figure, alt: shown.append((figure, alt)))
+@pytest.fixture
+def shown(monkeypatch):
+    """Figures that are shown, each with its description."""
+    figures = []
+    monkeypatch.setattr(
+        charts, "show", lambda figure, alt: figures.append((figure, " ".join(alt.split())))
+    )
+    return figures
+
+
+def test_lines_tell_their_start_middle_and_end(shown):
+    index = pd.Index([1, 10, 100, 1_000], name="fingerprints")
+    table = pd.DataFrame({"scan": [1, 2, 3, 4], "tree": [5, 6, 7, np.nan]}, index=index)
+    charts.show_lines({"one": table}, ylabel="seconds", log="xy")
+    figure, alt = shown[0]
+    assert [len(line.get_ydata()) for line in figure.axes[0].lines] == [4, 3]
+    assert alt == (
+        "Lines: seconds, against fingerprints. one: scan: 1 at 1, 3 at 100, 4 at 1,000; "
+        "one: tree: 5 at 1, 6 at 10, 7 at 100."
+    )
+
+
+def test_a_circle_parts_points_and_tells_how_far_queries_are_from_its_centre(shown):
+    points, centre = np.array([[0.5, 0.6], [0.5, 0.9], [0.5, 0.7]]), np.array([0.5, 0.5])
+    charts.show_circle(points, centre, 0.3, {"A": np.array([0.1, 0.2])}, radius=0.1)
+    figure, alt = shown[0]
+    inside, outside, _ = figure.axes[0].lines
+    assert (inside.get_ydata().tolist(), outside.get_ydata().tolist()) == ([0.6, 0.7], [0.9])
+    assert "has 2 of them inside" in alt and "A is 0.50 from the vantage point" in alt
+
+
+def test_spreads_tell_the_share_near_the_middle(shown):
+    distances = {"bits": np.array([1, 30, 32, 33, 60]), "plane": np.array([0.1, 0.5, 0.6, 0.9])}
+    charts.show_spreads(distances, [2, 0.1], xlabels=["bits", "sides"])
+    figure, alt = shown[0]
+    assert [panel.get_title() for panel in figure.axes] == [
+        "bits: 40% in the band",  # 32 and 33; from 30 a query with radius 2 looks inside only
+        "plane: 50% in the band",
+    ]
+    assert "bits: 40% lie in a band of 2 to each side of 32" in alt
+
+
+def test_kinds_stand_beside_each_other_and_nothing_is_lost_at_zero(shown):
+    kinds = ["copy", "page", "copy"]
+    charts.show_kinds([0, 0, 2], [0, 0.1, 0.01], kinds, line=0.01, xlabel="bits", ylabel="unlike")
+    figure, alt = shown[0]
+    copies, pages, line = figure.axes[0].lines
+    assert copies.get_ydata().tolist() == [1e-5, 0.01] and line.get_ydata() == [0.01, 0.01]
+    assert copies.get_xdata()[0] < 0 < pages.get_xdata()[0]
+    assert "unlike. copy, 2 pairs: 1e-05 to 0.01; page, 1 pairs: 0.1 to 0.1. Line: 0.01." in alt
+
+
+def test_distances_of_copies_others_and_coins_stand_in_one_panel(shown):
     copies, others = (
         np.bincount([0, 0, 3], minlength=65),
         np.bincount([7, 32, 32, 40], minlength=65),
@@ -22,6 +74,5 @@ def test_distances_of_copies_others_and_coins_stand_in_one_panel(monkeypatch):
     ]
     assert panel.get_yscale() == "log"
     assert panel.get_title() == "numbers from a drawer"
-    alt = " ".join(alt.split())
     assert "Copies lie at 0 to 3 bits. Different pictures lie at 7 to 40 bits" in alt
     assert alt.endswith("in a hill with its top at 32. Coin flips would lie at 30 to 30 bits.")

@@ -143,3 +143,16 @@ def test_what_a_query_found_is_described_and_framed_by_the_truth(shown, tmp_path
     captions = [panel.get_xlabel().split("\n")[0] for panel in figure.axes[:4]]
     assert captions == ["query", "0 bits: the query itself", "1 bit: a copy", "2 bits: not a copy"]
     assert nothing == "The query a.png, and what it found: nothing."
+
+
+def test_pairs_are_set_apart_and_named(shown, tmp_path, capsys):
+    for name in "abcd":
+        Image.new("RGB", (8, 6)).save(tmp_path / f"{name}.png")
+    plots.show_pairs(tmp_path, [("a.png", "b.png"), ("c.png", "d.png")], ["1 bit", "2 bits"])
+    figure, alt = shown[0]
+    figure.draw_without_rendering()
+    left = [panel.get_position().x0 for panel in figure.axes]
+    assert left[2] - left[1] > 1.2 * (left[1] - left[0])
+    assert alt.endswith("1 bit: a.png and b.png; 2 bits: c.png and d.png.")
+    plots.show_pairs(tmp_path, [], [])
+    assert "no such pairs" in capsys.readouterr().out and len(shown) == 1
