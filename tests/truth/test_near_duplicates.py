@@ -439,6 +439,16 @@ def test_a_turned_needle_is_copied_upright(tmp_path, photograph, output):
 # Names
 
 
+def test_a_copy_takes_no_name_of_an_image_that_is_not_copied_either(tmp_path, photograph, output):
+    """Or the copies, laid beside the whole dataset, would be taken for its images."""
+    (tmp_path / "pictures").mkdir()
+    for number, name in enumerate(["a.jpg", "a_copy_1.jpg"]):
+        photograph(number).save(tmp_path / "pictures" / name)
+    truth = gather(tmp_path / "pictures", output, plan("a.jpg", copies=2), images=["a.jpg"])
+    assert truth["copy"].tolist() == ["a_copy_2.jpg", "a_copy_3.jpg"]
+    assert find_images(output) == ["a.jpg", *truth["copy"]]
+
+
 def test_a_copy_never_takes_the_name_of_another_image(tmp_path, photograph, output):
     (tmp_path / "pictures").mkdir()
     names = ["a.jpg", "a.png", "a_copy_1.jpg"]

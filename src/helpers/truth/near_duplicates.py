@@ -9,12 +9,14 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
 import random
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
 from importlib.resources import files
+from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -216,7 +218,7 @@ def gather(
         if made and not listed:
             listed = _list_of_older(folder, output)
         ownership.check_own(output, listed)
-        truth = _plan(folder, needles, set(images), asked)
+        truth = _plan(folder, needles, asked)
         jobs = [(path, path, None) for path in images]
         for row in truth.itertuples():
             jobs.append((row.needle, row.copy, (row.width, row.height) if resize else None))
@@ -385,11 +387,11 @@ def _list_of_older(folder: Path, output: Path) -> dict:
     return listed
 
 
-def _plan(folder: Path, needles: pd.DataFrame, taken: set[str], asked: dict) -> pd.DataFrame:
-    """The truth about the copies that are to be made."""
+def _plan(folder: Path, needles: pd.DataFrame, asked: dict) -> pd.DataFrame:
+    """The truth about the copies to be made, under names that the dataset does not have."""
     import pandas as pd
 
-    rng, rows, resize = random.Random(asked["seed"]), [], asked["resize"]
+    rng, rows, taken, resize = random.Random(asked["seed"]), [], set(), asked["resize"]
     for needle, copies in needles[["needle", "copies"]].itertuples(index=False):
         try:
             needle.encode()
@@ -407,11 +409,9 @@ def _plan(folder: Path, needles: pd.DataFrame, taken: set[str], asked: dict) -> 
             continue
         stem = PurePosixPath(needle)
         suffix = FORMATS[asked["format"]] if resize else stem.suffix
-        number = 0
-        for factor, new_size in drawn:
-            number += 1
-            while (name := str(stem.with_name(f"{stem.stem}_copy_{number}{suffix}"))) in taken:
-                number += 1
+        names = (str(stem.with_name(f"{stem.stem}_copy_{n}{suffix}")) for n in count(1))
+        free = (name for name in names if not (name in taken or os.path.lexists(folder / name)))
+        for (factor, new_size), name in zip(drawn, free, strict=False):
             taken.add(name)
             rows.append((needle, name, factor, *new_size))
     return pd.DataFrame(rows, columns=list(_COLUMNS))
