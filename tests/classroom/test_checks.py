@@ -300,6 +300,12 @@ def test_a_wrong_number_of_arguments_is_shown_as_an_error(name):
     assert "raises TypeError: " in checks.reply(name, lambda: 1)
 
 
+def test_an_attempt_that_makes_the_files_of_a_call_equal_is_refused():
+    spoils = "for path in (first, second):\n    path.write_bytes(b'')\nreturn True"
+    for body in (spoils, "return True"):
+        assert reply("same_file", body).startswith("Not yet.")
+
+
 def test_what_is_no_function_is_told():
     assert checks.reply("recall", 0.5) == (
         "Not yet: give the check the function itself: checks.recall(recall)"

@@ -224,13 +224,28 @@ def shelf(contents: dict[str, list]) -> shelve.Shelf:
     return made
 
 
-@cache
 def files(*contents: bytes) -> tuple[Path, ...]:
-    """Write files, one for each content, which are gone when Python ends; return their paths."""
-    paths = tuple(Path(tempfile.mkdtemp(dir=_folder().name), "picture.jpg") for _ in contents)
+    """Write files, which are gone when Python ends.
+
+    Parameters
+    ----------
+    *contents : bytes
+        What each file holds.
+
+    Returns
+    -------
+    tuple of Path
+        One for each content. The same contents have the same paths.
+    """
+    paths = _paths(contents)
     for path, content in zip(paths, contents, strict=True):
-        path.write_bytes(content)
+        path.write_bytes(content)  # anew, since an attempt may have written there
     return paths
+
+
+@cache
+def _paths(contents: tuple[bytes, ...]) -> tuple[Path, ...]:
+    return tuple(Path(tempfile.mkdtemp(dir=_folder().name), "picture.jpg") for _ in contents)
 
 
 @cache
@@ -266,7 +281,7 @@ def _plain(value: object) -> object:
 
 
 def _equal(found: object, wanted: object) -> bool:
-    """Whether they are of one kind, and equal; sequences may be of any type."""
+    """Whether they are of one kind, and equal; lists, tuples and arrays are of one kind."""
     try:
         if isinstance(wanted, np.ndarray):
             found = np.asarray(found)
