@@ -117,6 +117,7 @@ def test_it_is_told_where_numbers_are_from_and_which_are_unknown_or_absent(capsy
         (-3, 3, "", "3 (6 apart)"),
         (0.01, 8.4e-7, "", "8.4e-07 (0.01 apart, a factor of 11,904.8)"),
         (2, np.int64(2), "bits", "2 bits (as you guessed)"),
+        (2.0, np.int64(2), "bits", "2 bits (as you guessed)"),
         ("Mirrored", "mirrored", "", "mirrored (as you guessed)"),
         ("cropped", "mirrored", "", "mirrored"),
         ("50 %", 0.748, "", "0.748"),

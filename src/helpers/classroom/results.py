@@ -129,12 +129,12 @@ def compare(guess: object, result: object, unit: str = "") -> None:
     the result   0.748
     """
     mine, measured = (f"{_for_people(value)} {unit}".rstrip() for value in (guess, result))
-    apart = ""
+    apart, are_numbers = "", _is_number(guess) and _is_number(result)
     if guess is ...:
         mine = "(none yet: write it in place of ... above, then run both cells again)"
-    elif mine.casefold() == measured.casefold():
+    elif mine.casefold() == measured.casefold() or (are_numbers and guess == result):
         apart = " (as you guessed)"
-    elif _is_number(guess) and _is_number(result):
+    elif are_numbers:
         exact = int if isinstance(guess, Integral) and isinstance(result, Integral) else float
         low, high = sorted((exact(guess), exact(result)))
         factor = f", a factor of {high / low:,.1f}" if 0 < 2 * low <= high else ""
