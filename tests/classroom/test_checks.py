@@ -445,3 +445,20 @@ def given():
 )
 def test_the_given_code_is_not_right_yet(name, bug, shown, given):
     assert shown in checks.reply(name, given[bug])
+
+
+def test_what_an_attempt_prints_is_told_of_the_call_that_is_shown_and_of_no_other(capsys):
+    def hamming_distance(a, b):
+        print("bits:", (a ^ b).bit_count())
+
+    checks.hamming_distance(hamming_distance)
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("It printed: bits: ") for line in lines) == 1
+    assert lines[0].startswith("Not yet")
+
+    def answers_too(a, b):
+        hamming_distance(a, b)
+        return (a ^ b).bit_count()
+
+    checks.hamming_distance(answers_too)
+    assert "bits: " not in capsys.readouterr().out

@@ -14,8 +14,10 @@ import tomllib
 import traceback
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from functools import cache
+from io import StringIO
 from numbers import Real
 from pathlib import Path
 
@@ -187,13 +189,14 @@ def reply(name: str, attempt: Callable) -> str:
     if _steps(attempt) == _steps(lambda: None):
         _tries.pop(name, None)
         return f"To do: {name} has no answer yet. Type it below the line that says so."
-    found = _outcomes(attempt, what.calls)
-    triples = zip(what.calls, found, _outcomes(what.function(what.answer), what.calls), strict=True)
-    wrong = [triple for triple in triples if not _equal(*triple[1:])]
+    found, printed = _outcomes(attempt, what.calls)
+    wanted, _ = _outcomes(what.function(what.answer), what.calls)
+    all_of_each = zip(what.calls, printed, found, wanted, strict=True)
+    wrong = [one for one in all_of_each if not _equal(*one[2:])]
     if not wrong:
         _tries.pop(name, None)
         return f"Right: {what.means}\nHarder: {what.harder}"
-    call, *pair = wrong[0]
+    call, said, *pair = wrong[0]
     known = _misconception(what, found)
     kind = known["belief"] if known else _kind(*pair)
     before, times = _tries.get(name, ("", 0))
@@ -201,6 +204,8 @@ def reply(name: str, attempt: Callable) -> str:
     shown_as = getattr(attempt, "__name__", name)
     call = f"{shown_as if shown_as.isidentifier() else name}({call})"
     lines = ["Not yet. This call shows it:", call, *_difference(attempt, *pair)]
+    if said:
+        lines.append(f"It printed: {said.rstrip()}")
     if _tries[name][1] > 1:
         lines.append(f"Hint: {known['hint'] if known else what.hint}")
     return "\n".join(lines)
@@ -261,16 +266,18 @@ def _steps(attempt: Callable) -> list[tuple] | None:
     return [step for step in steps if step[0] != "NOP"]
 
 
-def _outcomes(attempt: Callable, calls: list[str]) -> list[object]:
-    """What each call returns, or the error that it raises."""
+def _outcomes(attempt: Callable, calls: list[str]) -> tuple[list[object], list[str]]:
+    """What each call returns, or the error that it raises; and what it prints."""
     names = {"np": np, "checks": sys.modules[__name__], "attempt": attempt}
-    outcomes = []
+    outcomes, printed = [], []
     for call in calls:
-        try:
-            outcomes.append(_plain(eval(f"attempt({call})", names)))
-        except Exception as error:
-            outcomes.append(error)
-    return outcomes
+        with redirect_stdout(StringIO()) as text:
+            try:
+                outcomes.append(_plain(eval(f"attempt({call})", names)))
+            except Exception as error:
+                outcomes.append(error)
+        printed.append(text.getvalue())
+    return outcomes, printed
 
 
 def _plain(value: object) -> object:
@@ -309,7 +316,7 @@ def _misconception(what: Exercise, found: list[object]) -> dict[str, str] | None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for known in what.misconceptions:
-            outcomes = _outcomes(what.function(known["answer"]), what.calls)
+            outcomes, _ = _outcomes(what.function(known["answer"]), what.calls)
             if all(map(_equal, found, outcomes)):
                 return known
     return None
