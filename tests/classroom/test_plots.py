@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 from PIL import Image, ImageColor
 
 from helpers.classroom import plots, steps
@@ -77,16 +76,6 @@ def test_a_difference_whose_bit_flips_has_a_frame_and_shows_both():
     assert steps.difference_squares(before, before)[1] == "4 by 2 differences of neighbours"
 
 
-def test_a_figure_shows_the_same_squares():
-    pixels = np.arange(72).reshape(8, 9)
-    panels = Figure().subplots(1, 2)
-    plots.draw_pixels(panels[0], pixels)
-    plots.draw_bits(panels[1], pixels[:, 1:] % 3 > 0)
-    drawn = [panel.images[0].get_array() for panel in panels]
-    assert np.array_equal(drawn[0], steps.grey_squares(pixels)[0])
-    assert np.array_equal(drawn[1], steps.bit_squares(pixels[:, 1:] % 3 > 0)[0])
-
-
 @pytest.fixture
 def shown(monkeypatch):
     """Figures that are shown, each with its description."""
@@ -110,7 +99,9 @@ def test_pictures_are_described_by_captions_and_paths(shown, tmp_path):
         Image.new("RGB", (8, 6), (100 + shade,) * 3).save(tmp_path / path)
     plots.show_pictures(tmp_path, paths, ["0 bits", "", "3 bits"], columns=2)
     plots.show_small(tmp_path, paths, columns=2)
-    (side_by_side, alt), (small, alt_small) = shown
+    plots.show_small(tmp_path.parent, [f"{tmp_path.name}/{path}" for path in paths])
+    (side_by_side, alt), (small, alt_small), (_, alt_of_folder) = shown
+    assert alt_of_folder == f"3 small pictures in rows of 12. By folder: {tmp_path.name} 3."
     assert alt == "Pictures side by side, 3 in all: 0 bits: a.png; b.png; 3 bits: c.png."
     assert side_by_side.axes[2].get_xlabel() == "3 bits\nc.png\n8 x 6"
     assert alt_small == "3 small pictures in rows of 2."
@@ -129,6 +120,10 @@ def test_pairs_to_be_judged_are_shown_without_their_names(shown, tmp_path):
     assert [panel.get_title() for panel in figure.axes] == ["pair 3", "pair 4", "", ""]
     assert alt.startswith("Pairs 3, 4,") and "secret" not in alt
     assert not any(panel.get_xlabel() for panel in figure.axes)
+    figure.draw_without_rendering()
+    left, right, below = (figure.axes[place].get_position() for place in (0, 1, 2))
+    width, height = figure.get_size_inches()
+    assert (left.y0 - below.y1) * height < (right.x0 - left.x1) * width, "a pair stands together"
 
 
 def test_what_a_query_found_is_described_and_framed_by_the_truth(shown, tmp_path):
@@ -140,6 +135,8 @@ def test_what_a_query_found_is_described_and_framed_by_the_truth(shown, tmp_path
     plots.show_found(tmp_path, tmp_path / "a.png", found.head(0))
     (figure, alt), (_, nothing) = shown
     assert alt.endswith("a.png, bits: 0; b.png, bits: 1; c.png, bits: 2.")
+    framed = [panel.spines["top"].get_linewidth() > 2 for panel in figure.axes[:4]]
+    assert framed == [False, False, True, True], "no frame around the query"
     captions = [panel.get_xlabel().split("\n")[0] for panel in figure.axes[:4]]
     assert captions == ["query", "0 bits: the query itself", "1 bit: a copy", "2 bits: not a copy"]
     assert nothing == "The query a.png, and what it found: nothing."

@@ -55,7 +55,15 @@ def test_bars_within_the_radius_are_filled_and_no_others():
         white = {bar.get_x() + 0.4 for bar in panel.patches if bar.get_facecolor() == (1, 1, 1, 1)}
         assert np.allclose(sorted(white), np.arange(3, 65))
         assert f"{counts[:3].sum()} of 4" in panel.get_title(loc="left")
-    assert words.endswith("copies lie at 0 to 3 bits; different pictures lie at 2 to 30 bits.")
+    assert words.endswith(
+        "copies lie at 0 to 3 bits; pairs of different pictures lie at 2 to 30 bits."
+    )
+
+
+def test_nothing_is_cut_off_at_the_left_where_counts_are_large():
+    figure, _ = radius.radius_page(SAME, OTHERS * 10**6, 2).figure()
+    figure.draw_without_rendering()
+    assert min(panel.yaxis.label.get_window_extent().x0 for panel in figure.axes) > 0
 
 
 def test_a_radius_that_is_none_is_refused_and_so_is_nothing_to_find():

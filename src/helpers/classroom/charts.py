@@ -8,18 +8,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
-from matplotlib.ticker import PercentFormatter
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from helpers.classroom.plots import BLUE, GREEN, PINK, line_chart, show
+from helpers.classroom.panels import show_panels
+from helpers.classroom.plots import BLUE, GREEN, PINK, PLAIN, line_chart, show
 from helpers.classroom.steps import GREY, ORANGE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
     from numpy.typing import ArrayLike
-    from PIL.Image import Image
 
 _COLOURS, _MARKERS = (BLUE, ORANGE, GREEN, PINK, "black", GREY), "oxD+^v"
 _LEAST = 1e-5  # what is less is drawn here, where an axis is logarithmic
+
+show_images = show_panels  # its name in chapters 6 and 7
 
 
 def show_lines(tables: dict[str, pd.DataFrame], *, ylabel: str, log: str = "") -> None:
@@ -38,15 +43,10 @@ def show_lines(tables: dict[str, pd.DataFrame], *, ylabel: str, log: str = "") -
     --------
     >>> show_lines({"": pd.DataFrame({"n": [0, 1, 4]})}, ylabel="squares")  # doctest: +SKIP
     """
-    told = []
-    for title, table in tables.items():
-        for name, line in table.items():
-            ends = line.dropna().iloc[[0, line.count() // 2, -1]]
-            points = ", ".join(f"{value:.3g} at {at:,}" for at, value in ends.items())
-            told.append(": ".join(filter(None, (title, name, points))))
     across = next(iter(tables.values())).index.name or "number"
     figure = line_chart(tables, ylabel=ylabel, log=log)
-    show(figure, f"Lines: {ylabel}, against {across}. {'; '.join(told)}.")
+    told = _tell_lines(tables, lambda value: f"{value:.3g}")
+    show(figure, f"Lines: {ylabel}, against {across}. {told}")
 
 
 def show_circle(
@@ -85,7 +85,8 @@ def show_circle(
     told = []
     for name, query in queries.items():
         panel.add_patch(Circle(query, radius, color=GREY, alpha=0.45))
-        panel.annotate(name, query, ha="center", va="center", fontsize=14, weight="bold")
+        letter = panel.annotate(name, query, ha="center", va="center", fontsize=14, weight="bold")
+        letter.set_path_effects([withStroke(linewidth=4, foreground="white")])
         told.append(f"{name} is {np.hypot(*(query - vantage)):.2f} from the vantage point")
     panel.set(aspect="equal", xlim=(-0.05, 1.05), ylim=(-0.05, 1.05), xticks=[], yticks=[])
     figure.legend(loc="outside right upper")
@@ -123,8 +124,9 @@ def show_spreads(
         panel.hist(far, bins=np.arange(66) - 0.5 if whole else 40, color=BLUE, alpha=0.7)
         panel.axvspan(middle - band, middle + band, color=GREY, alpha=0.4)
         panel.axvline(middle, color="black", lw=2)
-        panel.set(title=f"{title}: {share:.0%} in the band", xlabel=xlabel)
-        told.append(f"{title}: {share:.0%} lie in a band of {band} to each side of {middle:.3g}")
+        panel.set(title=f"{title}: {_percent(share)} in the band", xlabel=xlabel)
+        band_at = f"in a band of {band} to each side of {middle:.3g}"
+        told.append(f"{title}: {_percent(share)} lie {band_at}")
     panels[0].set_ylabel("how many")
     show(figure, f"Histograms of distances from one point. {'; '.join(told)}.")
 
@@ -162,13 +164,20 @@ def show_kinds(x: ArrayLike, y: ArrayLike, kinds: ArrayLike, *, line: float, **l
         told.append(f"{name}, {len(here)} pairs: {here.min():.2g} to {here.max():.2g}")
     panel.axhline(line, color="black", linestyle="--", linewidth=1)
     panel.set(yscale="log", **labels)
+    panel.yaxis.set_major_formatter(PLAIN)
+    panel.xaxis.set_major_locator(MaxNLocator(20, integer=True))
     panel.grid(color="#dddddd")
     figure.legend(loc="outside right upper")
-    show(figure, f"Points by kind, {labels.get('ylabel', '')}. {'; '.join(told)}. Line: {line:g}.")
+    alt = f"Points by kind, {labels.get('ylabel', '')}. {'; '.join(told)}. Line: {line:g}."
+    if y.min() == _LEAST:
+        place = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "center"}
+        panel.annotate("this or less", (0.99, _LEAST), backgroundcolor="white", **place)
+        alt += f" {_LEAST:g} stands for this or less."
+    show(figure, alt)
 
 
 def show_shares_over(tables: dict[str, pd.DataFrame]) -> None:
-    """Show shares as lines in per cent, and tell the first and the last of each line.
+    """Show shares as lines in per cent, and tell the start, the middle and the end of each line.
 
     Parameters
     ----------
@@ -180,20 +189,17 @@ def show_shares_over(tables: dict[str, pd.DataFrame]) -> None:
     --------
     >>> show_shares_over({"one half": pd.DataFrame({"of a": [0.5, 0.5]})})  # doctest: +SKIP
     """
-    figure, told = line_chart(tables, ylabel="share", sharey=False), []
+    figure = line_chart(tables, ylabel="share", sharey=False)
     figure.set_size_inches(10.5, 4.2)
-    for panel, (title, table) in zip(figure.axes, tables.items(), strict=True):
+    for panel, table in zip(figure.axes, tables.values(), strict=True):
         most = np.nanmax([0, *table.to_numpy(dtype=float).flat])
         panel.set_ylim(-0.03 * max(most, 0.01), 1.1 * max(most, 0.01))
         panel.yaxis.set_major_formatter(PercentFormatter(1, 0 if most > 0.05 else 1, " %"))
         if not most:
             panel.annotate("all lines: 0 %", (0.5, 0.15), xycoords="axes fraction", ha="center")
-        for name, line in table.items():
-            ends = line.dropna().iloc[[0, -1]]
-            points = " and ".join(f"{share:.1%} at {at:,}" for at, share in ends.items())
-            told.append(f"{' '.join(title.split())}, {name}: {points}")
     across = next(iter(tables.values())).index.name
-    show(figure, f"Lines: shares against {across}. {'; '.join(told)}.")
+    told = _tell_lines(tables, lambda share: _percent(share, 1))
+    show(figure, f"Lines: shares, against {across}. {told}")
 
 
 def show_shares(shares: pd.DataFrame) -> None:
@@ -214,35 +220,12 @@ def show_shares(shares: pd.DataFrame) -> None:
     panel.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for (row, column), share in np.ndenumerate(shares.to_numpy()):
         colour = "white" if share > 0.7 else "black"  # both have a contrast of 4.4 to 1 there
-        panel.text(column, row, f"{share:.0%}", ha="center", va="center", color=colour)
-        told.append(f"{shares.index[row]}, {' '.join(shares.columns[column].split())} {share:.0%}")
+        panel.text(column, row, _percent(share), ha="center", va="center", color=colour)
+        name = f"{shares.index[row]}, {' '.join(shares.columns[column].split())}"
+        told.append(f"{name}: {_percent(share)}")
     panel.set_xticks(range(columns), shares.columns)
     panel.set_yticks(range(rows), shares.index)
     show(figure, f"Table of shares. {'; '.join(told)}.")
-
-
-def show_images(images: dict[str, Image | np.ndarray], captions: list[str] | None = None) -> None:
-    """Show pictures in memory side by side, and describe them by their titles and captions.
-
-    Parameters
-    ----------
-    images : dict of str to PIL.Image.Image or ndarray
-        The picture of each title; in an array of numbers the least is black, the most is white.
-    captions : list of str, optional
-        What stands below each picture.
-
-    Examples
-    --------
-    >>> show_images({"steps": np.eye(8)})  # doctest: +SKIP
-    """
-    captions = captions or [""] * len(images)
-    figure = Figure(figsize=(10.5, 3.3), layout="constrained")
-    panels = figure.subplots(1, len(images), squeeze=False)[0]
-    for panel, (title, image), caption in zip(panels, images.items(), captions, strict=True):
-        panel.imshow(image, cmap="gray")
-        panel.set(title=title, xlabel=caption, xticks=[], yticks=[])
-    told = [", ".join(filter(None, both)) for both in zip(images, captions, strict=True)]
-    show(figure, f"Pictures side by side: {'; '.join(told)}.")
 
 
 def show_distances(copies: ArrayLike, others: ArrayLike, coins: ArrayLike, where: str = "") -> None:
@@ -272,6 +255,7 @@ def show_distances(copies: ArrayLike, others: ArrayLike, coins: ArrayLike, where
     panel.step(bits, copies, where="mid", color=BLUE, lw=2.5, label=label)
     panel.plot(bits, coins, "k--", label="coin flips, as many pairs")
     panel.set(yscale="log", ylim=(0.5, None), xlim=(-1, len(bits)))
+    panel.yaxis.set_major_formatter(PLAIN)
     panel.set(xlabel="distance in bits", ylabel="pairs (logarithmic)", title=where)
     figure.legend(loc="outside upper center", ncols=3)
     seen = [np.flatnonzero(counts) for counts in (copies, others, np.asarray(coins) >= 0.5)]
@@ -280,3 +264,20 @@ def show_distances(copies: ArrayLike, others: ArrayLike, coins: ArrayLike, where
     Different pictures lie at {spans[1]}, in a hill with its top at {others.argmax()}. Coin flips
     would lie at {spans[2]}."""
     show(figure, alt)
+
+
+def _percent(share: float, digits: int = 0) -> str:
+    return f"{100 * share:.{digits}f} %"
+
+
+def _tell_lines(tables: dict[str, pd.DataFrame], told: Callable[[float], str]) -> str:
+    """The title of each panel, then the start, the middle and the end of each of its lines."""
+    parts = []
+    for title, table in tables.items():
+        lines = []
+        for name, line in table.items() if table.any(axis=None) else ():
+            ends = line.dropna().iloc[[0, line.count() // 2, -1]]
+            points = ", ".join(f"{told(value)} at {at:,}" for at, value in ends.items())
+            lines.append(f"{name}: {points}")
+        parts += [" ".join(title.split()), "; ".join(lines) or "All lines are 0"]
+    return f"{'. '.join(filter(None, parts))}."

@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from helpers.classroom.plots import BLUE, draw_bits, draw_image, draw_pixels, show
-from helpers.classroom.steps import GREY, ORANGE
+from helpers.classroom.plots import BLUE, draw_image, show
+from helpers.classroom.steps import GREY, ORANGE, bit_squares, grey_squares
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def show_panels(panels: dict[str, Image.Image | np.ndarray], *, columns: int = 3) -> None:
-    """Show pictures, grey pixels and bits side by side, and name them in the alt text.
+def show_panels(
+    panels: dict[str, Image.Image | np.ndarray],
+    captions: list[str] | None = None,
+    *,
+    columns: int = 7,
+) -> None:
+    """Show pictures, grey pixels and bits side by side, with their titles in the alt text.
 
     Parameters
     ----------
     panels : dict of str to PIL.Image.Image or ndarray
-        What stands below each title: a picture; an array of bool, whose True is a white square; or
-        an array of grey values, each written on a square of its grey.
+        What stands below each title: a picture; an array of bool, whose True is a white square; an
+        array of grey values, each written on a square of its grey; or an array of float, whose
+        least is black and whose most is white.
+    captions : list of str, optional
+        What stands below each of them.
     columns : int
         How many stand in a row, at most.
 
@@ -33,17 +42,23 @@ def show_panels(panels: dict[str, Image.Image | np.ndarray], *, columns: int = 3
     """
     columns = min(columns, len(panels))
     rows, side = math.ceil(len(panels) / columns), min(3.4, 10 / columns)
+    captions, size = captions or [""] * len(panels), max(9, 14 - columns)
     figure = Figure(figsize=(side * columns, (side + 0.3) * rows), layout="constrained")
     places = list(figure.subplots(rows, columns, squeeze=False).flat)
-    for place, (title, shown) in zip(places, panels.items(), strict=False):
-        place.set_title(title, fontsize=11 if columns <= 3 else 9)
+    for place, (title, shown), caption in zip(places, panels.items(), captions, strict=False):
+        lines = [textwrap.fill(line, int(13 * side)) for line in title.splitlines()]
+        place.set_title("\n".join(lines), fontsize=size)
+        place.set_xlabel(caption, fontsize=size)
         if isinstance(shown, Image.Image):
             draw_image(place, shown if shown.mode == "L" else shown.convert("RGB"))
+        elif shown.dtype.kind == "f":
+            draw_image(place, np.interp(shown, (shown.min(), shown.max()), (0, 255)))
         else:
-            (draw_bits if shown.dtype == bool else draw_pixels)(place, shown)
+            draw_image(place, (bit_squares if shown.dtype == bool else grey_squares)(shown)[0])
     for place in places[len(panels) :]:
         place.axis("off")
-    show(figure, f"Side by side: {'; '.join(panels)}.")
+    told = [", ".join(filter(None, both)) for both in zip(panels, captions, strict=True)]
+    show(figure, f"Side by side: {'; '.join(told)}.")
 
 
 def show_ranges(bits: pd.DataFrame, *, line: float, xlabel: str) -> None:
@@ -66,7 +81,8 @@ def show_ranges(bits: pd.DataFrame, *, line: float, xlabel: str) -> None:
     heights = np.arange(len(middle))[::-1]
     figure = Figure(figsize=(9, 1.2 + 0.3 * len(middle)), layout="constrained")
     panel = figure.subplots()
-    panel.axvline(line, color=ORANGE, ls="--", label="expected of pictures with nothing in common")
+    means = "expected of pictures with nothing in common"
+    panel.axvline(line, color=ORANGE, ls="--", label=means)
     panel.hlines(heights, low, high, color=GREY, linewidth=3)
     panel.plot(middle, heights, "o", color=BLUE, markersize=8)
     panel.set_yticks(heights, list(bits))
@@ -75,4 +91,4 @@ def show_ranges(bits: pd.DataFrame, *, line: float, xlabel: str) -> None:
     figure.legend(loc="outside upper right", frameon=False)
     spread = zip(bits, middle, low, high, strict=True)
     told = [f"{name}: {one:g} ({least:.0f} to {most:.0f})" for name, one, least, most in spread]
-    show(figure, f"Medians and ranges; a line stands at {line}. {'; '.join(told)}.")
+    show(figure, f"Ranges: {xlabel}. {'; '.join(told)}. A dashed line at {line}: {means}.")

@@ -6,6 +6,7 @@ import itertools
 import math
 import warnings
 from base64 import b64encode
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,10 @@ from IPython.display import display
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from helpers import Problem
-from helpers.classroom.steps import GREY, ORANGE, bit_squares, differences, grey_squares
+from helpers.classroom.steps import GREY, ORANGE, bit_squares, differences
 from helpers.images.opening import open_with_size
 
 #: Okabe and Ito's palette: colour-blind people can tell these colours apart.
@@ -31,7 +33,10 @@ _STYLES = [
     ("black", "v:"),
     (GREY, "-"),
 ]
+#: Ticks of logarithmic axes: 10,000 and 0.001, not powers of ten.
+PLAIN = FuncFormatter(lambda value, _: f"{value:,.9f}".rstrip("0").rstrip("."))
 _DPI = 90
+_APART = 0.12  # inches above and below: a caption stands nearer to its own picture than to the next
 _HIDDEN = "position:absolute;width:1px;height:1px;margin:0;overflow:hidden;clip-path:inset(50%)"
 
 
@@ -83,38 +88,6 @@ def save(figure: Figure, target: str | Path | io.BytesIO, **options: object) -> 
         figure.savefig(target, **options)
 
 
-def picture_row(
-    root: str | Path, paths: list[str], captions: list[str], *, columns: int = 5
-) -> Figure:
-    """Pictures side by side with a caption under each.
-
-    Parameters
-    ----------
-    root : str or Path
-        The dataset's root.
-    paths : list of str
-        The paths of the pictures, relative to `root`. In the place of a picture that cannot be
-        read, the figure says so.
-    captions : list of str
-        What stands below each picture.
-    columns : int
-        How many pictures stand in a row.
-
-    Returns
-    -------
-    Figure
-        The pictures, each with its folder, name and size.
-    """
-    rows = max(1, math.ceil(len(paths) / columns))
-    figure = Figure(figsize=(2.3 * columns, 2.6 * rows), layout="constrained")
-    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
-    for panel, path, caption in zip(panels, paths, captions, strict=False):
-        _draw_picture(panel, root, path, caption)
-    for panel in panels[len(paths) :]:
-        panel.axis("off")
-    return figure
-
-
 def show_pictures(
     root: str | Path, paths: list[str], captions: list[str] | None = None, *, columns: int = 5
 ) -> None:
@@ -125,7 +98,8 @@ def show_pictures(
     root : str or Path
         The dataset's root.
     paths : list of str
-        The paths of the pictures, relative to `root`, or of any other image files.
+        The paths of the pictures, relative to `root`, or of any other image files. In the place of
+        a picture that cannot be read, the figure says so.
     captions : list of str, optional
         What stands below each picture, above its path and its size.
     columns : int
@@ -138,10 +112,16 @@ def show_pictures(
     captions = captions or [""] * len(paths)
     names = [Path(path).name if Path(path).is_absolute() else path for path in paths]
     told = [": ".join(filter(None, both)) for both in zip(captions, names, strict=True)]
-    show(
-        picture_row(root, paths, captions, columns=max(1, min(columns, len(paths)))),
-        alt=f"Pictures side by side, {len(paths)} in all: {'; '.join(told)}.",
-    )
+    columns = max(1, min(columns, len(paths)))
+    rows = max(1, math.ceil(len(paths) / columns))
+    figure = Figure(figsize=(2.3 * columns, 2.75 * rows), layout="constrained")
+    figure.get_layout_engine().set(h_pad=_APART)
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for panel, path, caption in zip(panels, paths, captions, strict=False):
+        _draw_picture(panel, root, path, caption)
+    for panel in panels[len(paths) :]:
+        panel.axis("off")
+    show(figure, alt=f"Pictures side by side, {len(paths)} in all: {'; '.join(told)}.")
 
 
 def show_small(root: str | Path, paths: list[str], *, columns: int = 12) -> None:
@@ -174,9 +154,10 @@ def show_small(root: str | Path, paths: list[str], *, columns: int = 12) -> None
     figure = Figure(figsize=(sheet.width / 100, sheet.height / 100), layout="constrained")
     draw_image(panel := figure.subplots(), sheet)
     panel.axis("off")
-    folders = dict.fromkeys(Path(path).parent.as_posix() for path in paths)
-    told = ", ".join(["", *folders]).removesuffix(", .")
-    show(figure, alt=f"{len(paths)} small pictures in rows of {columns}{told}.")
+    folders = Counter(Path(path).parent.as_posix() for path in paths)
+    told = ", ".join(f"{folder} {count}" for folder, count in folders.items() if folder != ".")
+    by_folder = f" By folder: {told}." if told else ""
+    show(figure, alt=f"{len(paths)} small pictures in rows of {columns}.{by_folder}")
 
 
 def show_pairs(root: str | Path, pairs: list[tuple[str, str]], captions: list[str]) -> None:
@@ -195,7 +176,8 @@ def show_pairs(root: str | Path, pairs: list[tuple[str, str]], captions: list[st
         print("There are no such pairs.")
         return
     rows, told = math.ceil(len(pairs) / 2), []
-    figure = Figure(figsize=(9.6, 2.6 * rows), layout="constrained")
+    figure = Figure(figsize=(9.6, 2.75 * rows), layout="constrained")
+    figure.get_layout_engine().set(h_pad=_APART)
     grid = figure.add_gridspec(rows, 5, width_ratios=[1, 1, 0.25, 1, 1])
     for number, (pair, caption) in enumerate(zip(pairs, captions, strict=True)):
         for side, path in enumerate(pair):
@@ -221,11 +203,13 @@ def show_unnamed(root: str | Path, pairs: dict[object, tuple[str, str]]) -> None
     >>> show_unnamed("photos", {1: ("cat.jpg", "cat_2.jpg")})  # doctest: +SKIP
     """
     figure = Figure(figsize=(10, 4.6), layout="constrained")
+    figure.get_layout_engine().set(w_pad=_APART)
     columns = figure.subplots(2, len(pairs), squeeze=False).T
     for column, (number, pair) in zip(columns, pairs.items(), strict=True):
         column[0].set_title(f"pair {number}")
         for panel, path in zip(column, pair, strict=True):
             draw_image(panel, open_with_size(Path(root) / path)[0].convert("RGB"))
+        column[0].set_anchor("S")  # so that both of a pair meet
     show(figure, f"Pairs {', '.join(map(str, pairs))}, one picture above the other, without names.")
 
 
@@ -248,8 +232,8 @@ def query_grid(
     found : DataFrame
         The matches: ``path`` and ``distance``, from `helpers.shelf.Shelf.find`.
     copies : set of str, optional
-        The truth: paths of the query's copies. A match among them, or the query itself, has a solid
-        blue frame and says so; any other match has a dashed orange one.
+        The truth: paths of the query's copies. A match among them has a solid blue frame and says
+        so; any other match has a dashed orange one, but for the query itself, which has none.
     most : int
         How many matches are shown; the title tells how many there are.
 
@@ -262,6 +246,7 @@ def query_grid(
     columns = min(5, 1 + max(1, len(shown)))
     rows = math.ceil((1 + len(shown)) / columns)
     figure = Figure(figsize=(2.3 * columns, 2.9 * rows + 0.4), layout="constrained")
+    figure.get_layout_engine().set(h_pad=_APART)
     panels = list(figure.subplots(rows, columns, squeeze=False).flat)
     _draw_picture(panels[0], root, query, "query")
     for panel, match in zip(panels[1:], shown.itertuples(), strict=False):
@@ -378,10 +363,11 @@ def line_chart(
             colour, style = styles[name]
             (lines[name],) = panel.plot(table[name].dropna(), style, color=colour)
         panel.set(title=title, xlabel=table.index.name or "")
-        panel.set_xscale("log" if "x" in log else "linear")
+        for axis in log:
+            panel.set(**{f"{axis}scale": "log"})
+            getattr(panel, f"{axis}axis").set_major_formatter(PLAIN)
         panel.grid(color="#dddddd")
     panels[0].set_ylabel(ylabel)
-    panels[0].set_yscale("log" if "y" in log else "linear")
     figure.legend(lines.values(), lines, loc="outside lower center", ncols=min(6, len(lines)))
     return figure
 
@@ -403,7 +389,7 @@ def show_bits(bits: dict[str, np.ndarray]) -> None:
     for number, (name, found) in enumerate(bits.items(), start=1):
         words = differences(found != first) if number > 1 else ""
         panel = figure.add_subplot(1, len(bits), number, title=name, xlabel=words.split(":")[0])
-        draw_bits(panel, found, marked=found != first)
+        draw_image(panel, bit_squares(found, found != first)[0])
         told.append(": ".join(filter(None, (name, words))))
     show(figure, alt=f"Bits as white and black squares: {'; '.join(told)}.")
 
@@ -414,37 +400,9 @@ def draw_image(panel: Axes, image: PIL.Image.Image) -> None:
     Parameters
     ----------
     panel : Axes
-        The panel. It loses its ticks.
+        The panel. It loses its ticks; the picture stands at its top, so that titles are in line.
     image : PIL.Image.Image
         The picture, in RGB or grey.
     """
     panel.imshow(image, cmap="gray", vmin=0, vmax=255)
-    panel.set(xticks=[], yticks=[])
-
-
-def draw_bits(panel: Axes, bits: np.ndarray, *, marked: np.ndarray | None = None) -> None:
-    """Draw bits into a panel of a figure: see `bit_squares`.
-
-    Parameters
-    ----------
-    panel : Axes
-        The panel. It loses its ticks.
-    bits : ndarray of bool, shape (rows, columns)
-        The bits: 1 becomes white, 0 becomes black.
-    marked : ndarray of bool, shape (rows, columns), optional
-        Where squares get an orange cross.
-    """
-    draw_image(panel, bit_squares(bits, marked)[0])
-
-
-def draw_pixels(panel: Axes, pixels: np.ndarray) -> None:
-    """Draw a few grey pixels into a panel of a figure: see `grey_squares`.
-
-    Parameters
-    ----------
-    panel : Axes
-        The panel. It loses its ticks.
-    pixels : ndarray of uint8, shape (rows, columns)
-        The grey values, from 0 (black) to 255 (white).
-    """
-    draw_image(panel, grey_squares(pixels)[0])
+    panel.set(xticks=[], yticks=[], anchor="N")

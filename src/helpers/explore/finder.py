@@ -289,7 +289,9 @@ def _draw(
     lines = [title, *(part for part in path.rpartition("/")[::2] if part)]
     fitting = [line if len(line) <= 30 else f"{line[:14]}...{line[-13:]}" for line in lines]
     column[0].set_title("\n".join(fitting), fontsize=8, parse_math=False)
-    column[0].axis("off")
-    if image is not None:
+    if image is None:
+        column[0].axis("off")
+    else:
         plots.draw_image(column[0], image)
+    column[0].set_anchor("S")  # beside its bits
     plots.draw_image(column[1], drawn)

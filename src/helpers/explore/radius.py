@@ -122,22 +122,22 @@ class RadiusPage(Page):
             What the figure shows.
         """
         figure = Figure(figsize=(9.6, 4.4))
-        figure.subplots_adjust(left=0.08, right=0.99, top=0.94, bottom=0.11, hspace=0.26)
+        figure.subplots_adjust(left=0.11, right=0.99, top=0.94, bottom=0.11, hspace=0.26)
         panels, bits = figure.subplots(2, 1, sharex=True), np.arange(BITS + 1)
-        names, within = ("copies", "different pictures"), bits <= self.radius
+        names, within = ("copies", "pairs of different pictures"), bits <= self.radius
         for panel, counts, name, colour in zip(
             panels, self.counts, names, (plots.BLUE, plots.ORANGE), strict=True
         ):
             faces = np.where(within, colour, "white")
             panel.bar(bits, counts, 0.8, color=faces, edgecolor=plots.GREY, linewidth=0.8)
             panel.axvline(self.radius + 0.5, color="black", linestyle="--")
-            panel.set(yscale="log", ylim=(0.5, 3 * max(1, counts.max())), ylabel=name)
+            panel.set(yscale="log", ylim=(0.5, 3 * max(1, counts.max())), ylabel="pairs")
             panel.set_xlim(-1, BITS + 1)
+            panel.yaxis.set_major_formatter(plots.PLAIN)
             panel.minorticks_off()
             found = f"{counts[within].sum():,} of {counts.sum():,} {name}"
             panel.set_title(f"within {self.radius} bits: {found}", fontsize=10, loc="left")
-        below = f" ({self.where})" if self.where else ""
-        panels[1].set_xlabel(f"distance in bits{below}")
+        panels[1].set_xlabel("; ".join(filter(None, ("distance in bits", self.where))))
         spans = [
             f"{name} lie at {np.flatnonzero(counts).min()} to {np.flatnonzero(counts).max()} bits"
             for name, counts in zip(names, self.counts, strict=True)
