@@ -232,7 +232,7 @@ class Microscope(Page):
         words : str
             What the figure shows.
         """
-        figure = Figure(figsize=(11, 7), layout="constrained")
+        figure = Figure(figsize=(10, 5.8), layout="constrained")
         places = figure.subplots(2, 3).flat
         for place, (title, image, *_) in zip(places, self._panels(), strict=True):
             place.set_title(title, fontsize=10)
