@@ -103,3 +103,15 @@ def test_shares_tell_their_start_middle_and_end_in_per_cent_and_what_is_always_0
         "50 banned: 0.2 % at 0, 0.8 % at 8, 12.8 % at 16. honest. All lines are 0."
     )
     assert [len(panel.texts) for panel in figure.axes] == [0, 1]
+
+
+def test_a_table_of_shares_is_told_row_by_row(shown):
+    table = pd.DataFrame({"dHash\nradius 13": [1, 0.02], "aHash": [0.5, 0]}, ["same", "mirrored"])
+    charts.show_shares(table)
+    ((figure, alt),) = shown
+    assert alt == (
+        "Table of shares. same: dHash radius 13 100 %, aHash 50 %; "
+        "mirrored: dHash radius 13 2 %, aHash 0 %."
+    )
+    written = {text.get_position(): text.get_text() for text in figure.axes[0].texts}
+    assert written == {(0, 0): "100 %", (1, 0): "50 %", (0, 1): "2 %", (1, 1): "0 %"}

@@ -218,11 +218,12 @@ def show_shares(shares: pd.DataFrame) -> None:
     figure = Figure(figsize=(2 + 1.3 * columns, 1.2 + 0.45 * rows), layout="constrained")
     panel = figure.subplots()
     panel.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    for (row, column), share in np.ndenumerate(shares.to_numpy()):
-        colour = "white" if share > 0.7 else "black"  # both have a contrast of 4.4 to 1 there
-        panel.text(column, row, _percent(share), ha="center", va="center", color=colour)
-        name = f"{shares.index[row]}, {' '.join(shares.columns[column].split())}"
-        told.append(f"{name}: {_percent(share)}")
+    for row, (kind, line) in enumerate(shares.iterrows()):
+        for column, share in enumerate(line):
+            colour = "white" if share > 0.7 else "black"  # both have a contrast of 4.4 to 1 there
+            panel.text(column, row, _percent(share), ha="center", va="center", color=colour)
+        parts = [f"{' '.join(name.split())} {_percent(share)}" for name, share in line.items()]
+        told.append(f"{kind}: {', '.join(parts)}")
     panel.set_xticks(range(columns), shares.columns)
     panel.set_yticks(range(rows), shares.index)
     show(figure, f"Table of shares. {'; '.join(told)}.")

@@ -39,6 +39,7 @@ _STYLE = """<style>
 .explore .card .pair {flex-wrap: wrap}
 .explore .card p {flex: 1 1 260px}
 .explore img {object-fit: contain; flex: none; max-width: 100%}
+.explore .pair img {outline: 1px solid #888}
 .explore p {margin: 4px 0; overflow-wrap: anywhere}
 .explore .problem {border-left: 5px solid #D55E00; padding: 4px 10px}
 .explore figure {margin: 0}

@@ -137,6 +137,7 @@ class RadiusPage(Page):
             panel.minorticks_off()
             found = f"{counts[within].sum():,} of {counts.sum():,} {name}"
             panel.set_title(f"within {self.radius} bits: {found}", fontsize=10, loc="left")
+        figure.align_ylabels()
         panels[1].set_xlabel("; ".join(filter(None, ("distance in bits", self.where))))
         spans = [
             f"{name} lie at {np.flatnonzero(counts).min()} to {np.flatnonzero(counts).max()} bits"
