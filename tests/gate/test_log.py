@@ -272,13 +272,13 @@ def flag_lists(path, folder, size, lists):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 400, 5_000])
-def test_killed_at_ten_random_moments(size, path, tmp_path):
+def test_killed_at_twenty_random_moments(size, path, tmp_path):
     make_empty(path)
     other = tmp_path / "other.bank"
     make_empty(other)
     opening, end = (count_moments(flag_lists, other, tmp_path, size, lists) for lists in (0, 4))
     rng, acknowledged, killed_at_work = random.Random(size), 0, 0
-    for _ in range(10):
+    for _ in range(20):
         moment = rng.randint(opening, end)
         assert kill_at(moment, flag_lists, path, tmp_path, size, 1_000) != 0
         killed_at_work += path.with_name(f"{path.name}-journal").exists()
