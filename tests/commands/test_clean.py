@@ -46,7 +46,7 @@ def test_clean_by_itself_touches_nothing(twice, capsys):
 def test_clean_names_some_of_what_is_no_picture(twice, capsys):
     for number in range(8):
         (twice / f"broken {number}.jpg").write_bytes(f"no picture {number}".encode())
-    assert run("clean", twice, "--workers", 1) == 1
+    assert run("clean", twice, "--workers", 1) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("No picture: broken 0.jpg: is not an image that Pillow can read")
     assert lines[5] == "No picture: 3 more; --all lists them"
@@ -57,7 +57,7 @@ def test_clean_names_all_if_asked_to(twice, capsys):
     for number in range(8):
         (twice / f"broken {number}.jpg").write_bytes(f"no picture {number}".encode())
         copy(twice / "cats" / "image_0001.jpg", twice / f"copy {number}.jpg")
-    assert run("clean", twice, "--workers", 1, "--all") == 1
+    assert run("clean", twice, "--workers", 1, "--all") == 0
     lines = capsys.readouterr().out.splitlines()
     assert sum(line.startswith("No picture") for line in lines) == 8
     assert sum(line.startswith("  move") for line in lines) == 9
@@ -70,7 +70,7 @@ def test_clean_counts_what_it_does_not_look_at(twice, capsys):
     for name in (*seen, ".hidden.mov", ".hidden/d.mov", *shut):
         (twice / name).parent.mkdir(exist_ok=True)
         (twice / name).touch()
-    assert run("clean", twice) == 1, "two folders are left alone"
+    assert run("clean", twice) == 0
     line = "Not looked at: 4 other files (2 .mov, 1 .nef, 1 without a suffix)"
     assert line in capsys.readouterr().out.splitlines()
 

@@ -21,7 +21,7 @@ def _clean(arguments: argparse.Namespace) -> int:
 
     Nothing is touched, unless --apply moves the copies into a quarantine folder, or --undo puts
     them back. Fingerprints are dHash, since the second look was measured with it. Ends with 0, or
-    with 1 if a file was no picture that can be read, or a file or a group was left alone.
+    with 1 if --apply or --undo left a file or a group alone, also as no picture that can be read.
     """
     from helpers.library import sheet  # these take a second to import
     from helpers.quarantine import moving, plans
@@ -48,8 +48,7 @@ def _clean(arguments: argparse.Namespace) -> int:
         sheet.contact_sheet(folder, plan, arguments.sheet, workers=arguments.workers)
         with until_nobody_reads():
             print(f"The pictures are in {one_line(arguments.sheet)}.")
-    done = _apply(folder, plan, place, arguments) if arguments.apply else 0
-    return max(done, plan.attrs.get("unread", 0))
+    return _apply(folder, plan, place, arguments) if arguments.apply else 0
 
 
 def _undo(folder: Path, place: Path, arguments: argparse.Namespace) -> int:
@@ -70,8 +69,9 @@ def _apply(folder: Path, plan: pd.DataFrame, place: Path, arguments: argparse.Na
     moved = (done["outcome"] == "moved").sum()
     where, back = f" to {one_line(str(place))}", "; --undo puts them back"
     print(f"Moved{where if moved else ''}: {counted(moved, 'file')}{back if moved else ''}")
-    too_large = int(plan.attrs.get("left_out", 0) > 0)  # a group, which a sentence has named
-    return max(_print_left_alone(done, arguments), too_large)
+    # groups that are too large, and files that were no pictures: sentences have named them
+    named = int(plan.attrs.get("left_out", 0) + plan.attrs.get("unread", 0) > 0)
+    return max(_print_left_alone(done, arguments), named)
 
 
 def _read_plan(arguments: argparse.Namespace) -> pd.DataFrame:
