@@ -25,7 +25,7 @@ notebooks: $(READY)  ## run the chapters on the sample and save them, normalised
 test: $(READY)  ## unit tests, and every notebook against its saved outputs
 	$(BIN)/python -m pytest -n auto
 
-quick: $(READY)  ## the unit tests that fail most likely, in under a minute
+quick: $(READY)  ## the unit tests that fail most likely, in about a minute
 	$(BIN)/python -m pytest -n auto -m "not slow and not campaign" tests
 
 lint: $(READY)  ## style, format, and which wing imports which

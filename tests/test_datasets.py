@@ -190,6 +190,7 @@ def test_the_sample_has_photographs_enough_for_a_haystack_and_needles(sample):
     assert len({int(hashes.of_file(sample.root / path)) for path in whole}) >= 17
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sample", "specials"])
 def test_what_is_made_here_is_the_same_when_it_is_made_again(name, tmp_path, monkeypatch):
     def made_in(folder):
@@ -650,6 +651,7 @@ BOMBS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_an_archive_that_wants_much_is_refused_before_it_has_it(
     bomb, small_caltech, archive, monkeypatch, data_folder

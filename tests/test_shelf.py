@@ -615,6 +615,7 @@ GREEDY = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("greedy", GREEDY)
 def test_a_small_file_that_wants_much_is_one_sentence(greedy, path, monkeypatch):
     values, reason = GREEDY[greedy]

@@ -169,6 +169,7 @@ def test_what_passed_before_is_refused(wrong):
     assert reply(name, body).startswith("Not yet.")
 
 
+@pytest.mark.slow
 @every_exercise
 def test_mutants_of_the_answer_are_refused(name):
     """If the answer is too short for twenty of them, those of other right answers follow."""
@@ -212,6 +213,7 @@ def test_an_answer_of_another_kind_is_wrong_and_no_error(name, value):
     assert checks.reply(name, lambda *arguments: value).startswith("Not yet. This call shows it:")
 
 
+@pytest.mark.slow
 @every_exercise
 def test_the_answer_to_one_call_is_wrong_for_another(name):
     what = checks.exercise(name)

@@ -275,6 +275,7 @@ def test_a_radius_does_not_go_with_a_plan_that_is_made(twice, tmp_path, capsys):
     assert everything(twice) == before
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="pipes end otherwise there")
 def test_what_nobody_reads_is_moved_all_the_same(twice, unread, tmp_path):
     place = tmp_path / "aside"

@@ -130,6 +130,7 @@ def test_search_that_finds_nothing_ran_all_the_same(
     assert capsys.readouterr().out == "Found 0 images\n"
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_truth_and_another_seed_another(tmp_path, photographs):
     def truth(name, *seed):
         file = tmp_path / f"{name}.csv"

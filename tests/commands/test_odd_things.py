@@ -98,6 +98,7 @@ def test_search_finds_what_can_be_read_and_names_what_can_not(odd, query, senten
     assert any(line.endswith(sentence) for line in lines), lines
 
 
+@pytest.mark.slow
 def test_clean_names_what_it_leaves_alone_and_moves_the_copy_there_and_back(odd, capsys):
     before = state(odd)
     code, lines = run(capsys, "clean", odd, "--apply", "--all")
@@ -113,6 +114,7 @@ def test_clean_names_what_it_leaves_alone_and_moves_the_copy_there_and_back(odd,
     assert state(odd) == before
 
 
+@pytest.mark.slow
 def test_gather_names_what_gets_no_copy_and_copies_all_else(odd, capsys):
     before = state(odd)
     words = ["-i", odd, "-o", "hay", "-c", "truth.csv", "--needles", 16]

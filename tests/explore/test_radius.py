@@ -17,6 +17,7 @@ def make(at=0, where=""):
     return radius.radius_page(SAME, OTHERS, queries=2, where=where, radius=at)
 
 
+@pytest.mark.slow
 def test_the_page_counts_what_each_radius_finds_and_misses():
     for at in range(65):
         found, false = sum(bits <= at for bits in SAME), int(OTHERS[: at + 1].sum())

@@ -142,6 +142,7 @@ def test_its_column_is_uint64_or_text_even_with_missing_values(hash, folder):
     assert hamming.as_words(good["fingerprint"]).shape == (hashes.HASHES[hash].words, 9)
 
 
+@pytest.mark.slow
 def test_workers_change_nothing(hash, folder):
     images = catalogue.find_images(folder) * 5
     one = catalogue.of_folder(folder, images, hash=hash, workers=1)

@@ -148,6 +148,7 @@ def test_where_lines_and_their_number_are_lost_nothing_may_pass(statement, bank)
         opened.ask(np.uint64(KEY))
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_anywhere_in_a_line_is_told(bank):
     """In each byte of it, as a bad disk or a bad cable leaves it."""
     content, told = bank.read_bytes(), 0
@@ -515,6 +516,7 @@ def flag_one(path):
         opened.flag(np.uint64(KEY), "banned")
 
 
+@pytest.mark.slow
 def test_dying_before_every_file_operation_while_a_bank_is_lifted(tmp_path):
     for operation in itertools.count(1):
         path = tmp_path / str(operation) / "old.bank"

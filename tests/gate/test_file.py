@@ -474,6 +474,7 @@ def test_a_bank_that_may_only_be_read_answers(path):
         assert opened.ask(np.uint64(KEY)).entry == 1
 
 
+@pytest.mark.slow
 def test_a_damaged_bank_gives_an_answer_or_a_sentence(path):
     with Bank(path) as opened:
         opened.flag_many(np.arange(2**40, 2**40 + 200, dtype=np.uint64), "list", anyway=True)

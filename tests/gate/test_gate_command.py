@@ -126,6 +126,7 @@ def flag_together(together, path, picture):
     sys.exit(run("flag", "--new", "--bank", path, "--reason", "x", picture))
 
 
+@pytest.mark.slow
 def test_all_who_make_a_bank_at_once_ban(path, photographs):
     pictures = sorted((photographs / "cats").iterdir())
     together = context.Barrier(len(pictures))

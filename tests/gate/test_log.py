@@ -80,6 +80,7 @@ def strace_works():
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not strace_works(), reason="needs strace")
 def test_the_disk_has_it_before_flag_returns(path, tmp_path):
     code = (

@@ -172,6 +172,7 @@ def page(total):
     return paper
 
 
+@pytest.mark.slow
 def test_a_digit_on_a_page_is_seen_at_full_size(plan_of, photos):
     """At 512 pixels it is not."""
     save(page("61.08"), photos / "a.jpg", quality=90, comment=20_000 * "-")

@@ -432,6 +432,7 @@ def test_a_quarantine_that_is_a_link_will_do(library, place, plan, tmp_path):
     assert (state(library), state(place)) == (before, {})
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="no such paths there")
 def test_folders_may_lie_deeper_than_functions_may_call_each_other(library, place, plan):
     deep = "d/" * 1100 + "deep.jpg"

@@ -167,12 +167,14 @@ def test_copies_are_never_older_than_their_originals(made):
         assert (folder / row.path).stat().st_mtime_ns >= (folder / row.original).stat().st_mtime_ns
 
 
+@pytest.mark.slow
 def test_with_few_photographs_there_are_more_copies(photographs, tmp_path):
     truth = mess.make(photographs, find_images(photographs), tmp_path / "mess", files=60, workers=1)
     assert len(truth) >= 60
     assert len(of_kind(truth, "original")) == 8
 
 
+@pytest.mark.slow
 def test_what_cannot_be_read_or_is_there_twice_is_not_taken(photographs, tmp_path):
     (photographs / "broken.jpg").write_bytes(b"no picture")
     (photographs / "again.jpg").write_bytes((photographs / "cats/image_0000.jpg").read_bytes())
