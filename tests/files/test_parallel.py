@@ -17,3 +17,8 @@ def test_processes_that_began_elsewhere_work_where_this_one_is_now(tmp_path, mon
         places = share_out(touched, ["a", "b"], workers=2, title="touching")
         assert places == [str(tmp_path / place)] * 2
         assert {path.name for path in Path().iterdir()} == {"a", "b"}
+
+
+def test_without_jobs_no_bar_is_shown(capfd):
+    assert share_out(abs, [], workers=2, title="signs") == []
+    assert capfd.readouterr() == ("", "")

@@ -53,8 +53,10 @@ def share_out(
     >>> share_out(abs, [3, -1, -2], workers=1, title="signs")
     [3, 1, 2]
     """
+    if not jobs:
+        return []
     workers = workers or (1 if len(jobs) <= _FEW_JOBS else joblib.cpu_count())
-    workers = min(workers, max(1, len(jobs)))
+    workers = min(workers, len(jobs))
     size = max(1, min(_JOBS_AT_A_TIME, len(jobs) // (8 * workers)))
     chunks = [jobs[start : start + size] for start in range(0, len(jobs), size)]
     pool = joblib.Parallel(n_jobs=workers, return_as="generator", batch_size=1)
