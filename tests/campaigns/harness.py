@@ -228,10 +228,15 @@ def _bytes(usage: resource.struct_rusage) -> int:
     return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
+def _place(base: Path, number: int) -> Path:
+    """The folder of a worker. No single spoilt letter makes the name of one into another's."""
+    return base / hashlib.sha256(f"worker {number}".encode()).hexdigest()[:8]
+
+
 def _work(pipe: Connection, base: Path, number: int, seed: int) -> None:
     os.setsid()
     resource.setrlimit(resource.RLIMIT_AS, (_GUARD, _GUARD))
-    mine = base / f"worker-{number}"
+    mine = _place(base, number)
     (mine / "tmp").mkdir(parents=True, exist_ok=True)
     os.environ |= {"TMPDIR": f"{mine}/tmp", "HOME": f"{mine}/tmp", "TQDM_DISABLE": "1"}
     os.environ |= {"FINGERPRINTS_DATA": f"{mine}/data", "MPLBACKEND": "agg", "DISK": ""}
@@ -281,7 +286,7 @@ class _Worker:
     """A process, and the case it is at."""
 
     def __init__(self, base: Path, number: int, seed: int) -> None:
-        self.arguments, self.place = (base, number, seed), base / f"worker-{number}" / "case"
+        self.arguments, self.place = (base, number, seed), _place(base, number) / "case"
         self.task = self.process = None
 
     def start(self, task: tuple, limit: float) -> None:
