@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from banks import KEY, Bank, is_whole, log_of
+from banks import KEY, Bank, change, is_whole, log_of
 from kills import DIED, exit_code, work_until
 
 from helpers import Problem
@@ -34,19 +34,6 @@ def bank(path):
         opened.unflag(1, "a mistake")
         opened.flag(np.uint64(KEY), "after all")
     return path
-
-
-def change(path, *statements):
-    """Change a bank as another program can, and leave its tables described as they were."""
-    with closing(sqlite3.connect(path)) as raw, raw:
-        rows = raw.execute("SELECT sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
-        raw.execute("DROP TRIGGER never_changed")
-        raw.execute("DROP TRIGGER never_deleted")
-        raw.execute("PRAGMA ignore_check_constraints = ON")
-        for statement in statements:
-            raw.execute(statement)
-        for (trigger,) in rows:
-            raw.execute(trigger)
 
 
 # Lines

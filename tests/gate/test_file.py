@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from banks import KEY, Bank, connection_of, is_whole, log_of, make_empty
+from banks import KEY, Bank, change, connection_of, is_whole, log_of, make_empty
 from kills import DIED, count_moments, exit_code, kill_at, work_until
 from PIL import Image, ImageOps
 
@@ -500,19 +500,6 @@ def test_a_damaged_bank_gives_an_answer_or_a_sentence(path):
     assert refused > 50
 
 
-def changed(path, *statements):
-    """Change a bank as somebody could who knows how it is made."""
-    with closing(sqlite3.connect(path)) as raw, raw:
-        rows = raw.execute("SELECT sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
-        raw.execute("DROP TRIGGER never_changed")
-        raw.execute("DROP TRIGGER never_deleted")
-        raw.execute("PRAGMA ignore_check_constraints = ON")
-        for statement in statements:
-            raw.execute(statement)
-        for (trigger,) in rows:
-            raw.execute(trigger)
-
-
 @pytest.mark.parametrize(
     ("statement", "sentence"),
     [
@@ -530,10 +517,10 @@ def test_a_bank_that_another_program_changed_is_one_sentence(statement, sentence
             opened.flag(np.uint64(KEY ^ 1 << bit), "banned")
         opened.unflag(1, "a mistake")
         opened.flag(np.uint64(KEY), "banned")
-    changed(path)
+    change(path)
     with Bank(path) as opened:
         assert len(opened) == 3
-    changed(path, statement)
+    change(path, statement)
     with pytest.raises(Problem, match=f"is damaged .*{sentence}"):
         Bank(path)
 
