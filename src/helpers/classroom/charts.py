@@ -11,7 +11,6 @@ from matplotlib.patches import Circle
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from helpers.classroom.panels import show_panels
 from helpers.classroom.plots import BLUE, GREEN, PINK, PLAIN, line_chart, show
 from helpers.classroom.steps import GREY, ORANGE
 
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 
 _COLOURS, _MARKERS = (BLUE, ORANGE, GREEN, PINK, "black", GREY), "oxD+^v"
 _LEAST = 1e-5  # what is less is drawn here, where an axis is logarithmic
-
-show_images = show_panels  # its name in chapters 6 and 7
 
 
 def show_lines(tables: dict[str, pd.DataFrame], *, ylabel: str, log: str = "") -> None:
