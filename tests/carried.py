@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from helpers import archive, datasets, experiments
+import helpers
+from helpers import archive, datasets
+from helpers.experiments import counting
 from helpers.fingerprints import hashes
 
 PACKED = {"method": "gzip", "compresslevel": 9, "mtime": 0}
@@ -17,7 +19,7 @@ PACKED = {"method": "gzip", "compresslevel": 9, "mtime": 0}
 def write(folder, dataset):
     copies = []
     for needles in ("article", "random"):
-        table, truth, _ = experiments.numbers_with_copies(dataset, needles)
+        table, truth, _ = counting.numbers_with_copies(dataset, needles)
         about = table.set_index("path").loc[truth["copy"], ["category", "fingerprint"]]
         copies.append(truth.assign(needles=needles, **about.reset_index(drop=True)))
     recipe = json.dumps({"credit": archive.CREDIT, **table.attrs["recipe"]}, indent=2) + "\n"
@@ -30,4 +32,4 @@ def write(folder, dataset):
 
 
 if __name__ == "__main__":
-    write(Path(experiments.__file__).with_name("tables"), datasets.caltech_101())
+    write(Path(helpers.__file__).with_name("tables"), datasets.caltech_101())

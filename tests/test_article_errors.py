@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from helpers import Problem, experiments, shelf
+from helpers import Problem, shelf
+from helpers.experiments import counting
 from helpers.fingerprints import catalogue, hashes
 from helpers.truth import near_duplicates
 
@@ -25,7 +26,7 @@ def haystack(sample, tmp_path_factory):
     folder = tmp_path_factory.mktemp("errors") / "haystack"
     needles = pd.DataFrame({"needle": sample.images, "copies": 4})
     truth = near_duplicates.gather(sample.root, folder, needles)
-    return folder, experiments.copy_distances(truth, catalogue.of_folder(folder))
+    return folder, counting.copy_distances(truth, catalogue.of_folder(folder))
 
 
 # 1. Its near-duplicates were the original files, copied again.

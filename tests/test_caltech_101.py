@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers import Problem, datasets, experiments, hamming, shelf
+import helpers
+from helpers import Problem, datasets, hamming, shelf
 from helpers.fingerprints import catalogue, hashes
 from helpers.truth import near_duplicates
 
@@ -88,7 +89,7 @@ def test_the_articles_queries_find_what_they_found_when_copies_are_not_resized(c
 @pytest.mark.slow
 def test_the_carried_tables_are_what_the_archive_gives(caltech, tmp_path):
     """Of the recipe only the versions may differ; how well gzip packs depends on the computer."""
-    tables = Path(experiments.__file__).with_name("tables")
+    tables = Path(helpers.__file__).with_name("tables")
     carried.write(tmp_path, caltech)
     for name in ("fingerprints", "copies"):
         new, kept = (folder / f"caltech_101_{name}.csv.gz" for folder in (tmp_path, tables))

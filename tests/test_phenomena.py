@@ -14,7 +14,8 @@ import pytest
 from banks import Bank
 from PIL import Image
 
-from helpers import Problem, datasets, experiments, hamming
+from helpers import Problem, datasets, hamming
+from helpers.experiments import counting
 from helpers.fingerprints import catalogue
 from helpers.images import opening, pixels
 from helpers.library import inventory, proposal
@@ -27,8 +28,8 @@ class Carried:
 
     def __init__(self, sample, folder):
         self.root, self.folder = datasets.specials().root, folder
-        self.table, self.truth, _ = experiments.numbers_with_copies(sample)
-        self.originals, _ = experiments.numbers(sample)
+        self.table, self.truth, _ = counting.numbers_with_copies(sample)
+        self.originals, _ = counting.numbers(sample)
         self.values = self.originals["fingerprint"].to_numpy(dtype=np.uint64)
         self.about = pd.read_csv(self.root / "truth.csv", keep_default_na=False).set_index("path")
         self.specials = catalogue.of_folder(self.root).set_index("path")["fingerprint"]
@@ -81,7 +82,7 @@ def moved_content_is_another_picture(kit):
 
 def equality_misses_a_needle(kit):
     """One copy in four of CALTECH-101's 1,200 has another fingerprint; so has a thumbnail among the specials."""
-    distances = experiments.copy_distances(kit.truth, kit.table)["distance"]
+    distances = counting.copy_distances(kit.truth, kit.table)["distance"]
     assert 0.2 < (distances > 0).mean() < 0.3
     assert 0 < kit.bits("thumbnail/rocket.jpg", "original/rocket.jpg") <= 2
 
@@ -98,8 +99,8 @@ def radii_trade_copies_for_mistakes(kit):
     needles = kit.originals.set_index("path")["fingerprint"][kit.truth["needle"].unique()]
     counts = sum(np.bincount(hamming.distances(one, kit.values), minlength=65) for one in needles)
     counts[0] -= len(needles)  # each needle finds itself
-    same = experiments.copy_distances(kit.truth, kit.table)["distance"]
-    at = experiments.by_radius(same, counts, queries=len(needles)).iloc[[0, 2, 10]]
+    same = counting.copy_distances(kit.truth, kit.table)["distance"]
+    at = counting.by_radius(same, counts, queries=len(needles)).iloc[[0, 2, 10]]
     assert at["recall"].is_monotonic_increasing and at["recall"].iloc[0] < 0.8
     assert at["false_per_query"].is_monotonic_increasing and at["false_per_query"].iloc[2] > 1
     assert at["recall"].iloc[1] > 0.99 and at["false_per_query"].iloc[1] < 0.1
@@ -107,7 +108,7 @@ def radii_trade_copies_for_mistakes(kit):
 
 def no_radius_parts_copies_from_others(kit):
     """More than 100 pairs of different pictures of CALTECH-101 are nearer than its farthest copy to its needle."""
-    same = experiments.copy_distances(kit.truth, kit.table)["distance"]
+    same = counting.copy_distances(kit.truth, kit.table)["distance"]
     assert hamming.count_pairs(kit.values)[: same.max()].sum() > 100
 
 

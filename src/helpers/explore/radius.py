@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from helpers import experiments
 from helpers.classroom import plots, steps
+from helpers.experiments import counting
 from helpers.explore.page import Page, as_html
 from helpers.files.places import counted
 from helpers.hamming import BITS, check_radius
@@ -31,7 +31,7 @@ def radius_page(
     queries : int
         How many queries were asked.
     where : str
-        Whose numbers these are, as from `helpers.experiments.numbers`.
+        Whose numbers these are, as from `helpers.experiments.counting.numbers`.
     radius : int
         The radius to begin with, in bits.
 
@@ -65,7 +65,7 @@ class RadiusPage(Page):
     Attributes
     ----------
     table : DataFrame
-        A row a radius, from `helpers.experiments.by_radius`.
+        A row a radius, from `helpers.experiments.counting.by_radius`.
     """
 
     name = "A radius to move."
@@ -74,7 +74,7 @@ class RadiusPage(Page):
         self, same: np.ndarray, others: np.ndarray, queries: int, where: str, radius: int
     ) -> None:
         super().__init__()
-        self.table = experiments.by_radius(same, others, queries, radii=range(BITS + 1))
+        self.table = counting.by_radius(same, others, queries, radii=range(BITS + 1))
         self.counts = np.bincount(same, minlength=BITS + 1), np.asarray(others)
         self.queries, self.where, self.radius = queries, where, radius
 

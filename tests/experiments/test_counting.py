@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from helpers import Problem, datasets, experiments, hamming
+from helpers import Problem, datasets, hamming
 from helpers.classroom import results
+from helpers.experiments import counting
 from helpers.fingerprints import catalogue, recipe
 from helpers.search import pairs, trees
 
@@ -44,7 +45,7 @@ def others(**at):
 
 def test_distances_of_copies_hold_all_64_bits():
     table = a_table(needle=2**64 - 1, near=2**64 - 2, far=0, other=5)
-    distances = experiments.copy_distances(a_truth(("needle", "far"), ("needle", "near")), table)
+    distances = counting.copy_distances(a_truth(("needle", "far"), ("needle", "near")), table)
     assert distances.to_numpy().tolist() == [["needle", "far", 64], ["needle", "near", 1]]
 
 
@@ -53,16 +54,16 @@ def test_copies_and_needles_without_a_fingerprint_are_left_out():
     truth = a_truth(
         ("needle", "unread"), ("unread", "copy"), ("needle", "gone"), ("needle", "copy")
     )
-    assert experiments.copy_distances(truth, table).to_numpy().tolist() == [["needle", "copy", 0]]
+    assert counting.copy_distances(truth, table).to_numpy().tolist() == [["needle", "copy", 0]]
 
 
 def test_no_copies_give_an_empty_table():
-    distances = experiments.copy_distances(a_truth(), a_table(needle=1))
+    distances = counting.copy_distances(a_truth(), a_table(needle=1))
     assert (len(distances), distances.columns.tolist()) == (0, ["needle", "copy", "distance"])
 
 
 def test_a_radius_finds_what_lies_within_it_and_on_it():
-    result = experiments.by_radius([0, 0, 2, 5], others(d2=1, d3=6), queries=2, radii=range(4))
+    result = counting.by_radius([0, 0, 2, 5], others(d2=1, d3=6), queries=2, radii=range(4))
     assert result["radius"].tolist() == [0, 1, 2, 3]
     assert result["found"].tolist() == [2, 2, 3, 3]
     assert result["recall"].tolist() == [0.5, 0.5, 0.75, 0.75]
@@ -72,11 +73,11 @@ def test_a_radius_finds_what_lies_within_it_and_on_it():
 
 
 def test_precision_of_no_match_is_unknown():
-    assert experiments.by_radius([5], others(), queries=1, radii=range(1))["precision"].isna().all()
+    assert counting.by_radius([5], others(), queries=1, radii=range(1))["precision"].isna().all()
 
 
 def test_the_interval_is_wilsons():
-    row = experiments.by_radius([0] * 71 + [1] * 29, others(), queries=1, radii=range(1)).iloc[0]
+    row = counting.by_radius([0] * 71 + [1] * 29, others(), queries=1, radii=range(1)).iloc[0]
     z, n, p = norm.ppf(0.975), 100, 0.71
     middle, half = (p + z * z / (2 * n)), z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     assert row["low"] == pytest.approx((middle - half) / (1 + z * z / n))
@@ -86,7 +87,7 @@ def test_the_interval_is_wilsons():
 @pytest.mark.parametrize(("same", "queries"), [([], 1), ([1], 0)])
 def test_nothing_to_find_is_one_sentence(same, queries):
     with pytest.raises(Problem, match="there is nothing to find; hide at least one copy"):
-        experiments.by_radius(same, others(), queries=queries)
+        counting.by_radius(same, others(), queries=queries)
 
 
 # The numbers of CALTECH-101 that the kit carries
@@ -100,7 +101,7 @@ def test_a_carried_table_is_as_it_was_written(name):
 
 
 def test_the_sample_counts_on_caltech_101(sample):
-    table, where = experiments.numbers(sample)
+    table, where = counting.numbers(sample)
     own = catalogue.of_folder(sample.root, sample.images[:2])
     assert where == "numbers from CALTECH-101 (9,144 pictures)"
     assert table.dtypes.to_dict() == own.dtypes.to_dict()
@@ -111,7 +112,7 @@ def test_the_sample_counts_on_caltech_101(sample):
 
 
 def test_carried_fingerprints_may_be_compared_with_those_made_here(sample):
-    table, _, _ = experiments.numbers_with_copies(sample)
+    table, _, _ = counting.numbers_with_copies(sample)
     made = recipe.from_dict(table.attrs["recipe"])
     assert recipe.why_not(made, recipe.here()) == ""
     assert "fast" in recipe.why_not(made, recipe.here(fast=True))
@@ -119,17 +120,17 @@ def test_carried_fingerprints_may_be_compared_with_those_made_here(sample):
 
 def test_other_datasets_count_on_their_own_pictures(photographs, sample, data_folder):
     dataset = datasets.own_folder(photographs)
-    table, where = experiments.numbers(dataset)
+    table, where = counting.numbers(dataset)
     pd.testing.assert_frame_equal(table, catalogue.of_folder(photographs))
     assert where == f"numbers from {dataset.name} (8 pictures)"
-    both, truth, where_both = experiments.numbers_with_copies(dataset)
+    both, truth, where_both = counting.numbers_with_copies(dataset)
     assert (len(truth), len(both), where_both) == (32, 40, where)
-    _, carried, _ = experiments.numbers_with_copies(sample)
+    _, carried, _ = counting.numbers_with_copies(sample)
     assert truth.dtypes.to_dict() == carried.dtypes.to_dict()
     assert both["path"].tolist() == sorted([*dataset.images, *truth["copy"]])
-    assert (experiments.copy_distances(truth, both)["distance"] <= 4).all()
+    assert (counting.copy_distances(truth, both)["distance"] <= 4).all()
     with pytest.raises(Problem, match="it is 'random' or 'article'"):
-        experiments.numbers_with_copies(dataset, "others")
+        counting.numbers_with_copies(dataset, "others")
 
 
 @pytest.fixture(scope="module")
@@ -142,8 +143,8 @@ def text(value):
 
 
 def test_the_carried_index_gives_the_numbers_on_record(sample, kept):
-    table, truth, _ = experiments.numbers_with_copies(sample, "article")
-    distances = experiments.copy_distances(truth, table)["distance"]
+    table, truth, _ = counting.numbers_with_copies(sample, "article")
+    distances = counting.copy_distances(truth, table)["distance"]
     lists = table.groupby("fingerprint")["path"].agg(set)
     value = table.set_index("path")["fingerprint"]
     queries = [
@@ -154,7 +155,7 @@ def test_the_carried_index_gives_the_numbers_on_record(sample, kept):
     needles = truth["needle"].unique()
     near = {n: set(value.index[hamming.distances(value[n], value) <= 2]) for n in needles}
     false = sum(len(near[n] - {n, *truth["copy"][truth["needle"] == n]}) for n in needles)
-    categories = experiments.numbers(sample)[0]["category"]
+    categories = counting.numbers(sample)[0]["category"]
     measured = {
         "images": len(categories),
         "categories": categories.nunique(),
@@ -173,16 +174,16 @@ def test_the_carried_index_gives_the_numbers_on_record(sample, kept):
 
 
 def test_the_carried_copies_give_the_numbers_on_record(sample, kept):
-    table, truth, _ = experiments.numbers_with_copies(sample)
-    originals, _ = experiments.numbers(sample)
-    same = experiments.copy_distances(truth, table)["distance"].to_numpy()
+    table, truth, _ = counting.numbers_with_copies(sample)
+    originals, _ = counting.numbers(sample)
+    same = counting.copy_distances(truth, table)["distance"].to_numpy()
     value = originals.set_index("path")["fingerprint"]
     needles = truth["needle"].unique()
     others = sum(
         np.bincount(hamming.distances(value[n], value), minlength=hamming.BITS + 1) for n in needles
     )
     others[0] -= len(needles)  # each needle finds itself
-    at = experiments.by_radius(same, others, queries=len(needles))
+    at = counting.by_radius(same, others, queries=len(needles))
     counts, bits = hamming.count_pairs(value), np.arange(hamming.BITS + 1)
     mean = float(np.average(bits, weights=counts))
     deviation = float(np.sqrt(np.average((bits - mean) ** 2, weights=counts)))
@@ -206,7 +207,7 @@ def test_the_carried_copies_give_the_numbers_on_record(sample, kept):
 
 
 def test_the_carried_fingerprints_give_groups_crops_and_prices_on_record(sample, kept):
-    table, _ = experiments.numbers(sample)
+    table, _ = counting.numbers(sample)
     values, paths = table["fingerprint"].to_numpy(dtype=np.uint64), table["path"]
     near = pairs.all_pairs(values, radius=10)
     at_2, at_10 = (pairs.groups(near[near["distance"] <= radius]) for radius in (2, 10))
@@ -238,7 +239,7 @@ def test_the_carried_fingerprints_give_groups_crops_and_prices_on_record(sample,
 
 
 def test_the_carried_fingerprints_cost_the_trees_what_is_on_record(sample, kept):
-    values = experiments.numbers(sample)[0]["fingerprint"].to_numpy(dtype=np.uint64)
+    values = counting.numbers(sample)[0]["fingerprint"].to_numpy(dtype=np.uint64)
 
     def many(n, seed):
         rng = np.random.default_rng(seed)
@@ -265,5 +266,5 @@ def test_distances_of_fewer_than_three_pictures_are_refused_in_a_sentence(data_f
             with pytest.raises(
                 Problem, match=r"has [12] pictures? that can be read; .* at least 3"
             ):
-                experiments.numbers_with_copies(dataset)
-    assert len(experiments.numbers_with_copies(dataset)[1]) == 12
+                counting.numbers_with_copies(dataset)
+    assert len(counting.numbers_with_copies(dataset)[1]) == 12

@@ -1,0 +1,5 @@
+"""Which fingerprint survives what, on whose pictures, and the radius that follows from it.
+
+counting    the fingerprints that a chapter counts with, and distances of copies from needles
+runs        a run: a folder with every hash, change and strength on the pictures of one set
+"""
