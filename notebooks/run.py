@@ -46,8 +46,16 @@ PRINT_STYLE = """@page { size: A4; margin: 12mm }
 }"""
 
 
+def chapters() -> list[Path]:
+    """All notebooks, in the order in which they are run."""
+    return course.notebooks()
+
+
 def execute(path: Path) -> tuple[nbformat.NotebookNode, str]:
-    """Run one notebook; return it with its outputs, and what went wrong or ''."""
+    """Run one notebook; return it with its outputs, and what went wrong or ''.
+
+    It is not wrong that a dataset has too few pictures for a chapter: see `ended_early`.
+    """
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
         notebook,
@@ -60,10 +68,18 @@ def execute(path: Path) -> tuple[nbformat.NotebookNode, str]:
     try:
         client.execute()
     except CellExecutionError as error:
+        if ended_early(notebook):
+            return notebook, ""
         return notebook, re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines()[-1]
     except (CellTimeoutError, DeadKernelError) as error:
         return notebook, str(error).strip().splitlines()[0]
     return notebook, ""
+
+
+def ended_early(notebook: nbformat.NotebookNode) -> str:
+    """The sentence with which a chapter ended, since the dataset has too few pictures, or ''."""
+    outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
+    return next((o.evalue for o in outputs if o.get("ename") == datasets.TooFew.__name__), "")
 
 
 def join_streams(outputs: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
@@ -135,8 +151,8 @@ def write_index(dataset: datasets.Dataset, ran: dict[Path, tuple[float, str]]) -
     """The page that leads to the others: the chapters by parts, then the solutions."""
 
     def item(path: Path, name: str, about: str) -> str:
-        page, (seconds, error) = path.relative_to(HERE).with_suffix(".html").as_posix(), ran[path]
-        ran_for = html.escape(f"ran for {seconds:.0f} s{': ' if error else ''}{error}")
+        page, (seconds, told) = path.relative_to(HERE).with_suffix(".html").as_posix(), ran[path]
+        ran_for = html.escape(f"ran for {seconds:.0f} s{': ' if told else ''}{told}")
         link = f'<a href="{html.escape(page)}">{html.escape(name)}</a>'
         return f"<li>{link}{about} <small>{ran_for}</small></li>"
 
@@ -198,25 +214,26 @@ def open_lab(dataset: str) -> None:
 
 def run_all(dataset: datasets.Dataset, paths: list[Path], *, save: bool) -> bool:
     """Run the notebooks and write their pages; whether none failed."""
-    ran = {}
+    ran, good = {}, True
     for count, path in enumerate(paths, start=1):
         name = path.relative_to(HERE).with_suffix("").as_posix()
         print(f"[{count}/{len(paths)}] {name} ...", end=" ", flush=True)
         start = time.perf_counter()
         notebook, error = execute(path)
         seconds = time.perf_counter() - start
-        print(f"{seconds:.0f} s" + (f"  FAILED: {error}" if error else ""))
-        ran[path] = seconds, error
-        if save and not error:
+        told = f"FAILED: {error}" if error else ended_early(notebook)
+        print(f"{seconds:.0f} s  {told}".rstrip())
+        ran[path], good = (seconds, told), good and not error
+        if save and not told:
             write_text(path, nbformat.writes(normalise(notebook)) + "\n")
             save_readme_picture(notebook)
         write_page(notebook, PAGES / f"{name}.html")
     first = paths[0].relative_to(HERE).with_suffix("")
-    if len(ran) == len(course.notebooks()):
+    if len(ran) == len(chapters()):
         write_index(dataset, ran)
         first = "index"
     print(places.one_line(f"{dataset} Open {PAGES / first}.html in a browser."))
-    return not any(error for _, error in ran.values())
+    return good
 
 
 def agrees_with_kept(numbers: Path, *, keep: bool) -> bool:
@@ -291,7 +308,7 @@ def main(words: list[str] | None = None) -> int:
     os.environ[results.RESULTS_FILE] = str(numbers)
 
     good = run_all(dataset, paths, save=arguments.save)
-    if len(paths) < len(course.notebooks()):
+    if len(paths) < len(chapters()):
         return int(not good)
     if dataset.name == "caltech-101":
         agrees = agrees_with_kept(numbers, keep=arguments.keep and good)

@@ -307,6 +307,22 @@ def test_images_that_cannot_be_read_are_left_out_and_named(photographs, tmp_path
         datasets.own_folder(tmp_path / "none")
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 10_000), (90, 15)])
+def test_pictures_too_small_for_any_chapter_are_left_out_and_named(
+    size, photographs, tmp_path, capsys
+):
+    shutil.copytree(photographs, tmp_path / "photos")
+    Image.new("RGB", size, "white").save(tmp_path / "photos" / "spacer.gif")
+    Image.linear_gradient("L").resize((16, 16)).save(tmp_path / "photos" / "icon.png")
+    images = datasets.own_folder(tmp_path / "photos").images
+    assert len(images) == 9
+    assert "icon.png" in images
+    assert re.search(
+        rf"Left out: 1 of 10 images\. .*spacer\.gif: is only {size[0]} x {size[1]} pixels",
+        capsys.readouterr().out,
+    )
+
+
 def test_an_archive_that_lay_there_is_not_deleted(small_caltech, archive, monkeypatch):
     monkeypatch.setenv("CALTECH_101_MIRROR", "http://localhost:9/caltech-101.zip")
     own = places.data_folder() / "caltech-101.zip"
@@ -869,3 +885,10 @@ def test_the_environment_chooses_before_the_chapter(monkeypatch, tmp_path):
     assert datasets.choose("sample", show=lambda _: None).name == "sample"
     monkeypatch.setenv("DATASET", "sample")
     assert datasets.choose(tmp_path / "nothing", show=lambda _: None).name == "sample"
+
+
+def test_a_dataset_with_too_few_pictures_is_refused_in_a_sentence(monkeypatch, photographs):
+    monkeypatch.setenv("DATASET", str(photographs))
+    assert len(datasets.choose("sample", at_least=8, show=lambda _: None).images) == 8
+    with pytest.raises(datasets.TooFew, match=r"has 8 pictures .* needs 9; .*load\(\"sample\"\)"):
+        datasets.choose("sample", at_least=9, show=lambda _: None)

@@ -20,7 +20,7 @@ from bs4 import BeautifulSoup
 from prose import cells
 from prose import text as prose
 
-from helpers import Problem
+from helpers import Problem, datasets
 from helpers.__main__ import COMMANDS
 from helpers.classroom import checks, results
 
@@ -148,6 +148,27 @@ def test_who_runs_some_chapters_is_told_where_the_first_page_is(
     assert told.endswith(f"Open {first} in a browser.")
     assert first.is_file() and last.is_file()
     assert not (tmp_path / "index.html").exists()
+
+
+@pytest.mark.slow
+def test_too_few_pictures_end_a_chapter_and_are_no_failure(
+    tmp_path, monkeypatch, capsys, photographs
+):
+    monkeypatch.setattr(run, "PAGES", tmp_path)
+    chapter = next(path for path in run.chapters() if path.name.startswith("01"))
+    monkeypatch.setenv("DATASET", str(photographs))
+    assert run.run_all(datasets.own_folder(photographs), [chapter], save=False)
+    told = r"photographs: has 8 pictures to work with, and this chapter needs 17; write datasets"
+    assert told.split(": ")[1] in capsys.readouterr().out
+    page = (tmp_path / chapter.name).with_suffix(".html").read_text(encoding="utf-8")
+    assert "this chapter needs 17" in page
+    assert "Traceback" not in page
+
+
+@named(LESSONS)
+def test_all_chapters_that_need_a_number_of_pictures_need_the_same(path):
+    first = cells(path, "code")[0]["text"]
+    assert re.findall(r"at_least=(.*)\)", first) in ([], ["17"])
 
 
 def test_a_chapter_can_be_added_to_what_is_not_counted(tmp_path):

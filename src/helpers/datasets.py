@@ -58,8 +58,21 @@ SAMPLE_PHOTOGRAPHS = (
 SAMPLE_IMAGES = 101  # with the tiles
 SAMPLE_TILE = 250  # pixels; photographs that have room for two tiles are cut up as well
 SPECIAL_IMAGES = 72
+SHORTEST_SIDE = 16  # pixels; resized by a few per cent, a shorter one would keep its length
 _CHANGED = ("astronaut", "cat", "coffee", "rocket")
 _LINES = ("MONDAY AGAIN", "ARE WE THERE YET", "IT WAS FRIDAY", "NOBODY KNOWS WHY")
+
+
+class TooFew(Problem):
+    """A dataset has too few pictures for a chapter, which ends here without a failure.
+
+    Examples
+    --------
+    >>> raise TooFew("photos: has 2 pictures, and this chapter needs 17")
+    Traceback (most recent call last):
+    ...
+    helpers.datasets.TooFew: photos: has 2 pictures, and this chapter needs 17
+    """
 
 
 @dataclass(frozen=True)
@@ -146,20 +159,28 @@ def load(
     return dataset
 
 
-def choose(
-    name: str | Path, *, subset: str | None = None, show: Callable[[str], None] = print
-) -> Dataset:
+def choose(name: str | Path, *, at_least: int = 1, **options: object) -> Dataset:
     """The dataset that a chapter names, or the one that the environment names instead.
 
     Parameters
     ----------
-    name, subset, show
-        As `load` takes them. The environment variable ``DATASET`` goes before the name.
+    name : str or Path
+        As `load` takes it. The environment variable ``DATASET`` goes before it.
+    at_least : int
+        How many pictures the chapter needs: 17, as many as the article has needles, or any.
+    **options
+        ``subset`` and ``show``, as `load` takes them.
 
     Returns
     -------
     Dataset
         What `load` returns for it.
+
+    Raises
+    ------
+    TooFew
+        If there are fewer pictures. A notebook shows the sentence and goes no further;
+        ``notebooks/run.py`` does not count that as a failure.
 
     Examples
     --------
@@ -167,14 +188,21 @@ def choose(
     sample: 101 images in 20 categories, standing in for CALTECH-101.
     'sample'
     """
-    return load(os.environ.get("DATASET") or name, subset=subset, show=show)
+    dataset = load(os.environ.get("DATASET") or name, **options)
+    if (number := len(dataset.images)) < at_least:
+        raise TooFew(
+            f"{dataset.root}: has {counted(number, 'picture')} to work with, and this chapter "
+            f'needs {at_least}; write datasets.load("sample") in place of datasets.choose(...), '
+            "or choose a folder with more (chapters 2, 5, 6 and 9 take any)"
+        )
+    return dataset
 
 
 def own_folder(folder: str | Path) -> Dataset:
     """A folder of your own as a dataset. Nothing in it is changed.
 
-    Each image is opened once. Images that cannot be read are left out, and one sentence in print
-    says so.
+    Each image is opened once. Images that cannot be read, or have a side of fewer than 16 pixels,
+    are left out, and one sentence in print says so.
 
     Parameters
     ----------
@@ -190,7 +218,7 @@ def own_folder(folder: str | Path) -> Dataset:
     Raises
     ------
     Problem
-        If there is no such folder, or if it holds no image that can be read.
+        If there is no such folder, or if it holds no image that can be read and is large enough.
 
     Examples
     --------
@@ -202,6 +230,9 @@ def own_folder(folder: str | Path) -> Dataset:
         raise Problem(f"{given}: no such dataset; it is {names}, or the path of a folder of images")
     found = look_into(folder)
     table = catalogue.of_folder(folder, found.images)
+    is_small = table[["width", "height"]].min(axis=1).lt(SHORTEST_SIDE).fillna(False)
+    for row in table[is_small].itertuples():
+        table.loc[row.Index, "problem"] = f"is only {row.width} x {row.height} pixels"
     left_out = table[table["problem"] != ""]
     images = table["path"][table["problem"] == ""].tolist()
     if len(left_out):
@@ -213,7 +244,10 @@ def own_folder(folder: str | Path) -> Dataset:
     if sentence := not_looked_at(found.others):
         print(one_line(sentence))
     if not images:
-        raise Problem(f"{folder}: holds no image that can be read; choose another folder")
+        raise Problem(
+            f"{folder}: holds no image that can be read and has {SHORTEST_SIDE} x {SHORTEST_SIDE} "
+            "pixels or more; choose another folder"
+        )
     place = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:6]
     return Dataset(
         f"{folder.resolve().name}-{place}", folder, images, f"{folder}: your own images."
