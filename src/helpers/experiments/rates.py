@@ -1,0 +1,488 @@
+"""Rates of false matches per pair of different pictures, and recalls, both with 95 % intervals.
+
+Pairs are not independent: one picture sits in many. So the intervals come from a bootstrap that
+draws *pictures* anew: a pair weighs as often as its first picture was drawn, times its second.
+Fewer than three near pairs give a bound, and no rate.
+
+Which pairs count: pictures that are flat, or cannot be read, stand apart. Pictures of equal pixels
+are one picture. All other pairs are different pictures unless a person judged them the same. Of the
+pairs that nobody looked at, a share is taken for the same that is estimated at each distance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from helpers.experiments.counting import SEED, wilson
+from helpers.files.atomic import write_text
+from helpers.files.tables import as_csv
+from helpers.hamming import as_words, count_bits, count_pairs
+from helpers.search.pairs import all_pairs
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from helpers.experiments.runs import Run
+
+#: How often pictures are drawn anew.
+REDRAWS = 1000
+#: With 0, 1, 2 near pairs: how many are expected at most (Poisson, 95 %).
+BOUNDS = (3.0, 4.74, 6.30)
+#: Up to this rate a pair, near pairs are counted in each redraw, and listed.
+COUNTED_RATE, LISTED_RATE = 1e-3, 1e-4
+#: ... but no more than so many of a hash; then the table ends at a smaller radius.
+MOST_COUNTED, MOST_LISTED = 1_000_000, 50_000
+
+_FEW = 300  # near pairs that are counted and listed in any case, where there are so many
+
+
+@dataclass(frozen=True)
+class Rates:
+    """How often different pictures match, by one hash.
+
+    Parameters
+    ----------
+    pairs : ndarray of float, shape (radii,)
+        How many pairs of different pictures lie within each radius: 0, 1, ... bits.
+    total : float
+        How many pairs of different pictures there are.
+    low, high : ndarray of float, shape (radii,)
+        The 95 % interval of the rate; 0 and a bound if there are fewer than three near pairs.
+    redrawn : ndarray of float, shape (1 + redraws, radii)
+        The rate within each radius: of the pictures as they are, then of each redraw.
+    counts : ndarray of int
+        How many pairs lie at 0, 1, ... bits, whatever was judged of them.
+    """
+
+    pairs: np.ndarray
+    total: float
+    low: np.ndarray
+    high: np.ndarray
+    redrawn: np.ndarray
+    counts: np.ndarray
+
+    def table(self) -> pd.DataFrame:
+        """The rates as a table.
+
+        Returns
+        -------
+        DataFrame
+            A row a radius: ``radius`` (bits), ``pairs`` within it, ``rate`` a pair, ``low`` and
+            ``high``. The rate is missing where it is a bound only.
+        """
+        pairs = np.rint(self.pairs).astype(int)
+        rate = np.where(pairs < len(BOUNDS), np.nan, self.redrawn[0])
+        columns = {"radius": np.arange(len(pairs)), "pairs": pairs, "rate": rate}
+        return pd.DataFrame({**columns, "low": self.low, "high": self.high})
+
+
+def of_fingerprints(
+    fingerprints: ArrayLike,
+    *,
+    names: Sequence | None = None,
+    same: Iterable[tuple] = (),
+    reach: float = COUNTED_RATE,
+    redraws: int = REDRAWS,
+    seed: int = SEED,
+) -> pd.DataFrame:
+    """How often two different pictures match within each radius, with intervals.
+
+    Parameters
+    ----------
+    fingerprints : array-like of uint64, shape (n,) or (n, words), or of hex text, shape (n,)
+        One of each different picture.
+    names : sequence, optional
+        What the pictures are called in `same`; their row numbers if left out.
+    same : iterable of (name, name)
+        Pairs that show the same after all: they are no pairs of different pictures.
+    reach : float
+        The table ends at the first radius whose rate is larger, but not before 300 pairs.
+    redraws : int
+        How often pictures are drawn anew for the intervals.
+    seed : int
+        What they are drawn with.
+
+    Returns
+    -------
+    DataFrame
+        As from `Rates.table`.
+
+    Examples
+    --------
+    >>> table = of_fingerprints(np.array([0, 7, 2**20 - 1], dtype=np.uint64))
+    >>> table.iloc[3].tolist()
+    [3.0, 1.0, nan, 0.0, 1.0]
+    """
+    words = as_words(fingerprints)
+    names = range(words.shape[1]) if names is None else names
+    verdicts = pd.DataFrame(list(same), columns=["first", "second"]).assign(verdict="same", hash="")
+    place = pd.Series(np.arange(words.shape[1]), index=list(names))
+    weights = drawn_anew(words.shape[1], redraws, seed)
+    return _of_words(words, weights, _values(verdicts, place), "-", reach).table()
+
+
+def drawn_anew(n: int, redraws: int = REDRAWS, seed: int = SEED) -> np.ndarray:
+    """How often each of n pictures is drawn, when n are drawn with replacement.
+
+    Parameters
+    ----------
+    n : int
+        How many pictures there are.
+    redraws : int
+        How many times they are drawn.
+    seed : int
+        What they are drawn with.
+
+    Returns
+    -------
+    ndarray of uint8, shape (1 + redraws, n)
+        First a row of ones: the pictures as they are.
+
+    Examples
+    --------
+    >>> drawn_anew(3, redraws=2).sum(axis=1).tolist()
+    [3, 3, 3]
+    """
+    rng, weights = np.random.default_rng(seed), np.ones((1 + redraws, n), dtype=np.uint8)
+    for row in weights[1:] if n else ():
+        row[:] = np.bincount(rng.integers(0, n, n), minlength=n)
+    return weights
+
+
+def _first_passing(counts: np.ndarray, rate: float, most: int) -> int:
+    """The first radius whose rate is larger. It has 300 near pairs if there are so many, and, if it
+    is not 0, no more than `most`."""
+    near, total = np.cumsum(counts), int(np.sum(counts))
+    enough = (near > rate * total) & (near >= _FEW) | (near == total)
+    radius = int(np.argmax(enough))
+    return max(0, min(radius, int(np.searchsorted(near, most, side="right")) - 1))
+
+
+def _of_words(
+    words: np.ndarray, weights: np.ndarray, verdicts: pd.DataFrame, hash: str, reach: float
+) -> Rates:
+    """The rates of one hash. Equal fingerprints are counted together: thousands take no time."""
+    radius = _first_passing(counts := count_pairs(words.T), reach, MOST_COUNTED)
+    totals, near = _redrawn_counts(words, weights, radius)
+    first, second = verdicts["first"].to_numpy(), verdicts["second"].to_numpy()
+    bits = np.minimum(count_bits(words[:, first] ^ words[:, second]), radius + 1).astype(int)
+    drawn = bits[by_this := verdicts["hashes"].map(lambda hashes: hash in hashes).to_numpy(bool)]
+    looked = np.bincount(drawn, minlength=radius + 2)
+    both = weights[:, first].astype(float) * weights[:, second]
+    found = []
+    for end, whole in enumerate((np.floor, np.asarray, np.ceil)):  # unsure: low, middle, high
+        value = whole(verdicts["value"].to_numpy(dtype=float))
+        known = np.bincount(drawn, value[by_this], minlength=radius + 2)
+        low, high = wilson(known, looked)
+        share = (low, known / np.maximum(looked, 1), high)[end]
+        share = np.where(looked, share, 1)  # where nobody looked, all are different
+        judged = np.zeros((len(value), radius + 2))
+        judged[np.arange(len(value)), bits] = value - share[bits]
+        judged = both @ judged
+        same = near * (1 - share[:-1]) - judged[:, :-1]
+        found.append((np.cumsum(near - same, axis=1), totals - same.sum(axis=1) - judged[:, -1]))
+    return _with_ends(counts, *found)
+
+
+def _with_ends(counts: np.ndarray, low: tuple, middle: tuple, high: tuple) -> Rates:
+    """The rates, from near pairs and all pairs: of the pictures as they are, then redrawn."""
+    redrawn = [near / np.maximum(total, 1)[:, None] for near, total in (low, middle, high)]
+    pairs, total, most = middle[0][0], middle[1][0], np.rint(high[0][0])
+    bound = np.array(BOUNDS)[np.minimum(most, len(BOUNDS) - 1).astype(int)] / max(total, 1)
+    ends = [
+        np.quantile(rates[1:] if len(rates) > 1 else rates, share, axis=0)
+        for rates, share in ((redrawn[0], 0.025), (redrawn[2], 0.975))
+    ]
+    ends[0][np.rint(pairs) < len(BOUNDS)] = 0
+    ends[1] = np.where(most < len(BOUNDS), np.minimum(bound, 1), ends[1])
+    return Rates(pairs, float(total), *np.maximum.accumulate(ends, axis=1), redrawn[1], counts)
+
+
+def _redrawn_counts(
+    words: np.ndarray, weights: np.ndarray, radius: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """All pairs of each redraw, and those at 0, 1, ..., `radius` bits."""
+    values, value = np.unique(words.T, axis=0, return_inverse=True)
+    value = value.ravel()
+    pairs = all_pairs(values, radius)
+    first, second = pairs["first"].to_numpy(), pairs["second"].to_numpy()
+    present, starts = np.unique(pairs["distance"].to_numpy(), return_index=True)
+    totals, near = np.zeros(len(weights)), np.zeros((len(weights), radius + 1))
+    for row, drawn in enumerate(weights):
+        of_value = np.bincount(value, drawn, minlength=len(values))
+        squares = np.square(drawn, dtype=float).sum()
+        totals[row] = (drawn.sum(dtype=float) ** 2 - squares) / 2
+        near[row, 0] = (of_value @ of_value - squares) / 2
+        if len(starts):
+            near[row, present] = np.add.reduceat(of_value[first] * of_value[second], starts)
+    return totals, near
+
+
+def _values(judged: pd.DataFrame, place: pd.Series) -> pd.DataFrame:
+    """What was judged of each pair; `place` has a row for each name."""
+    table = judged.assign(
+        first=judged["first"].map(place),
+        second=judged["second"].map(place),
+        value=judged["verdict"].map({"same": 0.0, "unsure": 0.5, "different": 1.0}),
+    ).dropna(subset=["first", "second", "value"])
+    ends = np.sort(table[["first", "second"]].to_numpy(dtype=int), axis=1)
+    table = table.assign(first=ends[:, 0], second=ends[:, 1])
+    table = table[table["first"] < table["second"]].groupby(["first", "second"], as_index=False)
+    # judges who differ are unsure together
+    agreed = table.agg(low=("value", "min"), high=("value", "max"), hashes=("hash", set))
+    agreed["value"] = agreed["low"].where(agreed["low"] == agreed["high"], 0.5)
+    return agreed[["first", "second", "value", "hashes"]]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What `write_tables` counts with: the pictures that count, drawn anew, and the changed ones.
+
+    Parameters
+    ----------
+    pictures : DataFrame
+        The different pictures: rows of the run's pictures, one of each pixels.
+    weights : ndarray, shape (1 + redraws, pictures)
+        As from `drawn_anew`.
+    verdicts : DataFrame
+        Pairs that were judged: ``first``, ``second`` (rows), ``value`` (0 the same, 1 different,
+        0.5 unsure) and ``hashes`` by which they were drawn.
+    rates : dict of str to Rates
+        Of each hash.
+    changes : DataFrame
+        ``change`` and ``strength``, as often as there are such.
+    far : dict of str to ndarray of float, shape (changes, queries)
+        Of each hash: bits between a changed query and the query; NaN where there are none.
+    queries : ndarray of int, shape (queries,)
+        Which of the pictures each query is.
+    """
+
+    pictures: pd.DataFrame
+    weights: np.ndarray
+    verdicts: pd.DataFrame
+    rates: dict[str, Rates]
+    changes: pd.DataFrame
+    far: dict[str, np.ndarray]
+    queries: np.ndarray
+
+    def recalls(self, hash: str, radii: np.ndarray) -> np.ndarray:
+        """The share of queries found, in each redraw at a radius of its own.
+
+        Parameters
+        ----------
+        hash : str
+            The hash.
+        radii : ndarray of int, shape (1 + redraws,)
+            Bits; -1 finds nothing.
+
+        Returns
+        -------
+        ndarray of float, shape (changes, 1 + redraws)
+            NaN where no query was drawn.
+        """
+        far, found = self.far[hash], np.full((len(self.changes), len(radii)), np.nan)
+        weights = self.weights[:, self.queries].astype(float)
+        for radius in np.unique(radii):
+            drawn = weights[radii == radius].T
+            of = np.isfinite(far) @ drawn
+            share = ((far <= radius) @ drawn) / np.maximum(of, 1)
+            found[:, radii == radius] = np.where(of > 0, share, np.nan)
+        return found
+
+    def recalls_at(self, hash: str, rate: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The recalls at a false-match rate, in each redraw, which has a radius of its own.
+
+        Parameters
+        ----------
+        hash : str
+            The hash.
+        rate : float
+            False matches a pair of different pictures.
+
+        Returns
+        -------
+        radii : ndarray of int, shape (1 + redraws,)
+            The largest radius whose rate is no larger; -1 if there is none.
+        recalls : ndarray of float, shape (changes, 1 + redraws)
+            At this radius.
+        exact : ndarray of float, shape (changes, 1 + redraws)
+            At the rate itself: linear between this radius and the next one.
+        """
+        rates = self.rates[hash].redrawn
+        radii = (rates <= rate).sum(axis=1) - 1
+        around = np.column_stack([np.zeros(len(rates)), rates, rates[:, -1]])
+        row = np.arange(len(rates))
+        low, high = around[row, radii + 1], around[row, radii + 2]
+        part = np.where(high > low, (rate - low) / np.where(high > low, high - low, 1), 0)
+        recalls, after = self.recalls(hash, radii), self.recalls(hash, radii + 1)
+        return radii, recalls, recalls + part * (after - recalls)
+
+
+def measure(
+    run: Run,
+    *,
+    only: np.ndarray | None = None,
+    hashes: Sequence[str] | None = None,
+    redraws: int = REDRAWS,
+) -> Measured:
+    """Count the near pairs of a run, and its recalls, in redraws that all hashes share.
+
+    Parameters
+    ----------
+    run : Run
+        A run.
+    only : ndarray of bool, shape (pictures,), optional
+        Which of the run's pictures are looked at; all if left out.
+    hashes : sequence of str, optional
+        Which of its hashes; all if left out.
+    redraws : int
+        How often pictures are drawn anew. The run's seed draws them.
+
+    Returns
+    -------
+    Measured
+        With everything that the tables are made of.
+    """
+    pictures = counted_pictures(run.pictures if only is None else run.pictures[only])
+    hashes = run.about["hashes"] if hashes is None else hashes
+    seed, places = run.about["seed"], pictures.index.to_series(index=pictures["path"])
+    weights = drawn_anew(len(pictures), redraws, seed)
+    verdicts, reach = _values(run.judged, places), max(COUNTED_RATE, *run.about["rates"])
+    rates = {
+        hash: _of_words(as_words(pictures[hash]), weights, verdicts, hash, reach) for hash in hashes
+    }
+    rows = run.distances[run.distances["path"].isin(pictures["path"])]
+    queries = places[rows["path"].unique()].to_numpy(dtype=int)
+    changes = rows[["change", "strength"]][: len(rows) // max(len(queries), 1)]
+    far = {hash: rows[hash].to_numpy(float, na_value=np.nan) for hash in hashes}
+    far = {hash: bits.reshape(-1, len(changes)).T for hash, bits in far.items()}
+    changes = changes.reset_index(drop=True)
+    return Measured(pictures, weights, verdicts, rates, changes, far, queries)
+
+
+def counted_pictures(pictures: pd.DataFrame) -> pd.DataFrame:
+    """The pictures that count as different: readable, not flat, one of equal pixels.
+
+    Parameters
+    ----------
+    pictures : DataFrame
+        A run's pictures.
+
+    Returns
+    -------
+    DataFrame
+        Some of the rows, numbered from 0.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"path": ["a", "b", "c"], "pixels": ["1", "1", "2"]})
+    >>> counted_pictures(table.assign(flat=False, problem=""))["path"].tolist()
+    ['a', 'c']
+    """
+    rows = pictures[_may_count(pictures)].sort_values("path")
+    return rows.drop_duplicates("pixels").reset_index(drop=True)
+
+
+def _may_count(pictures: pd.DataFrame) -> pd.Series:
+    return ~pictures["flat"].astype(bool) & (pictures["problem"].fillna("") == "")
+
+
+def write_tables(run: Run) -> None:
+    """Write a run's tables of near pairs, rates and recalls into its folder.
+
+    Parameters
+    ----------
+    run : Run
+        A run that has its pictures and distances, and the judgements if there are any.
+
+    Raises
+    ------
+    Problem
+        If a table cannot be written.
+    """
+    measured, tables = measure(run), {}
+    for hash, rates in measured.rates.items():
+        recalls = pd.concat([_recall(measured, hash, rate) for rate in run.about["rates"]])
+        for name, table in {
+            "near_pairs": _near_pairs(run.pictures, measured, hash),
+            "pairs": _pairs(measured, hash),
+            "rates": rates.table(),
+            "recall": recalls.sort_index(kind="stable"),
+            "by_radius": _by_radius(measured, hash),
+        }.items():
+            table.insert(0, "hash", hash)
+            tables.setdefault(name, []).append(table)
+    for name, parts in tables.items():
+        table = pd.concat(parts).astype(object)
+        rows = (
+            [float(f"{cell:.6g}") if isinstance(cell, float) else cell for cell in row]
+            for row in table.where(table.notna(), None).itertuples(index=False, name=None)
+        )
+        write_text(run.folder / f"{name}.csv", as_csv(list(table), rows, quote_texts=False))
+
+
+def _near_pairs(pictures: pd.DataFrame, measured: Measured, hash: str) -> pd.DataFrame:
+    counted, counts = measured.pictures, measured.rates[hash].counts
+    rank, size = counted.groupby(hash).cumcount(), counted[hash].value_counts().to_numpy()
+    most = len(counted)  # of one fingerprint
+    while (np.minimum(size, most) * (np.minimum(size, most) - 1) / 2).sum() > MOST_LISTED:
+        most //= 2
+    kept = counted[rank < most]
+    near = all_pairs(as_words(kept[hash]).T, _first_passing(counts, LISTED_RATE, MOST_LISTED))
+    paths = kept["path"].to_numpy()
+    near = near.assign(first=paths[near["first"]], second=paths[near["second"]], kind="")
+    equal = pictures[_may_count(pictures)].merge(counted, on="pixels", suffixes=("", " of first"))
+    equal = equal[equal["path"] != equal["path of first"]]
+    is_same = equal["bytes"] == equal["bytes of first"]
+    equal = pd.DataFrame({"first": equal["path of first"], "second": equal["path"]}).assign(
+        distance=0, kind=np.where(is_same, "same bytes", "same pixels")
+    )
+    both = pd.concat([near, equal])[["first", "second", "distance", "kind"]]
+    return both.sort_values(["distance", "first", "second"], ignore_index=True)
+
+
+def _pairs(measured: Measured, hash: str) -> pd.DataFrame:
+    words, verdicts = as_words(measured.pictures[hash]), measured.verdicts
+    same = verdicts[verdicts["value"] == 0]
+    bits = count_bits(words[:, same["first"]] ^ words[:, same["second"]])
+    different = measured.rates[hash].counts - np.bincount(bits, minlength=64 * len(words) + 1)
+    different = different[: 4 * len(measured.pictures[hash][0]) + 1]  # a hex digit has 4 bits
+    return pd.DataFrame({"distance": np.arange(len(different)), "pairs": different})
+
+
+def _recall(measured: Measured, hash: str, rate: float) -> pd.DataFrame:
+    """At one rate; the interval holds for the radius as it is, and for one that is chosen anew."""
+    rates, far = measured.rates[hash], measured.far[hash]
+    radii, recalls, exact = measured.recalls_at(hash, rate)
+    asked = np.isfinite(far).sum(axis=1)
+    low, high = wilson((far <= radii[0]).sum(axis=1), asked)
+    drawn = np.where(np.isnan(recalls), recalls[:, :1], recalls)[:, 1:]
+    ends = np.quantile(drawn, [0.025, 0.975], axis=1)
+    if rates.pairs[min(radii[0] + 1, len(rates.pairs) - 1)] < len(BOUNDS):
+        allowed = [(end <= rate).sum() - 1 for end in (rates.high, rates.low)]
+        surely = [(far <= radius).sum(axis=1) / np.maximum(asked, 1) for radius in allowed]
+        ends = np.fmin(ends[0], surely[0]), np.fmax(ends[1], surely[1])
+    return measured.changes.assign(
+        rate=rate,
+        radius=int(radii[0]),
+        recall=recalls[:, 0],
+        low=np.fmin(low, ends[0]),
+        high=np.fmax(high, ends[1]),
+        recall_at_exact_rate=exact[:, 0],
+        pictures=asked,
+    )
+
+
+def _by_radius(measured: Measured, hash: str) -> pd.DataFrame:
+    far, radii = measured.far[hash], range(len(measured.rates[hash].pairs))
+    asked = np.isfinite(far).sum(axis=1)
+    tables = [
+        measured.changes.assign(radius=radius, found=(far <= radius).sum(axis=1), pictures=asked)
+        for radius in radii
+    ]
+    return pd.concat(tables).sort_index(kind="stable")

@@ -1,0 +1,191 @@
+"""Rates and recalls against plain loops over all pairs, and what stands apart from them."""
+
+from itertools import combinations
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.experiments import counting, rates
+from helpers.files.tables import read_csv
+
+JUDGED = ["first", "second", "verdict", "judge", "hash", "distance", "of"]
+
+
+def look_alikes(n, seed=0, width=64):
+    """Fingerprints of which many lie near each other: each has a few bits off one of n / 3."""
+    rng = np.random.default_rng(seed)
+    bits = rng.integers(0, 2, (n // 3, width))[rng.integers(0, n // 3, n)]
+    bits ^= rng.random(bits.shape) < 0.05
+    return np.packbits(bits.astype(np.uint8), axis=1).view(">u8").astype(np.uint64)
+
+
+def digits(words):
+    return ["".join(f"{int(word):016x}" for word in row) for row in words]
+
+
+def a_run(folder, words, **others):
+    """A run of pictures that all differ; each is asked with, as `a` (near) and `b` (far)."""
+    names = [f"{number:04}.png" for number in range(len(words))]
+    pictures = {"path": names, "bytes": [f"b{name}" for name in names]}
+    pictures |= {"pixels": [f"p{name}" for name in names], "flat": False, "problem": ""}
+    pictures = pd.DataFrame(pictures | {"dhash": digits(words)})
+    far = np.column_stack([np.arange(len(names)) % 5, np.full(len(names), 40)])
+    distances = [
+        (name, "jpeg", strength, bits)
+        for name, row in zip(names, far, strict=True)
+        for strength, bits in zip(["quality 75", "quality 10"], row, strict=True)
+    ]
+    distances = pd.DataFrame(distances, columns=["path", "change", "strength", "dhash"])
+    about = {"hashes": ["dhash"], "seed": 3, "rates": [1e-2, 1e-3]}
+    judged = others.pop("judged", pd.DataFrame(columns=JUDGED))
+    for name, values in others.items():
+        pictures[name] = values
+    return SimpleNamespace(
+        folder=folder, about=about, pictures=pictures, distances=distances, judged=judged
+    )
+
+
+def written(run):
+    rates.write_tables(run)
+    tables = {}
+    for name in ("near_pairs", "pairs", "rates", "recall", "by_radius"):
+        columns, rows = read_csv(run.folder / f"{name}.csv")
+        tables[name] = pd.DataFrame([cells for _, cells in rows], columns=columns)
+    return SimpleNamespace(**tables)
+
+
+def bits_between(words, one, other):
+    return sum(int(a ^ b).bit_count() for a, b in zip(words[one], words[other], strict=True))
+
+
+@pytest.mark.parametrize("width", [64, 128])
+def test_rates_and_intervals_are_those_of_a_loop_over_all_pairs(width):
+    words = look_alikes(40, width=width)
+    words[7] = words[3]  # equal fingerprints of different pictures
+    table = rates.of_fingerprints(words, redraws=50, seed=5)
+    drawn, rng, reach = [], np.random.default_rng(5), len(table)
+    for number in range(51):
+        often = [1] * 40
+        if number:
+            often = np.bincount(rng.integers(0, 40, 40), minlength=40).tolist()
+        near, total = np.zeros(width + 1), 0
+        for one, other in combinations(range(40), 2):
+            near[bits_between(words, one, other)] += often[one] * often[other]
+            total += often[one] * often[other]
+        drawn.append(np.cumsum(near)[:reach] / total)
+        if not number:
+            pairs = np.cumsum(near)[:reach]
+    low, high = np.quantile(drawn[1:], [0.025, 0.975], axis=0)
+    known = pairs >= 3
+    assert table["pairs"].tolist() == pairs.tolist()
+    assert pairs[-1] >= 300 > pairs[-2], "all near pairs up to the 300th"
+    assert np.allclose(table["rate"][known], drawn[0][known])
+    assert table["rate"][~known].isna().all()
+    # both ends never fall
+    assert np.allclose(table["low"][known], np.maximum.accumulate(low)[known])
+    assert np.allclose(table["high"], np.maximum.accumulate(table["high"]))
+    assert (table["high"][known] >= high[known] - 1e-12).all()
+
+
+@pytest.mark.parametrize(("near", "bound"), [(0, 3.0), (1, 4.74), (2, 6.30)])
+def test_fewer_than_three_near_pairs_give_a_bound_and_no_rate(near, bound):
+    rng = np.random.default_rng(0)
+    words = rng.integers(0, 2**64, 60, dtype=np.uint64)
+    words[: 2 * near : 2] = words[1 : 2 * near : 2]
+    row = rates.of_fingerprints(words).iloc[0]
+    assert row["pairs"] == near
+    assert np.isnan(row["rate"])
+    assert (row["low"], row["high"]) == (0, pytest.approx(bound / 1770))
+
+
+def test_pairs_that_are_the_same_after_all_are_no_pairs_of_different_pictures():
+    words = look_alikes(40)
+    whole, names = rates.of_fingerprints(words), list("abcdefghij") * 4
+    names = [f"{name}{number}" for number, name in enumerate(names)]
+    one, other = next(
+        pair for pair in combinations(range(40), 2) if bits_between(words, *pair) <= 4
+    )
+    less = rates.of_fingerprints(words, names=names, same=[(names[other], names[one])])
+    bits = bits_between(words, one, other)
+    gone = (whole["pairs"] - less["pairs"]).tolist()
+    assert gone == [0] * bits + [1] * (len(whole) - bits)
+    known = less["pairs"] >= 3
+    assert np.allclose(less["rate"][known], less["pairs"][known] / (780 - 1))
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_few_pictures_show_nothing(n):
+    table = rates.of_fingerprints(np.arange(n, dtype=np.uint64))
+    assert table["rate"].isna().all()
+    assert (table["low"] == 0).all()
+    assert (table["high"] == 1).all()
+
+
+@pytest.mark.slow
+def test_thousands_of_equal_fingerprints_are_counted_at_once():
+    words = np.append(np.zeros(6000, dtype=np.uint64), look_alikes(300)[:, 0])
+    table = rates.of_fingerprints(words, redraws=100)
+    assert len(table) == 1
+    assert table["pairs"][0] >= 6000 * 5999 / 2
+    assert table["low"][0] < table["rate"][0] < table["high"][0]
+
+
+def test_a_seed_gives_the_same_table():
+    words = look_alikes(60)
+    one, other, third = (rates.of_fingerprints(words, seed=seed) for seed in (1, 1, 2))
+    pd.testing.assert_frame_equal(one, other)
+    assert (one["high"] != third["high"]).any()
+
+
+def test_the_numbers_of_caltech_101_come_from_all_pairs(sample):
+    values = counting.numbers(sample)[0]["fingerprint"]
+    table = rates.of_fingerprints(values, redraws=20)
+    assert table["pairs"][[0, 2, 10]].tolist() == [35, 112, 5804]
+    assert (table["rate"] * 9143).round(4)[[0, 2]].tolist() == [0.0077, 0.0245]
+
+
+# The tables of a run
+
+
+def test_flat_unreadable_and_equal_pictures_stand_apart(tmp_path):
+    words = look_alikes(40)
+    words[:6] = words[0]
+    run = a_run(tmp_path, words)
+    run.pictures.loc[1, "flat"] = True
+    run.pictures.loc[2, ["problem", "dhash"]] = ["cannot be read", ""]
+    run.pictures.loc[[3, 4], "pixels"] = run.pictures.loc[0, "pixels"]
+    run.pictures.loc[4, "bytes"] = run.pictures.loc[0, "bytes"]
+    run.distances = run.distances[~run.distances["path"].isin([f"{n:04}.png" for n in range(1, 5)])]
+    tables = written(run)
+    equal = tables.near_pairs[tables.near_pairs["distance"] == "0"]
+    assert equal[["first", "second", "kind"]].to_numpy().tolist() == [
+        ["0000.png", "0003.png", "same pixels"],
+        ["0000.png", "0004.png", "same bytes"],
+        ["0000.png", "0005.png", ""],
+    ]
+    assert tables.pairs["pairs"].astype(int).sum() == 36 * 35 / 2
+    assert tables.rates["pairs"][0] == "1"
+    assert set(tables.recall["pictures"]) == {"36"}
+
+
+def test_recalls_are_those_at_the_largest_radius_of_a_rate(tmp_path):
+    run = a_run(tmp_path, words := look_alikes(120, seed=1))
+    tables = written(run)
+    far = sorted(bits_between(words, *pair) for pair in combinations(range(120), 2))
+    for (rate, strength), row in (
+        tables.recall.astype({"rate": float}).set_index(["rate", "strength"]).iterrows()
+    ):
+        near = [sum(bits <= radius for bits in far) / len(far) for radius in range(20)]
+        radius = max((r for r in range(20) if near[r] <= rate), default=-1)
+        recalls = [0, *(min(5, r + 1) / 5 if strength == "quality 75" else 0 for r in range(20))]
+        assert int(row["radius"]) == radius
+        assert float(row["recall"]) == pytest.approx(recalls[radius + 1])
+        below = near[radius] if radius >= 0 else 0
+        part = (rate - below) / (near[radius + 1] - below)
+        exact = recalls[radius + 1] + part * (recalls[radius + 2] - recalls[radius + 1])
+        assert float(row["recall_at_exact_rate"]) == pytest.approx(exact, rel=1e-5)
+        assert float(row["low"]) <= float(row["recall"]) <= float(row["high"])
+    found = tables.by_radius[tables.by_radius["strength"] == "quality 75"]["found"].astype(int)
+    assert found[:6].tolist() == [24, 48, 72, 96, 120, 120]
