@@ -1,4 +1,6 @@
 """Of this folder pytest takes the test alone: the campaigns run in processes of their own."""
 
-_OTHERS = "harness run journals banks shelves pictures tables command_lines kills full_disks"
+_OTHERS = (
+    "harness run journals banks shelves pictures tables command_lines kills full_disks folders"
+)
 collect_ignore = [f"{name}.py" for name in _OTHERS.split()]

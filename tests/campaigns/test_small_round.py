@@ -62,7 +62,7 @@ def test_a_small_round_breaks_no_bar(tmp_path):
     assert done.returncode == 0, done.stdout
     rows = re.findall(r"^(\w+) +([0-9]+) +0 ", done.stdout, re.MULTILINE)
     assert {name for name, _ in rows} == {path.stem for path in HERE.glob("*.py")} - {
-        *("conftest", "harness", "run", "test_small_round")
+        *("conftest", "folders", "harness", "run", "test_small_round")
     }
 
 

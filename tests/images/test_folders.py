@@ -1,7 +1,9 @@
 """What lies in a folder: images by their names, other files by their kinds, links followed once."""
 
+import gc
 import os
 import unicodedata
+import weakref
 from collections import Counter
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from PIL import Image
 
 from helpers import Problem, datasets
 from helpers.__main__ import main
-from helpers.images.folders import find_images, look_into, not_looked_at, plain
+from helpers.images.folders import OneByOne, find_images, look_into, not_looked_at, plain
 from helpers.images.formats import SUFFIXES
 from helpers.images.opening import open_image
 
@@ -202,3 +204,23 @@ def test_every_command_that_looks_into_a_folder_says_what_it_left_out(
 def test_capitals_and_compositions_of_letters_are_one_to_plain(form):
     assert plain(unicodedata.normalize(form, "GRÖSSE Ἀ.JPG")) == plain("größe ἀ.jpg")
     assert plain("grosse.jpg") != plain("grösse.jpg")
+
+
+def test_pictures_come_one_by_one_and_large_ones_are_reduced(tmp_path, photograph):
+    for name, size in (("a.png", (300, 200)), ("b.png", (40, 80)), ("c.png", (90, 30))):
+        photograph(1, size).save(tmp_path / name)
+    pictures = OneByOne(tmp_path, ["b.png", "a.png", "c.png"], longest=90)
+    for _ in range(2):  # as often as somebody goes through
+        opened = list(pictures)
+        assert [picture.size for picture in opened] == [(40, 80), (90, 60), (90, 30)]
+        assert opened[0].tobytes() == photograph(1, (40, 80)).tobytes()
+    assert len(pictures) == 3
+
+
+def test_of_many_pictures_one_by_one_no_more_than_two_are_held(tmp_path, photograph):
+    photograph(1, (100, 100)).save(tmp_path / "a.png")
+    seen = []
+    for picture in OneByOne(tmp_path, ["a.png"] * 4):
+        seen.append(weakref.ref(picture))
+        gc.collect()
+        assert sum(one() is not None for one in seen) <= 2

@@ -5,14 +5,18 @@ import os
 import stat
 import unicodedata
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+
+from PIL import Image
 
 from helpers import Problem
 from helpers.files.places import counted, real_path
 from helpers.images.formats import SUFFIXES
+from helpers.images.opening import open_image
 
 _OF_A_HAYSTACK = ("gather.json", "truth.csv")  # which the kit itself wrote beside its images
 
@@ -240,3 +244,36 @@ def check_folder(folder: str | Path) -> None:
         ) from error
     if not is_folder:
         raise Problem(f"{folder}: is a file, not a folder; name the folder it lies in")
+
+
+@dataclass(frozen=True)
+class OneByOne:
+    """Pictures of a folder, each opened when its turn comes: any number of them fits into memory.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The folder.
+    paths : sequence of str
+        Their paths in it. They come in this order and in RGB, as often as somebody goes through.
+    longest : int
+        A picture with a longer side, in pixels, is reduced to it.
+
+    Examples
+    --------
+    >>> len(OneByOne("photos", ["a.jpg", "b.jpg"]))
+    2
+    """
+
+    folder: str | Path
+    paths: Sequence[str]
+    longest: int = 1500
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __iter__(self) -> Iterator[Image.Image]:
+        for path in self.paths:
+            picture = open_image(Path(self.folder, path)).convert("RGB")
+            picture.thumbnail((self.longest, self.longest), Image.Resampling.LANCZOS)
+            yield picture
