@@ -23,7 +23,7 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 #: Their functions run in worker processes, which import them first.
 OF_WORKERS = (
     *("fingerprints.catalogue", "images.opening", "library.inventory", "library.second_look"),
-    *("library.sheet", "truth.mess", "truth.near_duplicates"),
+    *("decisions", "truth.mess", "truth.near_duplicates"),
 )
 #: What numpydoc looks for: all parameters named, no other, each explained; what is returned.
 CODES = {"PR01", "PR02", "PR03", "PR07", "RT01", "RT03"}

@@ -10,7 +10,8 @@ it, and a contract in ``pyproject.toml`` holds that. From the top:
 ``gate``, ``library``,        the bank of banned pictures; copies in a photo library;
 ``shelf``                     the article's index
 ``datasets``, ``quarantine``, where images come from; files moved so that none is lost;
-``truth``, ``classroom``      copies with known truth; plots, checks and results
+``truth``, ``classroom``,     copies with known truth; plots, checks and results;
+``decisions``                 a page on which a person decides about pictures
 ``search``                    near a query, near each other, groups
 ``fingerprints``              pictures to bits: every hash, one table
 ``images``, ``hamming``       one picture: opened, changed, looked at twice; distances

@@ -1,6 +1,7 @@
 """`python -m helpers clean`: find copies, look at them, move them away and back."""
 
 import os
+import re
 import shutil
 from concurrent.futures.process import BrokenProcessPool
 
@@ -8,7 +9,7 @@ import pytest
 from inputs import copy, everything
 
 from helpers.__main__ import main
-from helpers.files import parallel
+from helpers.files import parallel, tables
 from helpers.files.places import counted
 from helpers.library import inventory, proposal
 from helpers.quarantine import journal, plans
@@ -110,6 +111,65 @@ def test_clean_writes_a_plan_that_it_carries_out_and_undoes(twice, tmp_path, cap
     assert run("clean", twice, "--quarantine", place, "--undo") == 0
     assert capsys.readouterr().out == "Put back: 1 file\n"
     assert everything(twice) == before
+
+
+@pytest.fixture
+def decided(twice, tmp_path, capsys):
+    """`decided("keep all")`: a plan, and that decision about its only group."""
+    plan, sheet = tmp_path / "plan.csv", tmp_path / "sheet.html"
+    assert run("clean", twice, "--plan", plan, "--sheet", sheet) == 0
+    page = re.search(r'data-page="([^"]+)"', sheet.read_text(encoding="utf-8"))[1]
+    capsys.readouterr()
+
+    def write(decision, group="group 1", page=page):
+        row = [page, group, decision, "Ann"]
+        text = tables.as_csv(["page", "item", "decision", "judge"], [row], byte_order_mark=True)
+        (tmp_path / "decisions.csv").write_text(text, encoding="utf-8")
+        return "--plan", plan, "--decisions", tmp_path / "decisions.csv"
+
+    return write
+
+
+def test_what_was_decided_on_the_sheet_is_carried_out_and_the_plan_is_as_it_was(
+    decided, twice, tmp_path, capsys
+):
+    before = everything(twice)
+    words = decided("keep all")
+    plan = (tmp_path / "plan.csv").read_bytes()
+    assert run("clean", twice, *words) == 0
+    assert capsys.readouterr().out.startswith(
+        "Decided: keep all of 1 group, 0 as proposed; not decided: 0, as proposed.\n"
+        "To move: 0 exact copies and 0 near copies"
+    )
+    assert run("clean", twice, *words, "--apply") == 0
+    assert everything(twice) == before
+    assert run("clean", twice, *decided("as proposed"), "--apply") == 0
+    assert len(everything(twice)) == len(before) - 1
+    assert (tmp_path / "plan.csv").read_bytes() == plan
+
+
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [
+        (("keep some",), "line 2: the decision is 'keep some'; it is one of as proposed, keep all"),
+        (("keep all", "group 7"), "line 2: 'group 7' is not on the page"),
+        (("keep all", "group 1", "page 1"), "line 2: was decided on another page"),
+        (("",), "holds no decision"),
+    ],
+)
+def test_decisions_that_are_wrong_are_refused_and_nothing_moves(
+    row, sentence, decided, twice, capsys
+):
+    before = everything(twice)
+    assert sentence in refused(capsys, twice, *decided(*row), "--apply")
+    assert everything(twice) == before
+
+
+def test_decisions_need_a_plan_that_is_there(decided, twice, tmp_path, capsys):
+    words = decided("keep all")
+    assert "name the plan too" in refused(capsys, twice, *words[2:])
+    assert "cannot be read" in refused(capsys, twice, "--plan", tmp_path / "no.csv", *words[2:])
+    assert "has no meaning beside --undo" in refused(capsys, twice, "--undo", *words[2:])
 
 
 def test_apply_without_a_plan_makes_one(twice, capsys):
@@ -251,7 +311,9 @@ def test_a_sheet_takes_the_place_of_a_sheet_and_of_nothing_else(twice, tmp_path,
     before = everything(tmp_path)
     for target in (letter, tmp_path / "db.csv"):
         error = refused(capsys, twice, "--sheet", target)
-        assert error == f"{target}: is there already and is no contact sheet; name another file\n"
+        assert (
+            error == f"{target}: is there already and is no page of decisions; name another file\n"
+        )
     assert everything(tmp_path) == before
     assert run("clean", twice, "--sheet", sheet) == 0
     first = sheet.read_bytes()

@@ -32,7 +32,9 @@ def _clean(arguments: argparse.Namespace) -> int:
     place = Path(arguments.quarantine or moving.default_quarantine(folder))
     if arguments.undo:
         return _undo(folder, place, arguments)
-    carry_out = arguments.apply and arguments.plan
+    if arguments.decisions and not arguments.plan:
+        raise Problem("--decisions: change a plan; name the plan too, with --plan")
+    carry_out = arguments.plan and (arguments.apply or arguments.decisions)
     if arguments.plan and not carry_out:
         check_output(arguments.plan, "plan", folders=[folder, place])
     if arguments.sheet:
@@ -54,7 +56,7 @@ def _clean(arguments: argparse.Namespace) -> int:
 def _undo(folder: Path, place: Path, arguments: argparse.Namespace) -> int:
     from helpers.quarantine import moving
 
-    for option in ("plan", "sheet", "radius", "keep"):
+    for option in ("plan", "decisions", "sheet", "radius", "keep"):
         if getattr(arguments, option) is not None:
             raise Problem(f"--{option}: has no meaning beside --undo; leave it out")
     done = moving.undo(place, folder)
@@ -76,6 +78,7 @@ def _apply(folder: Path, plan: pd.DataFrame, place: Path, arguments: argparse.Na
 
 def _read_plan(arguments: argparse.Namespace) -> pd.DataFrame:
     """The plan that is to be carried out. It has its own radius and folders to be kept."""
+    from helpers.library import sheet
     from helpers.quarantine import plans
 
     for option in ("radius", "keep"):
@@ -84,7 +87,12 @@ def _read_plan(arguments: argparse.Namespace) -> pd.DataFrame:
                 f"{arguments.plan}: is there already, with its own {option}; "
                 f"leave out --{option}, or name another plan"
             )
-    return plans.read_plan(arguments.plan)
+    plan = plans.read_plan(arguments.plan)
+    if arguments.decisions:
+        plan, sentence = sheet.decided(plan, arguments.decisions)
+        with until_nobody_reads():
+            print(sentence)
+    return plan
 
 
 def _make_plan(folder: Path, arguments: argparse.Namespace) -> pd.DataFrame:
@@ -169,6 +177,11 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--plan", metavar="FILE", help="write the plan as CSV; with --apply, carry this one out"
     )
     command.add_argument("--sheet", metavar="FILE", help="write a page of small pictures, as HTML")
+    command.add_argument(
+        "--decisions",
+        metavar="FILE",
+        help="what was decided on that page about the groups of --plan",
+    )
     command.add_argument(
         "--quarantine", metavar="DIR", help="where the copies go, with the plan (FOLDER-quarantine)"
     )

@@ -56,10 +56,11 @@ KINDS = {
         if_there="add --apply to carry it out, or name another file",
     ),
     "sheet": Kind(
-        "contact sheet",
+        "page of decisions",
         {
             "": rb'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-            rb'<meta name="generator" content="helpers\.[a-z.]*contact_sheet">\n'
+            rb'<meta name="generator" content="helpers\.'
+            rb'(?:decisions\.write_page|[a-z.]*contact_sheet)">\n'
         },
     ),
     "bank's CSV": Kind(

@@ -1,59 +1,25 @@
-"""A plan as a page with small pictures."""
+"""A plan as a page with small pictures, on which a person can say which groups all stay."""
 
 from __future__ import annotations
 
-import html
-import io
-from base64 import b64encode
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from helpers.files.atomic import exclusive, write_text
-from helpers.files.guard import check_output
-from helpers.files.parallel import share_out
-from helpers.images.opening import thumbnail
+from helpers import decisions
+from helpers.files.places import counted
 from helpers.quarantine.plans import summary
 
 if TYPE_CHECKING:  # workers do without it and start sooner
     import pandas as pd
 
-_THUMBNAIL_SIZE = 160  # pixels on the longer side, on the contact sheet
-
-
-_PAGE = """\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="generator" content="helpers.library.sheet.contact_sheet">
-<meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<style>
-body {{ font: 16px/1.4 sans-serif; margin: 1.5em; color: #000; background: #fff; }}
-section {{ border-top: 1px solid #767676; padding: .5em 0; break-inside: avoid; }}
-section:focus-visible {{ outline: 3px solid #000; }}
-h2 {{ font-size: 1em; margin: 0 0 .5em; }}
-.row {{ display: flex; flex-wrap: wrap; gap: 1em; }}
-figure {{ margin: 0; padding: .5em; width: 176px; border: 2px dashed #595959; }}
-figure.keep {{ border: 6px double #000; }}
-figure.look {{ border: 2px dotted #595959; }}
-img {{ display: block; max-width: 100%; height: auto; }}
-figcaption {{ font-size: .8em; overflow-wrap: anywhere; }}
-figcaption span {{ display: block; }}
-bdi {{ white-space: pre-wrap; }}
-</style>
-</head>
-<body>
-<main>
-<h1>{title}</h1>
-<p>{summary}</p>
-{groups}
-</main>
-</body>
-</html>
-"""
-_ON_PAGE = {"keep": "stays", "move": "moves", "look": "to look at"}
+#: What a person can decide about a group: the letter of the key, and the decision.
+CHOICES = {"p": "as proposed", "a": "keep all"}
+_ON_PAGE = {
+    "keep": ("stays", "double"),
+    "move": ("moves", "dashed"),
+    "look": ("to look at", "dotted"),
+}
+_SIDE = 200  # pixels of a picture on the page
 
 
 def contact_sheet(
@@ -66,8 +32,9 @@ def contact_sheet(
 ) -> None:
     """Write a plan as a page: a row of small pictures for each group, their fate, and why.
 
-    The page is one file and needs no network. Exact copies, which need no eyes, come last. The tab
-    key goes from group to group. Words and borders, not colours, tell which file stays.
+    The page is one file and needs no network. Exact copies, which need no eyes, come last. Words
+    and borders, not colours, tell which file stays. What is decided on the page changes the plan
+    only once it is downloaded and given to `decided`.
 
     Parameters
     ----------
@@ -91,62 +58,78 @@ def contact_sheet(
     --------
     >>> contact_sheet("photos", plan, "sheet.html")  # doctest: +SKIP
     """
-    check_output(target, "sheet")
     groups = [rows for _, rows in plan.groupby("group")]
     groups.sort(key=lambda rows: set(rows["kind"]) <= {"best", "exact copy"})
-    paths = sorted({path for rows in groups[:most] for path in rows["path"]})
-    images = share_out(partial(_embedded, Path(folder)), paths, workers=workers, title="thumbnails")
-    image_of = dict(zip(paths, images, strict=True))
-    parts = [_section(rows, image_of) for rows in groups[:most]]
+    about = [summary(plan)]
     if len(groups) > most:
-        parts.append(f"<p>{len(groups) - most:,} more groups are in the plan.</p>")
-    title = f"Copies in {Path(folder).resolve().name}"
-    page = _PAGE.format(
-        title=html.escape(title), summary=html.escape(summary(plan)), groups="\n".join(parts)
+        about.append(f"{len(groups) - most:,} more groups are in the plan.")
+    decisions.write_page(
+        target,
+        f"Copies in {Path(folder).resolve().name}",
+        about,
+        [_item(Path(folder), rows) for rows in groups[:most]],
+        CHOICES,
+        page=_page(plan),
+        side=_SIDE,
+        workers=workers,
     )
-    with exclusive(target):  # which clears what a killed run left
-        write_text(target, page.encode("utf-8", "backslashreplace").decode())
 
 
-def _embedded(folder: Path, path: str) -> str:
-    """A small picture as an address that holds it; empty if it cannot be shown."""
-    picture, file = thumbnail(folder / path, _THUMBNAIL_SIZE), io.BytesIO()
-    if picture:
-        picture.save(file, format="jpeg", quality=70)
-    data = b64encode(file.getvalue()).decode()
-    return f"data:image/jpeg;base64,{data}" if data else ""
+def _page(plan: pd.DataFrame) -> str:
+    """The page's name; it stays the same if somebody edits what is to be done."""
+    rows = plan[["group", "path", "sha256"]].sort_values(["group", "path"])
+    return decisions.page_name(CHOICES, rows.astype(str).to_numpy().tolist())
 
 
-def _section(rows: pd.DataFrame, image_of: dict[str, str]) -> str:
+def _item(folder: Path, rows: pd.DataFrame) -> decisions.Item:
     number = rows["group"].iloc[0]
     kind = "that look alike" if "look" in set(rows["action"]) else "of the same picture"
-    figures = [_figure(row, image_of[row.path]) for row in rows.itertuples()]
-    return "\n".join(
-        [
-            f'<section tabindex="0" aria-labelledby="group-{number}">',
-            f'<h2 id="group-{number}">Group {number}: {len(rows)} files {kind}</h2>',
-            '<div class="row">',
-            *figures,
-            "</div>",
-            "</section>",
-        ]
-    )
+    pictures = [_picture(folder, row) for row in rows.itertuples()]
+    title = f"Group {number}: {len(rows)} files {kind}"
+    return decisions.Item(f"group {number}", title, pictures)
 
 
-def _figure(row: tuple, address: str) -> str:
+def _picture(folder: Path, row: tuple) -> decisions.Picture:
     import pandas as pd
 
-    name, fate = html.escape(row.path), _ON_PAGE[row.action]
     size = "" if pd.isna(row.width) else f"{row.width} x {row.height} pixels, "
     size += "" if pd.isna(row.bytes) else f"{row.bytes:,} bytes"
-    shown = f'<img src="{address}" alt="{name}, {fate}">' if address else "<p>cannot be shown</p>"
-    return "\n".join(
-        [
-            f'<figure class="{row.action}">',
-            shown,
-            f"<figcaption><strong>{fate}</strong>: <bdi>{name}</bdi>",
-            f"<span>{size}</span>",
-            f"<span>{html.escape(row.reason)}</span></figcaption>",
-            "</figure>",
-        ]
-    )
+    return decisions.Picture(folder / row.path, row.path, [size, row.reason], *_ON_PAGE[row.action])
+
+
+def decided(plan: pd.DataFrame, file: str | Path) -> tuple[pd.DataFrame, str]:
+    """A plan as a person decided about it on its contact sheet.
+
+    Parameters
+    ----------
+    plan : DataFrame
+        The plan of which the sheet was written; somebody may have edited it since.
+    file : str or Path
+        The decisions that were downloaded from the sheet.
+
+    Returns
+    -------
+    DataFrame
+        The plan, in which every file of a group that is kept whole stays.
+    str
+        How many groups were decided, in a sentence.
+
+    Raises
+    ------
+    Problem
+        If the file cannot be read, belongs to another plan, or says two things of one group.
+
+    Examples
+    --------
+    >>> plan, sentence = decided(plan, "decisions.csv")  # doctest: +SKIP
+    """
+    groups = "group " + plan["group"].astype(str)
+    found = decisions.read(file, {_page(plan): set(groups)}, CHOICES.values())
+    kept = set(found.loc[found["decision"] == "keep all", "item"])
+    proposed = set(found["item"]) - kept
+    plan, is_kept = plan.copy(), groups.isin(kept) & (plan["action"] != "keep")
+    plan.loc[is_kept, "action"] = "keep"
+    plan.loc[is_kept, "reason"] = "a person decided to keep all"
+    left = groups.nunique() - len(kept) - len(proposed)
+    told = f"Decided: keep all of {counted(len(kept), 'group')}, {len(proposed):,} as proposed"
+    return plan, f"{told}; not decided: {left:,}, as proposed."

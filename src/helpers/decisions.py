@@ -1,0 +1,243 @@
+"""A page on which a person decides about pictures, and the decisions that come back.
+
+The page is one file. It needs no network, works from the keyboard, and keeps the decisions in the
+browser until they are downloaded as CSV. `read` takes that file, also after a spreadsheet saved it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from base64 import b64encode
+from collections.abc import Container, Mapping, Sequence
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from helpers import Problem
+from helpers.files import tables
+from helpers.files.atomic import exclusive, write_text
+from helpers.files.guard import check_output
+from helpers.files.parallel import share_out
+from helpers.images.opening import thumbnail
+
+if TYPE_CHECKING:  # workers do without it and start sooner
+    import pandas as pd
+
+#: How many bytes the pictures of a page may take, about: if there are many, they become smaller.
+PAGE_BYTES = 15_000_000
+_BYTES_OF_A_PIXEL = 0.4  # of a thumbnail in the page; those of CALTECH-101 take 0.3
+_SMALLEST_SIDE = 100  # pixels of a thumbnail
+_COLUMNS = ("page", "item", "decision", "judge")
+
+
+class Picture(NamedTuple):
+    """A picture of an item.
+
+    Parameters
+    ----------
+    file : Path
+        Where it lies. If it cannot be read, the page says so in its place.
+    name : str
+        What it is called on the page.
+    facts : sequence of str
+        What is told about it, a line each.
+    label : str
+        A word in front of its name, as ``"stays"``.
+    frame : {"solid", "double", "dashed", "dotted"}
+        The line around it, which tells pictures apart without a colour.
+    """
+
+    file: Path
+    name: str
+    facts: Sequence[str] = ()
+    label: str = ""
+    frame: str = "solid"
+
+
+class Item(NamedTuple):
+    """What is decided at once: a pair of pictures, or a group.
+
+    Parameters
+    ----------
+    key : str
+        What it is called in the CSV file. A spreadsheet must not take it for a number or a date.
+    title : str
+        Its heading on the page.
+    pictures : sequence of Picture
+        Shown side by side.
+    """
+
+    key: str
+    title: str
+    pictures: Sequence[Picture]
+
+
+def page_name(*asked: object) -> str:
+    """The name of a page, by which its decisions are known.
+
+    Parameters
+    ----------
+    *asked
+        All that is asked on the page, as texts, numbers, lists and dictionaries of them.
+
+    Returns
+    -------
+    str
+        The same for the same question, on every machine.
+
+    Examples
+    --------
+    >>> page_name("same or different?", [["a.jpg", "b.jpg"]])
+    'page 4dd0ec61b9d230b8'
+    """
+    return f"page {hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]}"
+
+
+def write_page(
+    target: str | Path,
+    title: str,
+    about: Sequence[str],
+    items: Sequence[Item],
+    choices: Mapping[str, str],
+    *,
+    page: str,
+    names: bool = True,
+    side: int = 320,
+    workers: int | None = None,
+) -> None:
+    """Write the page.
+
+    Parameters
+    ----------
+    target : str or Path
+        The HTML file; an older page of this kind is replaced in one step.
+    title : str
+        The heading.
+    about : sequence of str
+        What people are to know before they decide, a paragraph each.
+    items : sequence of Item
+        What is decided, in this order.
+    choices : mapping of str to str
+        What can be decided about an item: the letter of the key, and the decision.
+    page : str
+        From `page_name`.
+    names : bool
+        Whether the names of the pictures are shown.
+    side : int
+        How large a picture is shown, in pixels. Pictures that do not fit `PAGE_BYTES` are stored
+        smaller and shown at this size.
+    workers : int, optional
+        How many processes; see `helpers.files.parallel.share_out`.
+
+    Raises
+    ------
+    Problem
+        If it cannot be written, or if another file or a folder is there.
+    ValueError
+        If a letter of `choices` is taken: this is a mistake in the program.
+
+    Examples
+    --------
+    >>> pair = Item("pair 1", "Pair 1", [Picture("a.jpg", "a.jpg"), Picture("b.jpg", "b.jpg")])
+    >>> asked = {"s": "same", "d": "different"}
+    >>> write_page("pairs.html", "Pairs", [], [pair], asked, page="page 1")  # doctest: +SKIP
+    """
+    import jinja2
+
+    if taken := set(choices) & set("fjkw"):
+        raise ValueError(f"letters that the page needs itself: {', '.join(sorted(taken))}")
+    check_output(target, "sheet")
+    shown = [picture.file for item in items for picture in item.pictures]
+    fitting = (PAGE_BYTES / max(len(shown), 1) / _BYTES_OF_A_PIXEL) ** 0.5
+    embedded = partial(_embedded, side=int(min(side, max(_SMALLEST_SIDE, fitting))))
+    once = list(dict.fromkeys(shown))
+    images = share_out(embedded, once, workers=workers, title="thumbnails")
+    template = (files("helpers") / "decisions.html.j2").read_text(encoding="utf-8")
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    text = environment.from_string(template).render(
+        title=title,
+        about=about,
+        items=items,
+        choices=choices,
+        page=page,
+        names=names,
+        side=side,
+        images=dict(zip(once, images, strict=True)),
+    )
+    with exclusive(target):  # which clears what a killed run left
+        write_text(target, text.encode("utf-8", "backslashreplace").decode())
+
+
+def _embedded(file: Path, side: int) -> str:
+    """A small picture as an address that holds it; empty if it cannot be shown."""
+    picture, jpeg = thumbnail(file, side), io.BytesIO()
+    if picture is None:
+        return ""
+    picture.save(jpeg, format="jpeg", quality=75)
+    return f"data:image/jpeg;base64,{b64encode(jpeg.getvalue()).decode()}"
+
+
+def read(
+    file: str | Path, pages: Mapping[str, Container[str]], choices: Container[str]
+) -> pd.DataFrame:
+    """The decisions that a page let somebody download, also after a spreadsheet saved them.
+
+    Parameters
+    ----------
+    file : str or Path
+        A CSV file, in one of the forms that `helpers.files.tables.read_csv` knows. Its columns and
+        rows may stand in any order, and those of several judges in one file.
+    pages : mapping of str to container of str
+        The names of the pages whose decisions are taken, from `page_name`, and the keys of what
+        may be decided on each.
+    choices : container of str
+        What may be decided.
+
+    Returns
+    -------
+    DataFrame
+        A row a decision: ``page``, ``item``, ``decision``, ``judge``. Rows without a decision are
+        left out.
+
+    Raises
+    ------
+    Problem
+        If the file cannot be read or holds no decision, and with the number of the line if a row
+        belongs to another page, is about no item of it, decides something else, or decides what
+        the same judge has decided above.
+
+    Examples
+    --------
+    >>> read("decisions.csv", {"page 1": ["pair 1"]}, ["same", "different"])  # doctest: +SKIP
+    """
+    import pandas as pd
+
+    columns, lines = tables.read_csv(file)
+    columns, found = [name.strip().lower() for name in columns], {}
+    if missing := [name for name in _COLUMNS[:3] if name not in columns]:
+        raise Problem(f"{file}: has no column {missing[0]!r}; download the decisions again")
+    for number, cells in lines:
+        named = {**dict.fromkeys(_COLUMNS, ""), **dict(zip(columns, cells, strict=False))}
+        row = {name: named[name].strip() for name in _COLUMNS}
+        row["decision"] = row["decision"].lower()
+        where, key = f"{file}: line {number}", (row["page"], row["item"], row["judge"])
+        if row["page"] not in pages:
+            raise Problem(f"{where}: was decided on another page; name the file of this one")
+        if row["item"] not in pages[row["page"]]:
+            raise Problem(f"{where}: {row['item']!r} is not on the page; download them again")
+        if not row["decision"]:
+            continue
+        if row["decision"] not in choices:
+            allowed = ", ".join(choices)
+            raise Problem(f"{where}: the decision is {row['decision']!r}; it is one of {allowed}")
+        if key in found:
+            raise Problem(f"{where}: {row['item']!r} is decided a second time; keep one of the two")
+        found[key] = row
+    if not found:
+        raise Problem(f"{file}: holds no decision; decide on the page and download again")
+    return pd.DataFrame(list(found.values()), columns=list(_COLUMNS))

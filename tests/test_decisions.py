@@ -1,0 +1,251 @@
+"""The page on which a person decides, and its decisions as they come back."""
+
+import io
+import re
+from base64 import b64decode
+from html.parser import HTMLParser
+
+import pytest
+from PIL import Image
+
+from helpers import Problem, decisions
+from helpers.files import tables
+
+CHOICES = {"s": "same", "d": "different", "u": "unsure"}
+PAGES = {"page 1": {"pair 1", "pair 2", "pair 3"}}
+
+
+class Page(HTMLParser):
+    """The tags of a page, with their attributes, and its text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.words = [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    def of(self, name):
+        return [attributes for tag, attributes in self.tags if tag == name]
+
+
+@pytest.fixture
+def pairs(photographs):
+    """Two pairs of pictures."""
+    paths = sorted(photographs.rglob("*.jpg"))
+    return [
+        decisions.Item(
+            f"pair {number}",
+            f"Pair {number}",
+            [decisions.Picture(path, path.name, ["120 x 80 pixels"]) for path in paths[:2]],
+        )
+        for number in (1, 2)
+    ]
+
+
+@pytest.fixture
+def write(tmp_path):
+    """`write(items, **keywords)`: the page, as text."""
+
+    def to_text(items, title="Pairs", about=(), **keywords):
+        target = tmp_path / "page.html"
+        keywords = {"page": "page 1", "workers": 1, **keywords}
+        decisions.write_page(target, title, about, items, CHOICES, **keywords)
+        return target.read_text(encoding="utf-8")
+
+    return to_text
+
+
+@pytest.fixture
+def downloaded(tmp_path):
+    """`downloaded(rows)`: a file of decisions as the page lets it be downloaded."""
+
+    def as_file(rows, columns=("page", "item", "decision", "judge"), change=lambda text: text):
+        file = tmp_path / "decisions.csv"
+        text = tables.as_csv(columns, rows, byte_order_mark=True, quote_all=True)
+        file.write_bytes(change(text).encode())
+        return file
+
+    return as_file
+
+
+def test_each_item_has_its_pictures_and_a_button_for_each_choice(write, pairs):
+    page = Page(write(pairs))
+    assert [section["data-key"] for section in page.of("section")] == ["pair 1", "pair 2"]
+    assert all(section["tabindex"] == "0" for section in page.of("section"))
+    buttons = [button for button in page.of("button") if "value" in button]
+    assert [button["value"] for button in buttons] == [*CHOICES.values()] * 2
+    assert [button["data-letter"] for button in buttons] == [*CHOICES] * 2
+    assert {button["aria-pressed"] for button in buttons} == {"false"}
+    assert len([image for image in page.of("img") if "src" in image]) == 4
+
+
+def test_the_letter_of_each_choice_is_told_on_the_page(write, pairs):
+    text = write(pairs)
+    for letter, choice in CHOICES.items():
+        assert f"<kbd>{letter}</kbd> {choice}" in text
+
+
+def test_names_can_be_left_out_and_are_nowhere_on_the_page_then(write, pairs):
+    assert "image_0000" in write(pairs)
+    text = write(pairs, names=False)
+    assert "image_0000" not in text
+    alts = [image["alt"] for image in Page(text).of("img") if "src" in image]
+    assert alts == [f"picture {n} of Pair {pair}" for pair in (1, 2) for n in (1, 2)]
+    assert text.count("120 x 80 pixels") == 4
+
+
+@pytest.mark.parametrize("where", ["title", "about", "heading", "key", "name", "fact", "label"])
+def test_strangers_text_is_shown_and_never_run(where, write, photographs):
+    nasty = "</script><script>alert(1)</script>\"'<b onload=x>&amp;"
+    told = dict.fromkeys(("title", "heading", "key", "name", "fact", "label"), "x") | {where: nasty}
+    file = next(photographs.rglob("*.jpg"))
+    picture = decisions.Picture(file, told["name"], [told["fact"]], told["label"])
+    item = decisions.Item(told["key"], told["heading"], [picture])
+    text = write([item], told["title"], [told.get("about", "x")])
+    page = Page(text)
+    assert page.of("script") == [{}]
+    assert page.of("b") == []
+    values = [value for _, attributes in page.tags for value in attributes.values()]
+    assert nasty in [*page.words, *values] or any(nasty in value for value in values if value)
+
+
+def test_a_name_that_is_no_utf_8_does_not_stop_the_page(write, photographs):
+    file = next(photographs.rglob("*.jpg"))
+    item = decisions.Item("pair 1", "Pair", [decisions.Picture(file, "a\udcff.jpg")])
+    assert "a\\udcff.jpg" in write([item])
+
+
+def test_a_picture_that_cannot_be_read_is_told_in_its_place(write, pairs, photographs):
+    pairs[0].pictures[0].file.write_bytes(b"no picture")
+    assert "".join(Page(write(pairs)).words).count("cannot be shown") == 2
+
+
+def test_a_page_takes_the_place_of_a_page_and_of_nothing_else(write, pairs, tmp_path):
+    write(pairs)
+    write(pairs[:1])
+    (tmp_path / "page.html").write_text("Dear Ann")
+    with pytest.raises(Problem, match=r"page\.html: is there already and is no page of decisions"):
+        write(pairs)
+    assert (tmp_path / "page.html").read_text() == "Dear Ann"
+
+
+def test_many_pictures_become_smaller_so_that_the_page_does_not_grow(write, photographs, tmp_path):
+    noise = Image.effect_noise((400, 400), 60)
+    noise.save(tmp_path / "noise.png")
+    picture = decisions.Picture(tmp_path / "noise.png", "noise.png")
+
+    def side(count):
+        items = [decisions.Item(f"pair {n}", "", [picture, picture]) for n in range(count)]
+        text = write(items)
+        jpeg = re.search('base64,([^"]+)', text)[1]
+        return Image.open(io.BytesIO(b64decode(jpeg))).width, len(text)
+
+    assert side(1)[0] == 320
+    assert side(400)[0] < 320
+    assert side(400)[1] < 1.7 * decisions.PAGE_BYTES, "even if they are noise, which is largest"
+
+
+def test_letters_of_the_page_are_no_choices(write, tmp_path):
+    with pytest.raises(ValueError, match="letters that the page needs itself: j, k"):
+        decisions.write_page(tmp_path / "x", "", [], [], {"j": "yes", "k": "no"}, page="page 1")
+
+
+def test_the_name_of_a_page_tells_one_question_from_another():
+    asked = [["a.jpg", "b.jpg"], ["a.jpg", "c\udcff.jpg"]]
+    name = decisions.page_name("same?", asked)
+    assert re.fullmatch(r"page [0-9a-f]{16}", name)
+    assert decisions.page_name("same?", asked) == name
+    assert decisions.page_name("same?", asked[::-1]) != name
+
+
+# The decisions
+
+
+ROWS = [("page 1", "pair 1", "same", "Ann"), ("page 1", "pair 3", "unsure", "=Bob")]
+
+
+def test_decisions_come_back_as_they_were_downloaded(downloaded):
+    found = decisions.read(downloaded(ROWS), PAGES, CHOICES.values())
+    assert list(found.itertuples(index=False, name=None)) == ROWS
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace(",", ";"),
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: text.replace('"', ""),
+        lambda text: text.removeprefix("\ufeff"),
+        lambda text: text.replace("same", " Same "),
+        lambda text: text.replace("judge", "Judge"),
+        lambda text: text + ",,,\n",
+        lambda text: text + '"page 1","pair 2","","Ann"\n',
+    ],
+    ids=[
+        "semicolons",
+        "CRLF",
+        "bare",
+        "no-mark",
+        "letter-case",
+        "columns",
+        "empty-row",
+        "undecided",
+    ],
+)
+def test_decisions_are_read_as_spreadsheets_leave_them(change, downloaded):
+    found = decisions.read(downloaded(ROWS, change=change), PAGES, CHOICES.values())
+    assert list(found.itertuples(index=False, name=None)) == ROWS
+
+
+def test_decisions_are_read_whatever_the_order_of_rows_and_columns(downloaded):
+    rows = [(*row[::-1], "a note") for row in ROWS[::-1]]
+    file = downloaded(rows, ("judge", "decision", "item", "page", "note"))
+    found = decisions.read(file, PAGES, CHOICES.values())
+    assert list(found.itertuples(index=False, name=None)) == ROWS[::-1]
+
+
+def test_two_judges_may_stand_in_one_file(downloaded):
+    rows = [("page 1", "pair 1", "same", "Ann"), ("page 1", "pair 1", "different", "Bob")]
+    assert len(decisions.read(downloaded(rows), PAGES, CHOICES.values())) == 2
+
+
+@pytest.mark.parametrize(
+    ("second", "sentence"),
+    [
+        (("page 2", "pair 2", "same", "Ann"), "line 3: was decided on another page; name the"),
+        (("page 1", "pair 9", "same", "Ann"), "line 3: 'pair 9' is not on the page; download"),
+        (
+            ("page 1", "pair 2", "maybe", "Ann"),
+            "line 3: the decision is 'maybe'; it is one of same",
+        ),
+        (("page 1", "pair 1", "same", "Ann"), "line 3: 'pair 1' is decided a second time; keep"),
+        (("page 1", "pair 1", "different", "Ann"), "line 3: 'pair 1' is decided a second time"),
+    ],
+)
+def test_a_wrong_row_is_named_by_its_line(second, sentence, downloaded):
+    file = downloaded([ROWS[0], second])
+    with pytest.raises(Problem, match=rf"decisions\.csv: {re.escape(sentence)}"):
+        decisions.read(file, PAGES, CHOICES.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "is empty; write it again"),
+        ("page,item,decision,judge\n", "holds no decision; decide on the page"),
+        ("page,item,judge\npage 1,pair 1,Ann\n", "has no column 'decision'; download"),
+        ('page,item,decision\n"page 1,pair 1,same\n', "line 2: is not CSV"),
+    ],
+)
+def test_a_file_that_holds_no_decisions_is_refused_in_a_sentence(text, sentence, tmp_path):
+    (tmp_path / "decisions.csv").write_text(text)
+    with pytest.raises(Problem, match=sentence):
+        decisions.read(tmp_path / "decisions.csv", PAGES, CHOICES.values())
+    with pytest.raises(Problem, match="cannot be read"):
+        decisions.read(tmp_path / "nowhere.csv", PAGES, CHOICES.values())
