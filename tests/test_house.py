@@ -22,6 +22,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 #: Their functions run in worker processes, which import them first.
 OF_WORKERS = (
+    "experiments.measuring",
     *("fingerprints.catalogue", "images.opening", "library.inventory", "library.second_look"),
     *("decisions", "truth.mess", "truth.near_duplicates"),
 )

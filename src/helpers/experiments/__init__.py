@@ -3,4 +3,5 @@
 counting    the fingerprints that a chapter counts with, and distances of copies from needles
 rates       false matches per pair and recalls, with intervals; the tables of a run
 runs        a run: a folder with every hash, change and strength on the pictures of one set
+measuring   what is measured of each picture of a run, in parts
 """

@@ -27,7 +27,7 @@ from helpers.search.pairs import all_pairs
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from helpers.experiments.runs import Run
+    from helpers.experiments.measuring import Run
 
 #: How often pictures are drawn anew.
 REDRAWS = 1000

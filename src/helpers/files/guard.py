@@ -77,6 +77,8 @@ KINDS = {
             ".dat": rb"\x80[\x02-\x05]|\(l|\]",  # how a list or a text is pickled
         },
     ),
+    "run": Kind("run of experiment", {"/run.json": rb'\{\n "format": \d+,'}),
+    "unfinished run": Kind("run of experiment", {"/parts/settings.json": rb'\{\n "name": "'}),
     "haystack": Kind("haystack", {"/gather.json": rb'\{\n "seed": -?\d+,\n "factors": \['}),
 }
 

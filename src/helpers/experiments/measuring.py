@@ -1,0 +1,258 @@
+"""What is measured of each picture of a run, shared out in parts that are written whole.
+
+A part is a list of pictures of about equal cost: one query, or as many other pictures as a query
+has copies. A part that is there already is not made again, so a run goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from math import comb
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import joblib
+import numpy as np
+from PIL import Image
+
+from helpers import Problem
+from helpers.files.atomic import write_text
+from helpers.files.parallel import share_out
+from helpers.files.places import counted, sha256_of
+from helpers.fingerprints.flat import is_flat
+from helpers.fingerprints.hashes import HASHES, of_shown, to_int
+from helpers.images import changes as table_of_changes
+from helpers.images.formats import check_bytes, open_header
+from helpers.images.opening import open_with_size
+
+if TYPE_CHECKING:  # workers start without it
+    import pandas as pd
+
+_COPY_BYTES = 32  # a pixel, while a copy is made; the largest one has both sides doubled
+_TIMED_SIDE = 512  # pixels; a larger query is timed at this size
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run, as it was read or made.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it is kept.
+    about : dict
+        What ``run.json`` says: name and digest of the set, settings, versions, date, seconds.
+    pictures : DataFrame
+        A row a picture: ``path``, ``width``, ``height``, ``bytes``, ``pixels``, ``flat``,
+        ``query``, ``problem``, then the hex text of each hash.
+    distances : DataFrame
+        A row a query, change and strength: ``path``, ``change``, ``strength``, then for each hash
+        the bits between the fingerprints of copy and original (missing where no copy was made).
+    judged : DataFrame
+        Pairs on which a person decided; empty if there are none.
+    """
+
+    folder: Path
+    about: dict
+    pictures: pd.DataFrame
+    distances: pd.DataFrame
+    judged: pd.DataFrame
+
+
+def measure(
+    root: Path, place: Path, drawn: list[str], asked: dict, workers: int
+) -> tuple[dict[str, dict], list[str]]:
+    """Open each picture once; take its fingerprints and, if it is a query, those of its copies.
+
+    Parameters
+    ----------
+    root : Path
+        The folder of the pictures.
+    place : Path
+        The folder in which finished parts are kept, and looked for.
+    drawn : list of str
+        Paths of the pictures, in the order in which they are taken for queries.
+    asked : dict
+        The settings of the run.
+    workers : int
+        Processes. The result does not depend on it.
+
+    Returns
+    -------
+    rows : dict of str to dict
+        What is known of each picture.
+    asking : list of str
+        The queries, sorted. If one that was drawn is unreadable, flat or equal to another picture,
+        the next takes its place, and is opened once more.
+    """
+    rows, todo, queries = {}, sorted(drawn), set(drawn[: asked["asked"]])
+    while todo:
+        parts = _parts(root, todo, queries, sum(map(len, asked["changes"].values())))
+        job = partial(_work_on, root, place, asked)
+        share_out(job, parts, workers=workers, title="parts of the run")
+        for name, _ in parts:
+            rows |= json.loads((place / name).read_bytes())
+        asking = _queries(rows, drawn)[: asked["asked"]]
+        todo = sorted(path for path in asking if rows[path]["distances"] is None)
+        queries = set(todo)
+    return rows, sorted(asking)
+
+
+def _queries(rows: dict[str, dict], drawn: list[str]) -> list[str]:
+    """The pictures that may be asked with, in the order in which they were drawn."""
+    first = {}
+    for path in sorted(rows):
+        first.setdefault(rows[path].get("pixels"), path)
+    may = {path for path in first.values() if not rows[path]["problem"] and not rows[path]["flat"]}
+    return [path for path in drawn if path in may]
+
+
+def _parts(root: Path, images: list[str], queries: set[str], copies: int) -> list[tuple]:
+    """Lists of pictures, each named by all that it depends on: also by files' sizes and times."""
+    parts, weight = [], np.inf
+    for path in images:
+        cost = 1 + copies * (path in queries)
+        if weight + cost > copies + 1:
+            parts.append([])
+            weight = 0
+        weight += cost
+        parts[-1].append((path, path in queries, _state(root / path)))
+    named = [(hashlib.sha256(json.dumps(part).encode()).hexdigest()[:24], part) for part in parts]
+    return [(f"{name}.json", part) for name, part in named]
+
+
+def _state(file: Path) -> tuple[int, int] | None:
+    with suppress(OSError, ValueError):
+        status = file.stat()
+        return status.st_size, status.st_mtime_ns
+    return None
+
+
+def _work_on(root: Path, parts: Path, asked: dict, part: tuple) -> None:
+    name, pictures = part
+    if not (parts / name).exists():
+        rows = {path: _of_picture(root, path, asked, query) for path, query, _ in pictures}
+        write_text(parts / name, json.dumps(rows))
+
+
+def _of_picture(root: Path, path: str, asked: dict, is_query: bool) -> dict:
+    """All that a run needs of one picture, which is opened once."""
+    file, row = f"{root}/{path}", {"problem": "", "distances": None}
+    try:
+        path.encode()
+        picture, (width, height) = open_with_size(file)
+        check_bytes(8 * width * height)
+        pixels = hashlib.sha256(f"{picture.width} x {picture.height}\n".encode())
+        pixels.update(picture.convert("RGB").tobytes())
+        if max(picture.size) > (asked["side"] or np.inf):
+            factor = asked["side"] / max(picture.size)
+            picture = table_of_changes.resized(picture.convert("RGB"), factor)
+        values, flat = _values(picture, asked["hashes"]), is_flat(picture)
+        row |= {
+            "width": width,
+            "height": height,
+            "bytes": sha256_of(file),
+            "pixels": pixels.hexdigest(),
+        }
+    except UnicodeEncodeError:
+        return row | {"problem": "its name is not valid text; rename it"}
+    except (Problem, OSError, MemoryError) as problem:
+        why = str(problem).removeprefix(f"{file}: ")
+        return row | {"problem": why or "takes more memory than there is; close other programs"}
+    row["hashes"] = [f"{value:0{-(-HASHES[name].bits // 4)}x}" for name, value in values.items()]
+    if is_query and not flat:
+        row["distances"] = _distances(picture, path, values, asked)
+    return row | {"flat": flat}
+
+
+def _values(picture: Image.Image, hashes: list[str]) -> dict[str, int]:
+    return {name: to_int(of_shown(picture, name), HASHES[name].bits) for name in hashes}
+
+
+def _distances(picture: Image.Image, path: str, values: dict, asked: dict) -> list[list]:
+    """A row a change and strength; a copy that cannot be made has no distances."""
+    found, picture = [], picture.convert("RGB")
+    for name, strength in each_copy(asked["changes"]):
+        try:
+            check_bytes(picture.width * picture.height * _COPY_BYTES)
+            copy = table_of_changes.change(picture, name, strength, asked["seed"], path=path)
+            new = _values(copy, asked["hashes"])
+            found.append([(new[hash] ^ values[hash]).bit_count() for hash in values])
+        except Exception:  # too small, or too much memory: it is told at the end
+            found.append([None] * len(values))
+    return found
+
+
+def each_copy(changes: dict[str, list[str]]) -> list[tuple[str, str]]:
+    """The changes and strengths, one by one.
+
+    Parameters
+    ----------
+    changes : dict of str to list of str
+        Change -> strengths.
+
+    Returns
+    -------
+    list of (str, str)
+        In the same order.
+
+    Examples
+    --------
+    >>> each_copy({"turn": ["90 degrees", "180 degrees"]})
+    [('turn', '90 degrees'), ('turn', '180 degrees')]
+    """
+    return [(name, strength) for name, strengths in changes.items() for strength in strengths]
+
+
+def cost(root: Path, drawn: list[str], asked: dict, workers: int | None) -> tuple[str, int]:
+    """What a run will cost, from the time that three pictures take.
+
+    Parameters
+    ----------
+    root, drawn, asked
+        As for `measure`.
+    workers : int or None
+        Processes; all processors if None, but one for what takes seconds.
+
+    Returns
+    -------
+    str
+        Decodings, fingerprints, minutes, megabytes; and what is quicker, if it takes an hour.
+    int
+        The number of processes.
+    """
+    sizes = {path: (_state(root / path) or [0])[0] for path in drawn}
+    paths, plain, query, pixels = sorted(drawn, key=lambda path: (sizes[path], path)), [], 0, 0
+    for share in (0.2, 0.8, 0.5):
+        path, began = paths[int(share * len(paths))], perf_counter()
+        row = _of_picture(root, path, asked, is_query=False)
+        plain.append(perf_counter() - began)
+    if not row["problem"]:
+        whole = min(max(row["width"], row["height"]), asked["side"] or np.inf)
+        side, began = min(whole, _TIMED_SIDE), perf_counter()
+        _of_picture(root, path, asked | {"side": side}, is_query=True)
+        query = max(0, perf_counter() - began - plain[-1]) * (whole / side) ** 2
+    with suppress(Exception), (root / paths[-1]).open("rb") as file, open_header(file) as image:
+        pixels = image.width * image.height
+    n, queries, hashes = len(drawn), min(asked["asked"], len(drawn)), len(asked["hashes"])
+    copies, seconds = (
+        queries * len(each_copy(asked["changes"])),
+        n * np.mean(plain) + queries * query,
+    )
+    workers = workers or (joblib.cpu_count() if seconds > 5 else 1)
+    minutes, near = seconds / workers / 60, min(comb(n, 2), 300 + comb(n, 2) // 10**4)
+    room = n * (200 + 30 * hashes) + copies * (60 + 4 * hashes) + near * hashes * 100
+    sentence = (
+        f"each decoded once; {queries:,} changed, to {counted(copies, 'copy', 'copies')}; "
+        f"{counted((n + copies) * hashes, 'fingerprint')}. "
+        f"About {max(minutes, 0.1):,.1f} minutes with {counted(workers, 'process', 'processes')}, "
+        f"{max(1, room / 1e6):,.0f} MB on disk, "
+        f"{250 + workers * (150 + 40 * pixels / 1e6):,.0f} MB of memory."
+    )
+    quicker = " Quicker: --queries 100, --side 1024, or --quick for a table within a minute."
+    return sentence + (quicker if minutes > 60 else ""), workers

@@ -1,0 +1,410 @@
+"""A run: every hash, change and strength on the pictures of one set, kept in a folder.
+
+Anyone reads such a folder without this kit: CSV tables, ``run.json``, and the distances as Parquet
+where pyarrow is installed. A run that was stopped goes on where it was when it is asked for again:
+its ``parts/`` are there until the end, and ``run.json`` is written last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import platform
+import shutil
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from importlib.util import find_spec
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from helpers import Problem, __version__
+from helpers.experiments import measuring, rates
+from helpers.experiments.measuring import Run
+from helpers.files.atomic import PARTIAL, exclusive, new_folder, write_bytes, write_text
+from helpers.files.guard import check_output, read_input
+from helpers.files.places import counted, data_folder, one_line
+from helpers.files.tables import MOST_CSV_BYTES, as_csv, read_csv
+from helpers.fingerprints import recipe
+from helpers.fingerprints.hashes import HASHES
+from helpers.images import changes as table_of_changes
+from helpers.images.folders import look_into, not_looked_at
+
+if TYPE_CHECKING:  # late elsewhere: workers start without it
+    import pandas as pd
+
+#: The format of a run's folder.
+FORMAT = 1
+SEED = 2014
+#: False-match rates per pair at which recalls are told.
+RATES = [1e-4, 1e-5, 1e-6]
+#: What ``quick`` takes: numbers that are the same on every machine.
+QUICK = {"pictures": 200, "queries": 40, "hashes": "dhash phash ahash dhash-both", "side": 512}
+
+_JUDGED = ("first", "second", "verdict", "judge", "hash", "distance", "of")
+_PICTURES = ("path", "width", "height", "bytes", "pixels", "flat", "query", "problem")
+_COPIES = ("path", "change", "strength")
+#: The types of columns that hold no text.
+_KINDS = {
+    **dict.fromkeys(("distance", "radius", "found", "pictures", "of", "pairs"), "int64"),
+    **dict.fromkeys(("rate", "low", "high", "recall", "recall_at_exact_rate"), "float64"),
+    **dict.fromkeys(("width", "height"), "Int64"),
+}
+
+
+def run(
+    folder: str | Path,
+    out: str | Path,
+    *,
+    hashes: Sequence[str] | None = None,
+    changes: Mapping | str | Path | None = None,
+    queries: int = 400,
+    seed: int = SEED,
+    side: int | None = None,
+    quick: bool = False,
+    workers: int | None = None,
+    show: Callable[[str], None] = print,
+) -> Run:
+    """Every hash x change x strength on the pictures of a folder; goes on with a stopped run.
+
+    Parameters
+    ----------
+    folder : str or Path
+        A folder of pictures, or one of `helpers.datasets.DATASETS`.
+    out : str or Path
+        The run's folder: new, or that of a run that was stopped.
+    hashes : sequence of str, optional
+        Names of `HASHES`; all whose packages are installed, if left out.
+    changes : mapping, str or Path, optional
+        Change -> strengths or ``"all"``, or a TOML file of such; the whole table if left out.
+    queries : int
+        How many pictures are changed. They are drawn by seed from those that can be read, are not
+        flat, and are the first of their equals.
+    seed : int
+        0 or more, for what is drawn.
+    side : int, optional
+        Pictures with a longer side than this, in pixels, are reduced to it before all else.
+    quick : bool
+        Take the numbers of `QUICK`, for a first table within a minute.
+    workers : int, optional
+        Processes; all processors if left out. The run does not depend on it.
+    show : callable
+        What is done with each sentence.
+
+    Returns
+    -------
+    Run
+        The finished run.
+
+    Raises
+    ------
+    Problem
+        If there is nothing to ask with, if a setting is none, or if `out` holds something else.
+
+    Examples
+    --------
+    >>> run("photos", "photos-run", quick=True)  # doctest: +SKIP
+    """
+    began, out = perf_counter(), Path(out)
+    name, root, found = _look_into(folder, show)
+    numbers = {"queries": queries, "seed": seed, "side": side}
+    asked = {"name": name} | _settings(hashes, changes, quick, numbers)
+    drawn = [found[row] for row in np.random.default_rng(seed).permutation(len(found))]
+    drawn = drawn[: QUICK["pictures"] if quick else None]
+    is_finished = os.path.lexists(out / "run.json")
+    check_output(out, "run" if is_finished else "unfinished run", folders=[root])
+    with exclusive(out):
+        if os.path.lexists(out / "run.json"):
+            return _finished_before(out, asked, drawn, show)
+        _begin(out, asked)
+        sentence, workers = measuring.cost(root, drawn, asked, workers)
+        show(f"{len(drawn):,} of {counted(len(found), 'picture')}, {sentence}")
+        rows, asking = measuring.measure(root, out / "parts", drawn, asked, workers)
+        if not asking:
+            shutil.rmtree(out)
+            raise Problem(
+                f"{folder}: holds no picture that can be read and is not flat; choose another"
+            )
+        made = _written(out, asked | {"found": len(found)}, rows, asking, began)
+        write_bytes(_memory_of(made), os.fsencode(os.path.realpath(root)))
+    _tell_end(made, show)
+    return made
+
+
+def _look_into(folder: str | Path, show: Callable) -> tuple[str, Path, list[str]]:
+    from helpers import datasets
+
+    if str(folder) in datasets.DATASETS:
+        dataset = datasets.load(str(folder), show=show)
+        return dataset.name, dataset.root, dataset.images
+    found = look_into(folder)
+    if sentence := not_looked_at(found.others):
+        show(one_line(sentence))
+    return _shown(Path(os.path.realpath(folder)).name), Path(folder), found.images
+
+
+def _settings(hashes: Sequence[str] | None, changes: object, quick: bool, numbers: dict) -> dict:
+    """All that a run depends on beside its pictures, as ``run.json`` has it."""
+    if quick:
+        numbers["queries"] = min(numbers["queries"], QUICK["queries"])
+        numbers["side"] = numbers["side"] or QUICK["side"]
+    for what, least in (("queries", 1), ("seed", 0), ("side", 32)):
+        if numbers[what] is not None and numbers[what] < least:
+            raise Problem(f"{what} is {numbers[what]}; choose {least} or more")
+    installed = [name for name in HASHES if all(map(find_spec, HASHES[name].packages))]
+    hashes = hashes or (QUICK["hashes"].split() if quick else installed)
+    recipes = [recipe.here(name) for name in dict.fromkeys(hashes)]
+    versions = {"helpers": __version__, "numpy": np.__version__}
+    return {
+        "seed": numbers["seed"],
+        "hashes": [one.hash for one in recipes],
+        "changes": _chosen(changes),
+        "asked": numbers["queries"],
+        "side": numbers["side"],
+        "quick": quick,
+        "rates": RATES,
+        "reading": recipes[0].reading,
+        "rules": recipes[0].rules,
+        "versions": versions | {key: v for one in recipes for key, v in one.versions.items()},
+    }
+
+
+def _chosen(changes: Mapping | str | Path | None) -> dict[str, list[str]]:
+    known = {name: list(change.strengths) for name, change in table_of_changes.CHANGES.items()}
+    if isinstance(changes, str | Path):
+        changes = tomllib.loads(read_input(changes, MOST_CSV_BYTES).decode())
+    chosen = known if changes is None else changes
+    return {name: known[name] if one == "all" else list(one) for name, one in chosen.items()}
+
+
+def _begin(out: Path, asked: dict) -> None:
+    """Make the folder, or make sure that what was begun there is this run."""
+    settings = out / "parts" / "settings.json"
+    if not os.path.lexists(settings):
+        with new_folder(out) as new:
+            write_text(new / "parts" / "settings.json", json.dumps(asked, indent=1))
+    _check_equal(out, json.loads(read_input(settings, MOST_CSV_BYTES)), asked)
+    for leftover in out.rglob(f".*{PARTIAL}"):
+        leftover.unlink()
+
+
+def _check_equal(out: Path, there: dict, asked: dict) -> None:
+    for key, value in json.loads(json.dumps(asked)).items():
+        if there.get(key) != value:
+            raise Problem(
+                f"{out}: is a run with {key} {there.get(key)}, and not {value}; "
+                "name another folder, or delete that one"
+            )
+
+
+def _finished_before(out: Path, asked: dict, drawn: list[str], show: Callable) -> Run:
+    made = read(out)
+    _check_equal(out, made.about, asked)
+    if list(made.pictures["path"]) != sorted(map(_shown, drawn)):
+        raise Problem(f"{out}: is a run of other pictures; name another folder")
+    shutil.rmtree(out / "parts", ignore_errors=True)  # it was stopped just before its end
+    show(f"{one_line(str(out))}: was finished before with these settings; nothing was done.")
+    return made
+
+
+def _tell_end(made: Run, show: Callable) -> None:
+    left_out = made.pictures[made.pictures["problem"] != ""]
+    for row in left_out.head(3).itertuples():
+        show(f"Left out: {one_line(f'{row.path}: {row.problem}')}")
+    lost = made.distances[made.distances[made.about["hashes"]].isna().any(axis=1)]
+    if len(lost):
+        what = one_line(", ".join(lost.iloc[0][list(_COPIES)]))
+        show(f"Not made: {counted(len(lost), 'changed copy', 'changed copies')}, first {what}.")
+    show(
+        f"{counted(made.about['pictures'], 'picture')}, {len(left_out)} left out, "
+        f"{int(made.pictures['flat'].sum())} flat; {made.about['queries']} changed. "
+        f"The run is in {one_line(str(made.folder))}."
+    )
+
+
+def _shown(path: str) -> str:
+    return path.encode("utf-8", "backslashreplace").decode()
+
+
+def _written(out: Path, asked: dict, rows: dict, asking: list[str], began: float) -> Run:
+    """Write all tables, and ``run.json`` last: a folder that has it is whole."""
+    import pandas as pd
+
+    hashes, pictures, digest = asked["hashes"], [], hashlib.sha256()
+    for path in sorted(rows, key=_shown):
+        row, cells = rows[path], [None] * (6 + len(hashes))
+        if not row["problem"]:
+            digest.update(json.dumps([path, row["bytes"]]).encode())
+            cells = [row[key] for key in ("width", "height", "bytes", "pixels")]
+            cells += [int(row["flat"]), int(path in asking), *row["hashes"]]
+        pictures.append([_shown(path), *cells[:6], row["problem"], *cells[6:]])
+    write_text(out / "pictures.csv", as_csv([*_PICTURES, *hashes], pictures, quote_texts=False))
+    copies = [
+        (path, *each, *bits)
+        for path in asking
+        for each, bits in zip(
+            measuring.each_copy(asked["changes"]), rows[path]["distances"], strict=True
+        )
+    ]
+    columns = [*_COPIES, *hashes]
+    if find_spec("pyarrow"):
+        content, kinds = io.BytesIO(), dict.fromkeys(hashes, "Int16")
+        pd.DataFrame(copies, columns=columns).astype(kinds).to_parquet(content, index=False)
+        write_bytes(out / "distances.parquet", content.getvalue())
+    else:
+        write_text(out / "distances.csv", as_csv(columns, copies, quote_texts=False))
+    left_out = sum(bool(row["problem"]) for row in rows.values())
+    about = {"format": FORMAT, "digest": digest.hexdigest(), "pictures": len(rows) - left_out}
+    about |= {"left_out": left_out, "queries": len(asking), **asked}
+    made = _read_tables(out, about)
+    rates.write_tables(made)
+    machine = [platform.system(), platform.machine(), platform.python_version()]
+    about["date"] = datetime.now().astimezone().isoformat(timespec="seconds")
+    about |= {"seconds": round(perf_counter() - began, 1), "machine": machine}
+    write_text(out / "run.json", json.dumps(about, indent=1) + "\n")
+    shutil.rmtree(out / "parts", ignore_errors=True)
+    return made
+
+
+def read(folder: str | Path) -> Run:
+    """A finished run.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The run's folder.
+
+    Returns
+    -------
+    Run
+        With the judgements, if there are any.
+
+    Raises
+    ------
+    Problem
+        If it is no run, is not finished, is damaged, or was made by newer helpers.
+
+    Examples
+    --------
+    >>> read("photos-run").about["pictures"]  # doctest: +SKIP
+    200
+    """
+    folder = Path(folder)
+    if not os.path.lexists(folder / "run.json"):
+        if os.path.lexists(folder / "parts" / "settings.json"):
+            raise Problem(f"{folder}: is a run that is not finished; give its command again")
+        raise Problem(f"{folder}: is no run, since it has no run.json; check the spelling")
+    try:
+        about = json.loads(read_input(folder / "run.json", MOST_CSV_BYTES))
+        if about["format"] > FORMAT:
+            raise Problem(f"{folder}: was made by newer helpers; install those")
+        return _read_tables(folder, about)
+    except (ValueError, KeyError, TypeError) as error:
+        raise Problem(f"{folder}: is damaged ({error!r}); make the run anew") from error
+
+
+def _read_tables(folder: Path, about: dict) -> Run:
+    import pandas as pd
+
+    kinds = dict.fromkeys(about["hashes"], "Int16")
+    pictures = _read_csv(folder / "pictures.csv")
+    file = folder / "distances.parquet"
+    if not os.path.lexists(file):
+        distances = _read_csv(folder / "distances.csv", kinds)
+    elif find_spec("pyarrow"):
+        distances = pd.read_parquet(file).astype(kinds)
+    else:
+        raise Problem(f"{file}: takes pyarrow to read; run  python -m pip install pyarrow")
+    judged = pd.DataFrame(columns=list(_JUDGED))
+    if os.path.lexists(folder / "judged.csv"):
+        judged = _read_csv(folder / "judged.csv")
+    for columns, read in (((*_PICTURES, *kinds), pictures), ((*_COPIES, *kinds), distances)):
+        if list(read.columns) != list(columns):
+            raise ValueError(f"columns {', '.join(read.columns)}")
+    return Run(folder, about, pictures, distances, judged)
+
+
+def _read_csv(file: Path, kinds: dict | None = None) -> pd.DataFrame:
+    import pandas as pd
+
+    size = file.stat().st_size if file.is_file() else 0
+    columns, rows = read_csv(file, max(MOST_CSV_BYTES, 16 * size))
+    table = pd.DataFrame([cells for _, cells in rows], columns=columns, dtype="str")
+    for column, kind in {**_KINDS, **(kinds or {})}.items():
+        if column in columns:
+            table[column] = pd.to_numeric(table[column].replace({"": None})).astype(kind)
+    for column in {"flat", "query"} & set(columns):
+        table[column] = table[column] == "1"
+    return table
+
+
+def table(run: Run, name: str) -> pd.DataFrame:
+    """One of the tables that were counted from a run.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    name : {"near_pairs", "pairs", "rates", "recall", "by_radius"}
+        Which table.
+
+    Returns
+    -------
+    DataFrame
+        As the CSV file of that name has it.
+
+    Raises
+    ------
+    Problem
+        If the file is missing or damaged.
+
+    Examples
+    --------
+    >>> table(read("photos-run"), "rates")  # doctest: +SKIP
+    """
+    return _read_csv(run.folder / f"{name}.csv")
+
+
+def _memory_of(run: Run) -> Path:
+    return data_folder() / "runs" / f"{run.about['digest'][:32]}.txt"
+
+
+def pictures_of(run: Run, given: str | Path | None = None) -> Path:
+    """Where a run's pictures lie.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    given : str or Path, optional
+        The folder, as somebody named it.
+
+    Returns
+    -------
+    Path
+        The folder in which the paths of the run's pictures lead to them.
+
+    Raises
+    ------
+    Problem
+        If it is not known, or they are not there.
+
+    Examples
+    --------
+    >>> pictures_of(read("photos-run"), "photos")  # doctest: +SKIP
+    """
+    place = given
+    if given is None:
+        with suppress(OSError):
+            place = os.fsdecode(_memory_of(run).read_bytes())
+    first = run.pictures["path"][run.pictures["problem"] == ""].iloc[0]
+    if place is None or not os.path.exists(Path(place, first)):
+        where = "it is not known where its pictures lie" if place is None else f"not in {place}"
+        raise Problem(f"{run.folder}: {where}; name their folder with --pictures")
+    return Path(place)
