@@ -21,7 +21,7 @@ from helpers.files.atomic import exclusive, new_folder, write_text
 from helpers.files.places import counted, data_folder, one_line
 from helpers.files.tables import as_csv
 from helpers.fingerprints import catalogue
-from helpers.images.changes import as_jpeg
+from helpers.images.drawing import as_jpeg
 from helpers.images.folders import find_images, look_into, not_looked_at
 
 #: Categories that the article left out; 7,807 images stay.

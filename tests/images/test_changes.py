@@ -30,7 +30,59 @@ SIZES = {
     "crop each side/20 %": (72, 48),
     "crop unevenly/up to 5 %": ((108, 120), (72, 80)),
     "turn/90 degrees": (80, 120),
+    "resize/0.95-1.05 + jpeg 75": ((114, 126), (76, 84)),
+    "crop one side/5 %": ((114, 120), (76, 80)),
+    "crop one side/10 %": ((108, 120), (72, 80)),
+    "crop one side/20 %": ((96, 120), (64, 80)),
+    "pad black/2 %": (124, 84),
+    "pad black/5 %": (132, 88),
+    "pad black/10 %": (144, 96),
+    "pad black/20 %": (168, 112),
+    "pad white/5 %": (132, 88),
+    "pad white/10 %": (144, 96),
+    "letterbox/10 %": (120, 96),
+    "letterbox/20 %": (120, 112),
+    "rotate, cropped/2 degrees": (116, 74),
+    "rotate, cropped/4 degrees": (114, 72),
+    "caption band on top/10 %": (120, 88),
+    "caption band on top/20 %": (120, 96),
+    "social media/half size after 2 % crop at each side, jpeg 60": (58, 38),
 }
+#: As the table of the experiments writes them, typed anew: so that runs of different people can be compared.
+THE_TABLE = """
+none: as it is
+jpeg: quality 95; quality 75; quality 50; quality 20; quality 10
+webp: quality 50
+palette: 64 colours; 16 colours
+resize: 0.95-1.05 + jpeg 75; x 0.5; x 0.25; x 2.0
+stretch width: x 0.75; x 1.33; to square
+crop each side: 1 %; 2 %; 5 %; 10 %; 20 %
+crop one side: 5 %; 10 %; 20 %
+pad black: 2 %; 5 %; 10 %; 20 %
+pad white: 5 %; 10 %
+letterbox: 10 %; 20 %
+white frame over: 2 %; 5 %
+rotate, black corners: 1 degree; 2 degrees; 4 degrees; 10 degrees
+rotate, cropped: 2 degrees; 4 degrees
+turn: 90 degrees; 180 degrees
+mirror: left-right; top-bottom
+blur: sigma 1; sigma 2; sigma 4
+sharpen: unsharp mask 2 px, 150 %, threshold 0
+noise: sigma 5; sigma 15; sigma 30; sigma 51
+salt and pepper: 1 %; 5 %
+brightness: x 0.5; x 0.8; x 1.25; x 1.5
+contrast: x 0.5; x 0.75; x 1.5
+saturation: x 0; x 2
+gamma: 0.5; 2.0
+hue: + 60 degrees
+invert: all channels
+vignette: Gaussian, sigma 0.7 of each side; Gaussian, sigma 0.5 of each side
+watermark: small in a corner; large in the centre; all over at 25 %; all over at 50 %
+caption band on top: 10 %; 20 %
+sticker: 2 % of the area; 5 % of the area; 10 % of the area; 20 % of the area
+perspective: 2 %; 5 %
+social media: half size after 2 % crop at each side, jpeg 60
+"""
 MODES = ("L", "P", "RGBA", "CMYK", "1", "I;16")
 
 
@@ -90,9 +142,9 @@ def in_mode(picture, mode):
 
 
 @every_change
-@pytest.mark.parametrize("size", [(1, 1), (1, 400), (400, 1), (2, 3)], ids=str)
+@pytest.mark.parametrize("size", [(1, 1), (1, 10_000), (400, 1), (2, 3), (3, 3)], ids=str)
 def test_a_narrow_picture_keeps_a_pixel(photograph, name, strength, size):
-    for seed in range(5):
+    for seed in range(5 if max(size) < 1000 else 1):
         after = changes.change(photograph(5, size), name, strength, seed=seed)
         assert min(after.size) >= 1
         assert len(after.tobytes()) == 3 * after.width * after.height
@@ -110,7 +162,7 @@ def test_each_change_says_what_it_is_and_names_its_strengths(name):
 @pytest.mark.parametrize(
     "name, strength, sentence",
     [
-        ("mirrored", None, "no change is called 'mirrored'; choose one of: none, jpeg, resize"),
+        ("mirrored", None, "no change is called 'mirrored'; choose one of: none, jpeg, webp"),
         ("jpeg", "10", "'jpeg' has no strength '10'; choose one of: quality 95, quality 75"),
         ("jpeg", None, "'jpeg' has no strength None; choose one of: quality 95, quality 75"),
     ],
@@ -127,6 +179,82 @@ def test_the_only_strength_of_a_change_need_not_be_named(photograph):
     assert changes.change(photograph(6), "invert").getpixel((0, 0)) == tuple(
         255 - value for value in photograph(6).getpixel((0, 0))
     )
+
+
+def test_the_standard_table_has_82_strengths_in_its_order():
+    rows = [row.split(": ") for row in THE_TABLE.strip().splitlines()]
+    assert list(changes.STANDARD.items()) == [(name, one.split("; ")) for name, one in rows]
+    assert sum(map(len, changes.STANDARD.values())) == 82
+
+
+def test_what_chapters_draw_for_themselves_stands_beside_the_standard_table():
+    beside = {(name, one) for name, row in changes.CHANGES.items() for one in row.beside}
+    assert beside >= {
+        ("jpeg", "quality 20 to 60"),
+        ("resize", "x 0.5 to 1.5"),
+        ("crop unevenly", "up to 5 %"),
+        ("brightness", "x 1.1 to 1.5"),
+        ("watermark", "white band in a corner"),
+    }
+    assert beside < set(ALL)
+
+
+def chosen(path, text):
+    path.write_text(text, encoding="utf-8")
+    return changes.chosen(path)
+
+
+def test_an_experiment_takes_the_standard_table_or_what_a_file_chooses(tmp_path):
+    whole = changes.chosen()
+    assert whole == changes.STANDARD
+    whole["jpeg"].clear()
+    assert len(changes.STANDARD["jpeg"]) == 5
+    text = '\ufeffmirror = "all"\njpeg = ["quality 10", "quality 95"]\n"crop one side" = "5 %"\n'
+    got = chosen(tmp_path / "table.toml", text)
+    assert list(got.items()) == [
+        ("jpeg", ["quality 95", "quality 10"]),
+        ("crop one side", ["5 %"]),
+        ("mirror", ["left-right", "top-bottom"]),
+    ]
+    got = chosen(tmp_path / "table.toml", 'brightness = "all"\n"crop unevenly" = "all"\n')
+    assert got == {"crop unevenly": ["up to 5 %"], "brightness": changes.STANDARD["brightness"]}
+
+
+@pytest.mark.parametrize(
+    "text, sentence",
+    [
+        ("", "chooses no change; write lines as"),
+        ("mirrored = 'all'", "no change is called 'mirrored'; choose one of: none, jpeg, webp"),
+        ("jpeg = ['95']", "'jpeg' has no strength '95'; choose one of: quality 95, quality 75"),
+        ("jpeg = 95", "'jpeg' has no strength 95; choose one of: quality 95, quality 75"),
+        ("jpeg = [['quality 95']]", "'jpeg' has no strength ['quality 95']; choose one of"),
+        ("[jpeg]\nquality = 95", "'jpeg' has no strength {'quality': 95}; choose one of"),
+        ("jpeg = []", "'jpeg' has no strength in it; name some, or leave out the line"),
+        ("jpeg: quality 95", "is not a table in TOML (Expected '=' after a key"),
+        ("crop one side = 'all'", "is not a table in TOML (Expected '=' after a key"),
+        ("jpeg = 'all'\njpeg = 'all'", "is not a table in TOML (Cannot overwrite a value"),
+        ("a = " + "[" * 100_000, "is not a table in TOML ("),
+    ],
+)
+def test_a_table_that_cannot_be_used_gets_a_sentence(tmp_path, text, sentence):
+    with pytest.raises(Problem) as problem:
+        chosen(tmp_path / "table.toml", text)
+    assert str(problem.value).startswith(f"{tmp_path / 'table.toml'}: ")
+    assert sentence in str(problem.value)
+    assert "\n" not in str(problem.value)
+
+
+def test_a_table_that_cannot_be_read_gets_a_sentence(tmp_path):
+    with pytest.raises(Problem, match="cannot be read"):
+        changes.chosen(tmp_path)
+    with pytest.raises(Problem, match="cannot be read"):
+        changes.chosen(tmp_path / "nowhere.toml")
+    (tmp_path / "latin.toml").write_bytes(b"m\xfcll = 'all'")
+    with pytest.raises(Problem, match="is not a table in TOML"):
+        changes.chosen(tmp_path / "latin.toml")
+    (tmp_path / "large.toml").write_bytes(b"#" * (2**20 + 1))
+    with pytest.raises(Problem, match="is larger than"):
+        changes.chosen(tmp_path / "large.toml")
 
 
 def test_another_strength_draws_otherwise(monkeypatch, photograph):

@@ -17,7 +17,7 @@ from helpers.classroom.steps import Steps
 from helpers.explore import album
 from helpers.explore.album import Picture
 from helpers.explore.page import Page, as_html, in_a_row, widgets_module
-from helpers.images import changes
+from helpers.images import drawing
 
 
 def _setting(default: int, **about: object) -> int:
@@ -46,18 +46,18 @@ class Adjustment:
         low=0,
         high=40,
         label="Cut off each side, %",
-        function=lambda image, percent: changes.cut_off(image, percent, math.floor),
+        function=lambda image, percent: drawing.cut_off(image, percent, math.floor),
     )
-    turn: int = _setting(0, low=-45, high=45, label="Turn, degrees", function=changes.turned)
+    turn: int = _setting(0, low=-45, high=45, label="Turn, degrees", function=drawing.turned)
     brightness: int = _setting(
         100,
         low=10,
         high=300,
         label="Brightness, %",
-        function=lambda image, percent: changes.brightened(image, percent / 100),
+        function=lambda image, percent: drawing.brightened(image, percent / 100),
     )
     quality: int = _setting(
-        100, low=1, high=100, label="JPEG quality (100: off)", function=changes.as_jpeg
+        100, low=1, high=100, label="JPEG quality (100: off)", function=drawing.as_jpeg
     )
 
 

@@ -23,7 +23,7 @@ from helpers import Problem
 from helpers.files.atomic import exclusive, new_folder, write_problem
 from helpers.files.parallel import share_out
 from helpers.files.places import real_path, sha256_of
-from helpers.images.changes import resized
+from helpers.images.drawing import resized
 from helpers.images.opening import open_image
 
 if TYPE_CHECKING:  # imported in `make`: workers do without it and start in half the time
