@@ -181,6 +181,26 @@ def test_the_only_strength_of_a_change_need_not_be_named(photograph):
     )
 
 
+def test_each_function_has_an_entry_in_the_table():
+    assert list(changes.FUNCTIONS) == list(changes.CHANGES)
+
+
+def test_the_value_of_a_strength_is_the_number_in_its_name():
+    for name, strength, value in [
+        ("jpeg", "quality 75", 75),
+        ("jpeg", "quality 20 to 60", (20, 60)),
+        ("brightness", "x 1.1 to 1.5", (1.1, 1.5)),
+        ("resize", "x 2.0", 2.0),
+        ("resize", "0.95-1.05 + jpeg 75", "0.95-1.05 + jpeg 75"),
+        ("stretch width", "to square", "to square"),
+        ("hue", "+ 60 degrees", 60),
+        ("vignette", "Gaussian, sigma 0.7 of each side", 0.7),
+        ("watermark", "all over at 25 %", 25),
+    ]:
+        got = changes.CHANGES[name].strengths[strength]
+        assert (got, type(got)) == (value, type(value))
+
+
 def test_the_standard_table_has_82_strengths_in_its_order():
     rows = [row.split(": ") for row in THE_TABLE.strip().splitlines()]
     assert list(changes.STANDARD.items()) == [(name, one.split("; ")) for name, one in rows]

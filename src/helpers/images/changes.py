@@ -4,14 +4,16 @@ A change has a name, one or more strengths and, where it draws something, a seed
 all of them, `STANDARD` names the 82 strengths of the standard table, with which experiments of
 different people can be compared, and `change` applies one. All work in RGB; sizes are rounded and
 are at least 1 pixel; resizing uses Lanczos, turning by an angle is bicubic and anticlockwise.
+
+What each does exactly, and its strengths, stand in ``changes.toml`` beside this module.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from zlib import crc32
 
@@ -21,7 +23,7 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 from helpers import Problem
 from helpers.files.guard import read_input
 from helpers.images import drawing
-from helpers.images.drawing import as_jpeg, brightened, cut_off, resized, turned
+from helpers.images.drawing import as_jpeg, brightened, cut_off, padded, resized, turned
 
 _MOST_TABLE_BYTES = 2**20
 
@@ -35,8 +37,9 @@ class Change:
     name : str
         What it is called everywhere.
     strengths : mapping of str to object
-        The name of each strength, with its unit, and the value that `function` gets for it. For a
-        pair (lowest, highest) it gets a number between the two, drawn evenly for each picture.
+        The name of each strength, with its unit, and the value that `function` gets for it: the
+        number in the name, or the name if it has none or many. For a pair (lowest, highest), as
+        of "20 to 60", it gets a number between the two, drawn evenly for each picture.
     exactly : str
         What is done, so exactly that somebody else can do the same.
     function : callable
@@ -53,16 +56,20 @@ class Change:
     beside: tuple[str, ...] = ()
 
 
-def _resized(image: Image.Image, factor: float | None, rng: np.random.Generator) -> Image.Image:
-    if factor is None:
+def _resized(image: Image.Image, factor: float | str, rng: np.random.Generator) -> Image.Image:
+    if isinstance(factor, str):
         return as_jpeg(resized(image, rng.uniform(0.95, 1.05)), 75)
     return resized(image, factor)
 
 
-def _stretched(image: Image.Image, factor: float | None, rng: np.random.Generator) -> Image.Image:
-    if factor is None:
+def _stretched(image: Image.Image, factor: float | str) -> Image.Image:
+    if factor == "to square":
         return image.resize((256, 256), Image.Resampling.LANCZOS)
     return resized(image, factor, 1)
+
+
+def _mirrored(image: Image.Image, sides: str) -> Image.Image:
+    return ImageOps.mirror(image) if sides == "left-right" else ImageOps.flip(image)
 
 
 def _cut_unevenly(image: Image.Image, most: float, rng: np.random.Generator) -> Image.Image:
@@ -111,248 +118,77 @@ def _with_hue(image: Image.Image, degrees: float) -> Image.Image:
     return Image.merge("HSV", (hue, saturation, value)).convert("RGB")
 
 
+def _watermarked(image: Image.Image, mark: float | str, rng: np.random.Generator) -> Image.Image:
+    if mark == "white band in a corner":
+        return drawing.with_band(image, rng, text="(c) someone")
+    if isinstance(mark, str):
+        return drawing.with_text(image, large=mark == "large in the centre")
+    return drawing.with_text_all_over(image, mark)
+
+
 def _with_gamma(image: Image.Image, gamma: float) -> Image.Image:
     return image.point([round(255 * (value / 255) ** gamma) for value in range(256)] * 3)
 
 
-def _factors(*factors: float) -> dict[str, float]:
-    return {f"x {factor}": factor for factor in factors}
-
-
-def _each(text: str, *numbers: float) -> dict[str, float]:
-    return {text.format(number): number for number in numbers}
-
-
-#: Name -> change. A new one goes here and nowhere else; tests/images/test_changes.py tries all.
-CHANGES = {
-    change.name: change
-    for change in (
-        Change(
-            "none",
-            {"as it is": None},
-            "the pixels again",
-            lambda image, _, rng: image.copy(),
-        ),
-        Change(
-            "jpeg",
-            _each("quality {}", 95, 75, 50, 20, 10) | {"quality 20 to 60": (20, 60)},
-            "saved as JPEG, with Pillow's defaults otherwise, and opened again",
-            lambda image, quality, rng: as_jpeg(image, quality),
-            beside=("quality 20 to 60",),
-        ),
-        Change(
-            "webp",
-            _each("quality {}", 50),
-            "saved as WebP, with Pillow's defaults otherwise, and opened again",
-            lambda image, quality, rng: drawing.saved(image, "WEBP", quality),
-        ),
-        Change(
-            "palette",
-            _each("{} colours", 64, 16),
-            "Pillow's quantize with its defaults, and back to RGB",
-            lambda image, colours, rng: image.quantize(colours).convert("RGB"),
-        ),
-        Change(
-            "resize",
-            {"0.95-1.05 + jpeg 75": None} | _factors(0.5, 0.25, 2.0) | {"x 0.5 to 1.5": (0.5, 1.5)},
-            "both sides times one factor; the first is drawn evenly from 0.95 to 1.05, and then "
-            "the picture is saved as JPEG, quality 75",
-            _resized,
-            beside=("x 0.5 to 1.5",),
-        ),
-        Change(
-            "stretch width",
-            _factors(0.75, 1.33) | {"to square": None},
-            "the width times a factor; the square has 256 x 256 pixels",
-            _stretched,
-        ),
-        Change(
-            "crop each side",
-            _each("{} %", 1, 2, 5, 10, 20),
-            "at each side, this share of the width or of the height is cut off",
-            lambda image, percent, rng: cut_off(image, percent),
-        ),
-        Change(
-            "crop unevenly",
-            {"up to 5 %": 5},
-            "at each side, a share of the width or of the height is cut off; each is drawn evenly",
-            _cut_unevenly,
-            beside=("up to 5 %",),
-        ),
-        Change(
-            "crop one side",
-            _each("{} %", 5, 10, 20),
-            "this share of the width or of the height is cut off at one side: left, top, right or "
-            "bottom, drawn evenly",
-            _cut_one_side,
-        ),
-        Change(
-            "pad black",
-            _each("{} %", 2, 5, 10, 20),
-            "a black border outside: this share of the width at the left and at the right, and of "
-            "the height above and below",
-            lambda image, percent, rng: drawing.padded(image, percent, percent, "black"),
-        ),
-        Change(
-            "pad white",
-            _each("{} %", 5, 10),
-            "as pad black, in white",
-            lambda image, percent, rng: drawing.padded(image, percent, percent, "white"),
-        ),
-        Change(
-            "letterbox",
-            _each("{} %", 10, 20),
-            "a black bar outside above, and one below, each with this share of the height",
-            lambda image, percent, rng: drawing.padded(image, 0, percent, "black"),
-        ),
-        Change(
-            "white frame over",
-            _each("{} %", 2, 5),
-            "a white frame drawn over the four edges, this share of the width thick, at least 1 "
-            "pixel",
-            lambda image, percent, rng: _framed(image, percent),
-        ),
-        Change(
-            "rotate, black corners",
-            {"1 degree": 1} | _each("{} degrees", 2, 4, 10),
-            "turned anticlockwise within the frame; the size is kept",
-            lambda image, degrees, rng: turned(image, degrees),
-        ),
-        Change(
-            "rotate, cropped",
-            _each("{} degrees", 2, 4),
-            "turned anticlockwise, and cut to the largest upright window without black corners",
-            lambda image, degrees, rng: drawing.turned_inside(image, degrees),
-        ),
-        Change(
-            "turn",
-            {
-                "90 degrees": Image.Transpose.ROTATE_90,
-                "180 degrees": Image.Transpose.ROTATE_180,
-            },
-            "turned anticlockwise, frame and all",
-            lambda image, method, rng: image.transpose(method),
-        ),
-        Change(
-            "mirror",
-            {"left-right": ImageOps.mirror, "top-bottom": ImageOps.flip},
-            "these two sides exchanged",
-            lambda image, exchange, rng: exchange(image),
-        ),
-        Change(
-            "blur",
-            _each("sigma {}", 1, 2, 4),
-            "Pillow's GaussianBlur, sigma in pixels",
-            lambda image, sigma, rng: image.filter(ImageFilter.GaussianBlur(sigma)),
-        ),
-        Change(
-            "sharpen",
-            {"unsharp mask 2 px, 150 %, threshold 0": ImageFilter.UnsharpMask(2, 150, 0)},
-            "Pillow's UnsharpMask",
-            lambda image, mask, rng: image.filter(mask),
-        ),
-        Change(
-            "noise",
-            _each("sigma {}", 5, 15, 30, 51),
-            "Gaussian noise in each channel, sigma in levels of 255",
-            drawing.with_noise,
-        ),
-        Change(
-            "salt and pepper",
-            _each("{} %", 1, 5),
-            "this share of the pixels is black or white, half of it each, drawn evenly",
-            drawing.with_salt_and_pepper,
-        ),
-        Change(
-            "brightness",
-            _factors(0.5, 0.8, 1.25, 1.5) | {"x 1.1 to 1.5": (1.1, 1.5)},
-            "every value times one factor; what would be beyond white is white",
-            lambda image, factor, rng: brightened(image, factor),
-            beside=("x 1.1 to 1.5",),
-        ),
-        Change(
-            "contrast",
-            _factors(0.5, 0.75, 1.5),
-            "the distance of every value from the picture's mean grey, times a factor",
-            lambda image, factor, rng: ImageEnhance.Contrast(image).enhance(factor),
-        ),
-        Change(
-            "saturation",
-            _factors(0, 2),
-            "the distance of every pixel from its own grey, times a factor",
-            lambda image, factor, rng: ImageEnhance.Color(image).enhance(factor),
-        ),
-        Change(
-            "gamma",
-            _each("{}", 0.5, 2.0),
-            "every value, as a share of 255, to this power",
-            lambda image, gamma, rng: _with_gamma(image, gamma),
-        ),
-        Change(
-            "hue",
-            {"+ 60 degrees": 60},
-            "all hues turned by this angle of 360: by 43 of the 256 steps of Pillow's HSV",
-            lambda image, degrees, rng: _with_hue(image, degrees),
-        ),
-        Change(
-            "invert",
-            {"all channels": None},
-            "255 minus every value",
-            lambda image, _, rng: ImageOps.invert(image),
-        ),
-        Change(
-            "vignette",
-            _each("Gaussian, sigma {} of each side", 0.7, 0.5),
-            "every value times exp(-(dx / (sigma w))^2 / 2), dx from the centre of the picture to "
-            "that of the pixel, and times the same for the height",
-            lambda image, sigma, rng: drawing.with_vignette(image, sigma),
-        ),
-        Change(
-            "watermark",
-            {
-                "small in a corner": lambda image, rng: drawing.with_text(image, large=False),
-                "large in the centre": lambda image, rng: drawing.with_text(image, large=True),
-                "all over at 25 %": lambda image, rng: drawing.with_text_all_over(image, 25),
-                "all over at 50 %": lambda image, rng: drawing.with_text_all_over(image, 50),
-                "white band in a corner": partial(drawing.with_band, text="(c) someone"),
-            },
-            "SAMPLE TEXT in Pillow's own font. Small: black, size 0.2/6 of the width (at least 6), "
-            "lower left, 3 % from the edges. Large: white, 0.8/6 of the width, centred. All "
-            "over: white, size 1/9 of the width, again and again in four lines a quarter of height "
-            "apart. No size is above twice the height. White band: with black text, a third of the "
-            "width and an eighth of the height, in one of the four corners, drawn evenly",
-            lambda image, mark, rng: mark(image, rng),
-            beside=("white band in a corner",),
-        ),
-        Change(
-            "caption band on top",
-            _each("{} %", 10, 20),
-            "a white band outside above, with this share of the height; in its middle SAMPLE TEXT "
-            "in black, 0.6 of the band large",
-            lambda image, percent, rng: drawing.with_caption(image, percent),
-        ),
-        Change(
-            "sticker",
-            _each("{} % of the area", 2, 5, 10, 20),
-            "a yellow disc (255, 204, 0) with a black rim and two black eyes; the square around it "
-            "has this share of the area, and its place is drawn evenly",
-            drawing.with_sticker,
-        ),
-        Change(
-            "perspective",
-            _each("{} %", 2, 5),
-            "with k this share, what lies at (k w, k h), (w - k w, 0), (w, h) and (0, h - k h) "
-            "goes to the four corners, from the upper left one clockwise; bicubic",
-            lambda image, percent, rng: _seen_aslant(image, percent),
-        ),
-        Change(
-            "social media",
-            {"half size after 2 % crop at each side, jpeg 60": None},
-            "cut as crop each side, 2 %; then both sides halved; then saved as JPEG, quality 60",
-            lambda image, _, rng: as_jpeg(resized(cut_off(image, 2), 0.5), 60),
-        ),
-    )
+#: Name -> what is done. A new change has a line here and an entry in changes.toml.
+FUNCTIONS = {
+    "none": lambda image, _, rng: image.copy(),
+    "jpeg": lambda image, quality, rng: as_jpeg(image, quality),
+    "webp": lambda image, quality, rng: drawing.saved(image, "WEBP", quality),
+    "palette": lambda image, colours, rng: image.quantize(colours).convert("RGB"),
+    "resize": _resized,
+    "stretch width": lambda image, factor, rng: _stretched(image, factor),
+    "crop each side": lambda image, percent, rng: cut_off(image, percent),
+    "crop unevenly": _cut_unevenly,
+    "crop one side": _cut_one_side,
+    "pad black": lambda image, percent, rng: padded(image, percent, percent, "black"),
+    "pad white": lambda image, percent, rng: padded(image, percent, percent, "white"),
+    "letterbox": lambda image, percent, rng: padded(image, 0, percent, "black"),
+    "white frame over": lambda image, percent, rng: _framed(image, percent),
+    "rotate, black corners": lambda image, degrees, rng: turned(image, degrees),
+    "rotate, cropped": lambda image, degrees, rng: drawing.turned_inside(image, degrees),
+    "turn": lambda image, degrees, rng: image.transpose(Image.Transpose[f"ROTATE_{degrees}"]),
+    "mirror": lambda image, sides, rng: _mirrored(image, sides),
+    "blur": lambda image, sigma, rng: image.filter(ImageFilter.GaussianBlur(sigma)),
+    "sharpen": lambda image, _, rng: image.filter(ImageFilter.UnsharpMask(2, 150, 0)),
+    "noise": drawing.with_noise,
+    "salt and pepper": drawing.with_salt_and_pepper,
+    "brightness": lambda image, factor, rng: brightened(image, factor),
+    "contrast": lambda image, factor, rng: ImageEnhance.Contrast(image).enhance(factor),
+    "saturation": lambda image, factor, rng: ImageEnhance.Color(image).enhance(factor),
+    "gamma": lambda image, gamma, rng: _with_gamma(image, gamma),
+    "hue": lambda image, degrees, rng: _with_hue(image, degrees),
+    "invert": lambda image, _, rng: ImageOps.invert(image),
+    "vignette": lambda image, sigma, rng: drawing.with_vignette(image, sigma),
+    "watermark": _watermarked,
+    "caption band on top": lambda image, percent, rng: drawing.with_caption(image, percent),
+    "sticker": drawing.with_sticker,
+    "perspective": lambda image, percent, rng: _seen_aslant(image, percent),
+    "social media": lambda image, _, rng: as_jpeg(resized(cut_off(image, 2), 0.5), 60),
 }
+
+
+def _value(strength: str) -> object:
+    numbers = [
+        float(one) if "." in one else int(one) for one in re.findall(r"\d+(?:\.\d+)?", strength)
+    ]
+    if " to " in strength and len(numbers) == 2:
+        return tuple(numbers)
+    return numbers[0] if len(numbers) == 1 else strength
+
+
+def _read_changes() -> dict[str, Change]:
+    table = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+    changes = {}
+    for name, entry in table.items():
+        beside = tuple(entry.get("beside", ()))
+        strengths = {one: _value(one) for one in (*entry.get("strengths", ()), *beside)}
+        changes[name] = Change(name, strengths, entry["exactly"], FUNCTIONS[name], beside)
+    return changes
+
+
+#: Name -> change. tests/images/test_changes.py tries all.
+CHANGES = _read_changes()
 
 #: Change -> strengths: the standard table, in its order.
 STANDARD = {
@@ -406,7 +242,8 @@ def change(
     Raises
     ------
     Problem
-        If there is no such change or strength; the sentence lists those that there are.
+        If there is no such change or strength; the sentence lists those that there are. Or if a
+        format cannot hold so large a picture, as WebP no side of more than 16,383 pixels.
 
     Notes
     -----
@@ -429,7 +266,13 @@ def change(
         low, high = value
         whole = isinstance(low, int)
         value = int(rng.integers(low, high + 1)) if whole else rng.uniform(low, high)
-    return one.function(image.convert("RGB"), value, rng)
+    try:
+        return one.function(image.convert("RGB"), value, rng)
+    except (OSError, ValueError) as error:
+        raise Problem(
+            f"{name}, {strength}: not for {image.width} x {image.height} pixels ({error}); take "
+            "smaller pictures, or leave this out"
+        ) from error
 
 
 def _row(name: str, strength: object) -> tuple[Change, str]:

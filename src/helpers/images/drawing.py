@@ -16,8 +16,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
 
-from helpers import Problem
-
+#: What watermarks and captions say.
 TEXT = "SAMPLE TEXT"
 _BAND_PIXELS = 2**18  # that are worked on at a time
 
@@ -164,25 +163,13 @@ def saved(image: Image.Image, format: str, quality: int) -> Image.Image:
     PIL.Image.Image
         The picture in RGB.
 
-    Raises
-    ------
-    Problem
-        If the format cannot hold a picture of this size (a side of JPEG has up to 65,500 pixels,
-        one of WebP up to 16,383).
-
     Examples
     --------
     >>> saved(Image.new("RGB", (100, 50)), "WEBP", 50).size
     (100, 50)
     """
     file = io.BytesIO()
-    try:
-        image.save(file, format=format, quality=quality)
-    except (OSError, ValueError) as error:
-        raise Problem(
-            f"{image.width} x {image.height} pixels cannot be saved as {format} ({error}); "
-            "take smaller pictures, or leave out this change"
-        ) from error
+    image.save(file, format=format, quality=quality)
     return Image.open(file).convert("RGB")
 
 
