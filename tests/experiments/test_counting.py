@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from helpers import Problem, datasets, hamming
 from helpers.classroom import results
-from helpers.experiments import counting
+from helpers.experiments import counting, rates
 from helpers.fingerprints import catalogue, recipe
 from helpers.search import pairs, trees
 
@@ -36,7 +36,7 @@ def a_truth(*pairs):
 
 
 def others(**at):
-    """Counts of pictures that are no copies; `others(d3=5)`: five of them at 3 bits."""
+    """Counts of pairs of different pictures; `others(d3=5)`: five of them at 3 bits."""
     counts = np.zeros(65, dtype=int)
     for distance, number in at.items():
         counts[int(distance[1:])] = number
@@ -63,31 +63,34 @@ def test_no_copies_give_an_empty_table():
 
 
 def test_a_radius_finds_what_lies_within_it_and_on_it():
-    result = counting.by_radius([0, 0, 2, 5], others(d2=1, d3=6), queries=2, radii=range(4))
+    result = counting.by_radius([0, 0, 2, 5], others(d2=1, d3=6, d30=3), 101, radii=range(4))
     assert result["radius"].tolist() == [0, 1, 2, 3]
     assert result["found"].tolist() == [2, 2, 3, 3]
     assert result["recall"].tolist() == [0.5, 0.5, 0.75, 0.75]
-    assert result["false"].tolist() == [0, 0, 1, 7]
-    assert result["false_per_query"].tolist() == [0, 0, 0.5, 3.5]
-    assert result["precision"].tolist() == [1, 1, 0.75, 0.3]
+    assert result["pairs"].tolist() == [0, 0, 1, 7]
+    assert result["rate"].tolist() == [0, 0, 0.1, 0.7]
+    assert result["false_per_query"].tolist() == [0, 0, 10, 70]
 
 
-def test_precision_of_no_match_is_unknown():
-    assert counting.by_radius([5], others(), queries=1, radii=range(1))["precision"].isna().all()
+def test_asked_among_its_own_pictures_a_query_has_each_near_pair_at_both_ends():
+    values = np.array([0, 1, 3, 2**64 - 1], dtype=np.uint64)
+    others_near = [int((hamming.distances(v, values) <= 2).sum()) - 1 for v in values]
+    row = counting.by_radius([0], hamming.count_pairs(values), len(values)).iloc[2]
+    assert row["false_per_query"] == np.mean(others_near) == 1.5
 
 
 def test_the_interval_is_wilsons():
-    row = counting.by_radius([0] * 71 + [1] * 29, others(), queries=1, radii=range(1)).iloc[0]
+    row = counting.by_radius([0] * 71 + [1] * 29, others(d9=1), 2, radii=range(1)).iloc[0]
     z, n, p = norm.ppf(0.975), 100, 0.71
     middle, half = (p + z * z / (2 * n)), z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     assert row["low"] == pytest.approx((middle - half) / (1 + z * z / n))
     assert row["high"] == pytest.approx((middle + half) / (1 + z * z / n))
 
 
-@pytest.mark.parametrize(("same", "queries"), [([], 1), ([1], 0)])
-def test_nothing_to_find_is_one_sentence(same, queries):
-    with pytest.raises(Problem, match="there is nothing to find; hide at least one copy"):
-        counting.by_radius(same, others(), queries=queries)
+@pytest.mark.parametrize(("same", "pairs"), [([], others(d1=1)), ([1], others())])
+def test_nothing_to_find_is_one_sentence(same, pairs):
+    with pytest.raises(Problem, match="nothing to find; take at least one copy and two pictures"):
+        counting.by_radius(same, pairs, pictures=2)
 
 
 # The numbers of CALTECH-101 that the kit carries
@@ -177,14 +180,10 @@ def test_the_carried_copies_give_the_numbers_on_record(sample, kept):
     table, truth, _ = counting.numbers_with_copies(sample)
     originals, _ = counting.numbers(sample)
     same = counting.copy_distances(truth, table)["distance"].to_numpy()
-    value = originals.set_index("path")["fingerprint"]
-    needles = truth["needle"].unique()
-    others = sum(
-        np.bincount(hamming.distances(value[n], value), minlength=hamming.BITS + 1) for n in needles
-    )
-    others[0] -= len(needles)  # each needle finds itself
-    at = counting.by_radius(same, others, queries=len(needles))
-    counts, bits = hamming.count_pairs(value), np.arange(hamming.BITS + 1)
+    counts, bits = hamming.count_pairs(originals["fingerprint"]), np.arange(hamming.BITS + 1)
+    at = counting.by_radius(same, counts, pictures=len(originals))
+    high = rates.of_fingerprints(originals["fingerprint"])["high"] * (len(originals) - 1)
+    chosen = int((high <= 0.1).sum()) - 1
     mean = float(np.average(bits, weights=counts))
     deviation = float(np.sqrt(np.average((bits - mean) ** 2, weights=counts)))
     measured = {
@@ -192,10 +191,12 @@ def test_the_carried_copies_give_the_numbers_on_record(sample, kept):
         **{f"share_within_{radius}": float(at["recall"][radius]) for radius in (1, 2)},
         "share_equal": float(at["recall"][0]),
         **{
-            f"false_per_query_{radius}": float(at["false_per_query"][radius])
+            f"false_per_query_{radius}": f"{at['false_per_query'][radius]:.4f}"
             for radius in (0, 2, 5, 10)
         },
-        "chosen_radius": int(at["radius"][at["recall"] >= 0.99].min()),
+        **{f"false_high_{radius}": f"{high[radius]:.4f}" for radius in (4, 5)},
+        "chosen_radius": chosen,
+        "chosen_recall_low": float(at["low"][chosen]),
         "pairs": int(counts.sum()),
         **{f"pairs_{distance}": int(counts[distance]) for distance in (0, 1, 2)},
         **{f"pairs_within_{radius}": int(counts[: radius + 1].sum()) for radius in (2, 5, 10)},

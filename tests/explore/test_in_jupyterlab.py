@@ -34,7 +34,7 @@ PAGES = notebook(
     "from helpers import datasets\nfrom helpers.explore import lens\nlens.microscope(datasets.sample().root / 'cat/whole.jpg')",
 )
 RADIUS = notebook(
-    "from helpers.explore.radius import radius_page\nradius_page([0, 0, 1, 3], [0, 0, 1] + 62 * [1], queries=1)"
+    "from helpers.explore.radius import radius_page\nradius_page([0, 0, 1, 3], [0, 0, 1] + 62 * [1], pictures=12)"
 )
 
 

@@ -14,7 +14,7 @@ OTHERS = np.bincount([2, 5, 5, 30], minlength=65)
 
 
 def make(at=0, where=""):
-    return radius.radius_page(SAME, OTHERS, queries=2, where=where, radius=at)
+    return radius.radius_page(SAME, OTHERS, pictures=101, where=where, radius=at)
 
 
 @pytest.mark.slow
@@ -24,8 +24,10 @@ def test_the_page_counts_what_each_radius_finds_and_misses():
         told = make(at).sentence
         assert f"At radius {at}, {found} of 4 copies are found" in told
         assert f" and {4 - found} {'is' if found == 3 else 'are'} missed" in told
-        assert f"2 queries have {false} false match" in told
-        assert told.endswith(f": {false / 2:.3f} a query.")
+        assert f"Of 4 pairs of different pictures, {false} match" in told
+        each = 100 * false / 4  # of a query among 101 pictures
+        number = f"{each:.1f}" if each >= 1 else "0.0000"
+        assert told.endswith(f": {number} false matches a query among 101 pictures.")
 
 
 def test_moving_the_radius_moves_sentence_and_figure(told):
@@ -62,7 +64,7 @@ def test_bars_within_the_radius_are_filled_and_no_others():
 
 
 def test_nothing_is_cut_off_at_the_left_where_counts_are_large():
-    figure, _ = radius.radius_page(SAME, OTHERS * 10**6, 2).figure()
+    figure, _ = radius.radius_page(SAME, OTHERS * 10**6, 2_000).figure()
     figure.draw_without_rendering()
     assert min(panel.yaxis.label.get_window_extent().x0 for panel in figure.axes) > 0
 
@@ -71,4 +73,4 @@ def test_a_radius_that_is_none_is_refused_and_so_is_nothing_to_find():
     with pytest.raises(Problem, match="radius 65"):
         make(65)
     with pytest.raises(Problem, match="nothing to find"):
-        radius.radius_page([], OTHERS, queries=1)
+        radius.radius_page([], OTHERS, pictures=4)

@@ -166,7 +166,7 @@ def copy_distances(truth: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_radius(
-    same: np.ndarray, others: np.ndarray, queries: int, radii: range = range(17)
+    same: np.ndarray, others: np.ndarray, pictures: int, radii: range = range(17)
 ) -> pd.DataFrame:
     """What each radius finds and what it finds by mistake.
 
@@ -175,10 +175,10 @@ def by_radius(
     same : array-like of int
         Distance of each copy from its needle, in bits.
     others : array-like of int, shape (65,)
-        How many pictures that are no copies lie at 0, 1, ..., 64 bits from a query, summed over
-        all queries.
-    queries : int
-        How many queries were asked.
+        How many pairs of different pictures are 0, 1, ..., 64 bits apart, as from
+        `helpers.hamming.count_pairs`.
+    pictures : int
+        Among how many pictures a query is asked.
     radii : range
         The radii to try.
 
@@ -186,29 +186,30 @@ def by_radius(
     -------
     DataFrame
         A row a radius: ``found`` (copies), ``recall`` (share of all copies) with its 95 % Wilson
-        interval ``low`` to ``high``, ``false`` (matches that are no copies),
-        ``false_per_query``, and ``precision``.
+        interval ``low`` to ``high``, ``pairs`` (of different pictures that match), ``rate``
+        (their share of all such pairs), and ``false_per_query`` (among so many pictures).
 
     Raises
     ------
     Problem
-        If there are no copies or no queries.
+        If there are no copies or no pairs of different pictures.
 
     Examples
     --------
     >>> others = np.eye(65, dtype=int)[2]
-    >>> by_radius([0, 0, 1, 3], others, queries=1, radii=range(3))["recall"].tolist()
+    >>> by_radius([0, 0, 1, 3], others, pictures=2, radii=range(3))["recall"].tolist()
     [0.5, 0.75, 0.75]
     """
-    same, rows = np.asarray(same), []
-    if not len(same) or queries < 1:
+    same, others, rows = np.asarray(same), np.asarray(others), []
+    if not len(same) or not others.sum():
         raise Problem(
-            f"{len(same)} copies and {queries} queries: there is nothing to find; "
-            "hide at least one copy"
+            f"{len(same)} copies and {others.sum()} pairs of different pictures: there is nothing "
+            "to find; take at least one copy and two pictures"
         )
     for radius in radii:
-        found, false = int((same <= radius).sum()), int(np.asarray(others)[: radius + 1].sum())
+        found, matching = int((same <= radius).sum()), int(others[: radius + 1].sum())
         low, high = map(float, wilson(found, len(same)))
+        rate = matching / int(others.sum())
         rows.append(
             {
                 "radius": radius,
@@ -216,9 +217,9 @@ def by_radius(
                 "recall": found / len(same),
                 "low": low,
                 "high": high,
-                "false": false,
-                "false_per_query": false / queries,
-                "precision": found / (found + false) if found + false else float("nan"),
+                "pairs": matching,
+                "rate": rate,
+                "false_per_query": rate * (pictures - 1),
             }
         )
     return pd.DataFrame(rows)

@@ -17,7 +17,7 @@ from helpers.hamming import BITS, check_radius
 
 
 def radius_page(
-    same: np.ndarray, others: np.ndarray, queries: int, *, where: str = "", radius: int = 0
+    same: np.ndarray, others: np.ndarray, pictures: int, *, where: str = "", radius: int = 0
 ) -> RadiusPage:
     """A page to choose a radius with: move it, and see what it finds.
 
@@ -26,10 +26,10 @@ def radius_page(
     same : array-like of int
         Distance of each copy from its needle, in bits.
     others : array-like of int, shape (65,)
-        How many pictures that are no copies lie at 0, 1, ..., 64 bits from a query, summed over
-        all queries.
-    queries : int
-        How many queries were asked.
+        How many pairs of different pictures are 0, 1, ..., 64 bits apart, as from
+        `helpers.hamming.count_pairs`.
+    pictures : int
+        Among how many pictures a query is asked.
     where : str
         Whose numbers these are, as from `helpers.experiments.counting.numbers`.
     radius : int
@@ -43,15 +43,16 @@ def radius_page(
     Raises
     ------
     Problem
-        If there are no copies or no queries, or if the radius is not one of 0 to 64.
+        If there are no copies or no pairs of different pictures, or if the radius is not one of 0
+        to 64.
 
     Examples
     --------
-    >>> radius_page([0, 0, 1, 3], np.eye(65, dtype=int)[2], 1, radius=2)
+    >>> radius_page([0, 0, 1, 3], np.eye(65, dtype=int)[2], 2, radius=2)
     A radius to move. At radius 2, 3 of 4 copies are found and 1 is missed: a recall of 75.0 %.
-    1 query has 1 false match: 1.000 a query.
+    Of 1 pair of different pictures, 1 matches: 1.0 false matches a query among 2 pictures.
     """
-    return RadiusPage(same, others, queries, where, check_radius(radius))
+    return RadiusPage(same, others, pictures, where, check_radius(radius))
 
 
 class RadiusPage(Page):
@@ -59,7 +60,7 @@ class RadiusPage(Page):
 
     Parameters
     ----------
-    same, others, queries, where, radius
+    same, others, pictures, where, radius
         As for `radius_page`.
 
     Attributes
@@ -71,25 +72,26 @@ class RadiusPage(Page):
     name = "A radius to move."
 
     def __init__(
-        self, same: np.ndarray, others: np.ndarray, queries: int, where: str, radius: int
+        self, same: np.ndarray, others: np.ndarray, pictures: int, where: str, radius: int
     ) -> None:
         super().__init__()
-        self.table = counting.by_radius(same, others, queries, radii=range(BITS + 1))
+        self.table = counting.by_radius(same, others, pictures, radii=range(BITS + 1))
         self.counts = np.bincount(same, minlength=BITS + 1), np.asarray(others)
-        self.queries, self.where, self.radius = queries, where, radius
+        self.pictures, self.where, self.radius = pictures, where, radius
 
     @property
     def sentence(self) -> str:
         """What the radius finds, and what it finds by mistake."""
         at, copies = self.table.loc[self.radius], int(self.table["found"].iloc[-1])
-        missed, queries = copies - int(at["found"]), counted(self.queries, "query", "queries")
+        missed, false = copies - int(at["found"]), at["false_per_query"]
+        pairs = counted(int(self.counts[1].sum()), "pair")
         return (
             f"At radius {self.radius}, {at['found']:,.0f} of {counted(copies, 'copy', 'copies')} "
             f"are found and {missed:,} {'is' if missed == 1 else 'are'} missed: "
             f"a recall of {at['recall']:.1%}. ".replace("%", " %")
-            + f"{queries} {'has' if self.queries == 1 else 'have'} "
-            f"{counted(int(at['false']), 'false match', 'false matches')}: "
-            f"{at['false_per_query']:.3f} a query."
+            + f"Of {pairs} of different pictures, {at['pairs']:,.0f} "
+            f"{'matches' if at['pairs'] == 1 else 'match'}: {false:,.{4 if false < 1 else 1}f} "
+            f"false matches a query among {counted(self.pictures, 'picture')}."
         )
 
     @property
