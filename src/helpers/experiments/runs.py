@@ -13,7 +13,6 @@ import json
 import os
 import platform
 import shutil
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -33,7 +32,7 @@ from helpers.files.places import counted, data_folder, one_line
 from helpers.files.tables import MOST_CSV_BYTES, as_csv, read_csv
 from helpers.fingerprints import recipe
 from helpers.fingerprints.hashes import HASHES
-from helpers.images import changes as table_of_changes
+from helpers.images.changes import chosen
 from helpers.images.folders import look_into, not_looked_at
 
 if TYPE_CHECKING:  # late elsewhere: workers start without it
@@ -49,6 +48,16 @@ QUICK = {"pictures": 200, "queries": 40, "hashes": "dhash phash ahash dhash-both
 
 _JUDGED = ("first", "second", "verdict", "judge", "hash", "distance", "of")
 _PICTURES = ("path", "width", "height", "bytes", "pixels", "flat", "query", "problem")
+#: Of these copies the end of a run tells.
+_TOLD = (
+    *(
+        "jpeg, quality 50",
+        "resize, x 0.25",
+        "crop each side, 5 %",
+        "rotate, black corners, 2 degrees",
+    ),
+    *("watermark, large in the centre", "pad black, 5 %", "mirror, left-right"),
+)
 _COPIES = ("path", "change", "strength")
 #: The types of columns that hold no text.
 _KINDS = {
@@ -164,7 +173,7 @@ def _settings(hashes: Sequence[str] | None, changes: object, quick: bool, number
     return {
         "seed": numbers["seed"],
         "hashes": [one.hash for one in recipes],
-        "changes": _chosen(changes),
+        "changes": dict(changes) if isinstance(changes, Mapping) else chosen(changes),
         "asked": numbers["queries"],
         "side": numbers["side"],
         "quick": quick,
@@ -175,14 +184,6 @@ def _settings(hashes: Sequence[str] | None, changes: object, quick: bool, number
     }
 
 
-def _chosen(changes: Mapping | str | Path | None) -> dict[str, list[str]]:
-    known = {name: list(change.strengths) for name, change in table_of_changes.CHANGES.items()}
-    if isinstance(changes, str | Path):
-        changes = tomllib.loads(read_input(changes, MOST_CSV_BYTES).decode())
-    chosen = known if changes is None else changes
-    return {name: known[name] if one == "all" else list(one) for name, one in chosen.items()}
-
-
 def _begin(out: Path, asked: dict) -> None:
     """Make the folder, or make sure that what was begun there is this run."""
     settings = out / "parts" / "settings.json"
@@ -190,7 +191,7 @@ def _begin(out: Path, asked: dict) -> None:
         with new_folder(out) as new:
             write_text(new / "parts" / "settings.json", json.dumps(asked, indent=1))
     _check_equal(out, json.loads(read_input(settings, MOST_CSV_BYTES)), asked)
-    for leftover in out.rglob(f".*{PARTIAL}"):
+    for leftover in (*out.rglob(f".*{PARTIAL}"), *out.glob("distances.*")):
         leftover.unlink()
 
 
@@ -214,18 +215,30 @@ def _finished_before(out: Path, asked: dict, drawn: list[str], show: Callable) -
 
 
 def _tell_end(made: Run, show: Callable) -> None:
+    about, hashes = made.about, made.about["hashes"]
     left_out = made.pictures[made.pictures["problem"] != ""]
     for row in left_out.head(3).itertuples():
         show(f"Left out: {one_line(f'{row.path}: {row.problem}')}")
-    lost = made.distances[made.distances[made.about["hashes"]].isna().any(axis=1)]
+    lost = made.distances[made.distances[hashes].isna().any(axis=1)]
     if len(lost):
         what = one_line(", ".join(lost.iloc[0][list(_COPIES)]))
         show(f"Not made: {counted(len(lost), 'changed copy', 'changed copies')}, first {what}.")
     show(
-        f"{counted(made.about['pictures'], 'picture')}, {len(left_out)} left out, "
-        f"{int(made.pictures['flat'].sum())} flat; {made.about['queries']} changed. "
-        f"The run is in {one_line(str(made.folder))}."
+        f"{counted(about['pictures'], 'picture')}, {len(left_out)} left out, "
+        f"{int(made.pictures['flat'].sum())} flat; {about['queries']} changed."
     )
+    recall, pairs = table(made, "recall"), table(made, "pairs")["pairs"].sum() / len(hashes)
+    rate = min((one for one in RATES if one * pairs >= 3), default=RATES[0])
+    each = [f"{change}, {strength}" for change, strength in measuring.each_copy(about["changes"])]
+    recall = recall[recall["rate"] == rate].assign(
+        copy=recall["change"] + ", " + recall["strength"]
+    )
+    wide = recall.pivot(index="copy", columns="hash", values="recall")[hashes]
+    chosen = [name for name in _TOLD if name in each] or each[:6]
+    show(f"Recall where {rate:g} of the pairs of different pictures match:")
+    show(wide.loc[chosen].rename_axis(index=None, columns=None).to_string(float_format="%.2f"))
+    where = one_line(str(made.folder))
+    show(f"All of it is in {where}. Next: experiment judge, radius or report {where}")
 
 
 def _shown(path: str) -> str:
@@ -240,7 +253,7 @@ def _written(out: Path, asked: dict, rows: dict, asking: list[str], began: float
     for path in sorted(rows, key=_shown):
         row, cells = rows[path], [None] * (6 + len(hashes))
         if not row["problem"]:
-            digest.update(json.dumps([path, row["bytes"]]).encode())
+            digest.update(f"{row['bytes']}  {path}\n".encode())
             cells = [row[key] for key in ("width", "height", "bytes", "pixels")]
             cells += [int(row["flat"]), int(path in asking), *row["hashes"]]
         pictures.append([_shown(path), *cells[:6], row["problem"], *cells[6:]])
