@@ -2,15 +2,17 @@
 
 import hashlib
 import json
+import os
+import sys
 
 import imagehash
 import numpy as np
 import pytest
-from experiments_runs import CHANGES, folder_of_pictures, small_run, spread_run
+from experiments_runs import CHANGES, HASH_NAMES, folder_of_pictures, small_run, spread_run
 from PIL import Image
 
 from helpers import Problem
-from helpers.experiments import runs
+from helpers.experiments import measuring, runs
 from helpers.images import changes
 
 
@@ -79,3 +81,244 @@ def test_flat_and_unreadable_pictures_are_no_queries_and_equal_ones_ask_once(tmp
     assert made.pictures.loc[made.pictures["flat"], "path"].tolist() == ["flat.png"]
     assert made.about["left_out"] == 1
     assert np.isin(made.distances["path"], ["00.png", "01.png"]).all()
+
+
+def saved(folder, **pictures):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, picture in pictures.items():
+        picture.save(folder / f"{name}.{'jpg' if picture.mode == 'CMYK' else 'png'}")
+    return folder
+
+
+def spots(mode="RGB", seed=0, size=(40, 30)):
+    pixels = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    return Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC).convert(mode)
+
+
+#: Odd folders, with how many pictures can be read and how many ask.
+ODD = {
+    "one": (lambda folder: folder_of_pictures(folder, 1), 1, 1),
+    "two": (lambda folder: folder_of_pictures(folder, 2), 2, 2),
+    "sixteen": (lambda folder: folder_of_pictures(folder, 16), 16, 5),
+    "all equal": (lambda folder: saved(folder, a=spots(), b=spots(), c=spots()), 3, 1),
+    "one pixel": (lambda folder: saved(folder, a=spots(), b=spots(size=(1, 1))), 2, 1),
+    "CMYK": (lambda folder: saved(folder, a=spots("CMYK"), b=spots("CMYK", 1)), 2, 2),
+    "modes": (lambda folder: saved(folder, a=spots("P"), b=spots("LA", 1), c=spots("1", 2)), 3, 3),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_odd_folders_have_runs(kind, tmp_path):
+    make, pictures, queries = ODD[kind]
+    made = small_run(make(tmp_path / "photos"), tmp_path / "run")
+    assert (made.about["pictures"], made.about["queries"]) == (pictures, queries)
+    assert len(made.distances) == queries * len(CHANGES)
+    assert runs.table(made, "recall")["recall"].between(0, 1).all()
+    assert runs.table(made, "pairs")["pairs"].sum() <= pictures * (pictures - 1) / 2 * len(
+        HASH_NAMES
+    )
+
+
+def test_names_of_any_letters_come_back(tmp_path):
+    names = ["a,b.png", 'say "so".png', "two\nlines.png", "=1+1.png", " leading.png", "Ünï.png"]
+    for seed, name in enumerate(names):
+        saved(tmp_path / "photos", **{name.removesuffix(".png"): spots(seed=seed)})
+    made = small_run(tmp_path / "photos", tmp_path / "run", queries=9)
+    assert made.pictures["path"].tolist() == sorted(names)
+    assert set(runs.read(tmp_path / "run").distances["path"]) == set(names)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems know no such names")
+def test_a_name_that_is_no_text_is_left_out_with_a_reason(tmp_path):
+    photos = folder_of_pictures(tmp_path / "photos", 2)
+    spots().save(os.fsencode(photos) + b"/caf\xe9.png")
+    made = small_run(photos, tmp_path / "run")
+    row = made.pictures.set_index("path").loc["caf\\udce9.png"]
+    assert row["problem"] == "its name is not valid text; rename it"
+
+
+def test_a_copy_that_cannot_be_made_is_missing_and_told(tmp_path, monkeypatch):
+    def fail(image, name, *about, **more):
+        if name == "blur":
+            raise MemoryError
+        return image
+
+    monkeypatch.setattr("helpers.images.changes.change", fail)
+    told = []
+    photos = folder_of_pictures(tmp_path / "photos", 3)
+    made = small_run(photos, tmp_path / "run", queries=2, show=told.append)
+    missing = made.distances["dhash"].isna()
+    assert made.distances.loc[missing, "change"].tolist() == ["blur", "blur"]
+    assert any(text.startswith("Not made: 2 changed copies, first ") for text in told)
+
+
+@pytest.mark.slow
+def test_any_number_of_workers_makes_the_same_bytes(tmp_path):
+    photos = folder_of_pictures(tmp_path / "photos", 9)
+    for workers in (1, 3):
+        small_run(photos, tmp_path / str(workers), workers=workers)
+    assert contents(tmp_path / "1") == contents(tmp_path / "3")
+
+
+def test_a_larger_side_is_reduced_before_all_else(tmp_path):
+    photos = saved(tmp_path / "photos", a=spots(size=(400, 300)), b=spots(seed=1, size=(30, 20)))
+    made = small_run(photos, tmp_path / "run", side=100)
+    small = spots(size=(400, 300)).resize((100, 75), Image.Resampling.LANCZOS)
+    assert made.pictures["phash"][0] == str(imagehash.phash(small))
+    assert made.pictures["phash"][1] == str(imagehash.phash(spots(seed=1, size=(30, 20))))
+    assert made.pictures["width"].tolist() == [400, 30]
+
+
+def test_quick_takes_fixed_numbers(tmp_path):
+    asked = []
+    photos = folder_of_pictures(tmp_path / "photos", 3)
+    made = runs.run(photos, tmp_path / "run", quick=True, changes=CHANGES, show=asked.append)
+    assert made.about["hashes"] == ["dhash", "phash", "ahash", "dhash-both"]
+    assert (made.about["asked"], made.about["side"], made.about["quick"]) == (40, 512, True)
+    assert any("dhash-both" in text for text in asked)  # the table at its end
+
+
+def test_a_finished_run_is_not_made_again(tmp_path):
+    photos = folder_of_pictures(tmp_path / "photos", 3)
+    small_run(photos, tmp_path / "run")
+    before = {file: file.stat().st_mtime_ns for file in (tmp_path / "run").iterdir()}
+    told = []
+    small_run(photos, tmp_path / "run", show=told.append)
+    assert before == {file: file.stat().st_mtime_ns for file in (tmp_path / "run").iterdir()}
+    assert told[-1].endswith("was finished before with these settings; nothing was done.")
+
+
+def stopped(photos, out, monkeypatch, *, after):
+    """A run that is stopped once so many parts are written."""
+    write, seen = measuring.write_text, []
+
+    def stop(file, text):
+        if len(seen) == after:
+            raise KeyboardInterrupt
+        seen.append(file)
+        write(file, text)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(measuring, "write_text", stop)
+        with pytest.raises(KeyboardInterrupt):
+            small_run(photos, out)
+
+
+def test_what_was_measured_is_not_measured_again_unless_the_picture_has_changed(
+    tmp_path, monkeypatch
+):
+    photos = folder_of_pictures(tmp_path / "photos", 8)
+    stopped(photos, tmp_path / "run", monkeypatch, after=3)
+    with pytest.raises(Problem, match="not finished; give its command again"):
+        runs.read(tmp_path / "run")
+    first = sorted((tmp_path / "run" / "parts").glob("?" * 24 + ".json"))
+    assert len(first) == 3
+    spots(seed=99).save(photos / "00.png")
+    opened = []
+    look = measuring.open_with_size
+    monkeypatch.setattr(measuring, "open_with_size", lambda file: opened.append(file) or look(file))
+    monkeypatch.setattr(measuring, "cost", lambda *about: ("", 1))
+    made = small_run(photos, tmp_path / "run")
+    assert 0 < len(opened) < 8
+    assert str(photos / "00.png") in opened
+    assert made.pictures["phash"][0] == str(imagehash.phash(spots(seed=99)))
+
+
+def refused(tmp_path, **options):
+    with pytest.raises(Problem) as problem:
+        small_run(options.pop("folder", tmp_path / "photos"), tmp_path / "run", **options)
+    return str(problem.value)
+
+
+def mine(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text("{}")
+    return {}
+
+
+def unreadable(tmp_path):
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "a.jpg").write_bytes(b"")
+    return {"folder": tmp_path / "bad"}
+
+
+def all_flat(tmp_path):
+    return {"folder": saved(tmp_path / "flat", a=Image.new("L", (9, 9)), b=Image.new("L", (8, 9)))}
+
+
+def empty(tmp_path):
+    (tmp_path / "none").mkdir()
+    return {"folder": tmp_path / "none"}
+
+
+def table(text):
+    def write(tmp_path):
+        (tmp_path / "table.toml").write_text(text)
+        return {"changes": tmp_path / "table.toml"}
+
+    return write
+
+
+#: Bad input, and what the sentence about it says.
+BAD = {
+    "no such folder": (lambda place: {"folder": place / "fotos"}, "no such folder; check"),
+    "no picture": (empty, "holds no images"),
+    "none can be read": (unreadable, "holds no picture that can be read and is not flat"),
+    "all flat": (all_flat, "holds no picture that can be read and is not flat"),
+    "a folder of mine": (mine, "is there already and is no run of experiment"),
+    "no such hash": (lambda _: {"hashes": ["dhash", "md5"]}, "'md5': no such hash; there are"),
+    "no query": (lambda _: {"queries": 0}, "queries is 0; choose 1 or more"),
+    "a tiny side": (lambda _: {"side": 1}, "side is 1; choose 32 or more"),
+    "a seed below 0": (lambda _: {"seed": -1}, "seed is -1; choose 0 or more"),
+    "no worker": (lambda _: {"workers": 0}, "workers is 0; choose 1 or more"),
+    "no TOML": (table("jpeg"), "is not a table in TOML"),
+    "no such change": (table('melt = "all"'), "melt"),
+    "no such strength": (table('jpeg = ["quality 96"]'), "quality 96"),
+    "no such strength at once": (lambda _: {"changes": {"jpeg": ["quality 96"]}}, "quality 96"),
+    "no table": (lambda place: {"changes": place / "no.toml"}, "cannot be read"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_input_gets_one_sentence_and_leaves_nothing(kind, tmp_path):
+    folder_of_pictures(tmp_path / "photos", 2)
+    give, says = BAD[kind]
+    options = give(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    sentence = refused(tmp_path, **options)
+    assert says in sentence
+    assert "\n" not in sentence
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_run_is_not_written_among_its_pictures(tmp_path):
+    photos = folder_of_pictures(tmp_path / "photos", 2)
+    with pytest.raises(Problem, match=r"lies inside .*, where nothing is written"):
+        small_run(photos, photos / "run")
+
+
+def test_what_is_no_run_or_damaged_is_told_in_a_sentence(tmp_path):
+    with pytest.raises(Problem, match=r"is no run, since it has no run\.json"):
+        runs.read(tmp_path)
+    made = spread_run(tmp_path / "run")
+    (tmp_path / "run" / "run.json").write_text(json.dumps(made.about | {"format": 2}))
+    with pytest.raises(Problem, match="was made by newer helpers; install those"):
+        runs.read(tmp_path / "run")
+    (tmp_path / "run" / "run.json").write_text('{"format": 1')
+    with pytest.raises(Problem, match="is damaged"):
+        runs.read(tmp_path / "run")
+    spread_run(tmp_path / "other", n=12)
+    (tmp_path / "other" / "distances.csv").unlink()
+    with pytest.raises(Problem, match=r"distances\.csv: cannot be read"):
+        runs.read(tmp_path / "other")
+
+
+def test_pictures_that_have_moved_are_asked_for(tmp_path):
+    photos = folder_of_pictures(tmp_path / "photos", 2)
+    made = small_run(photos, tmp_path / "run")
+    moved = photos.rename(tmp_path / "moved")
+    with pytest.raises(Problem, match=r"not in .*; name their folder with --pictures"):
+        runs.pictures_of(made)
+    assert runs.pictures_of(made, moved) == moved
+    with pytest.raises(Problem, match="it is not known where its pictures lie"):
+        runs.pictures_of(spread_run(tmp_path / "made up"))

@@ -122,7 +122,7 @@ def run(
     """
     began, out = perf_counter(), Path(out)
     name, root, found = _look_into(folder, show)
-    numbers = {"queries": queries, "seed": seed, "side": side}
+    numbers = {"queries": queries, "seed": seed, "side": side, "workers": workers}
     asked = {"name": name} | _settings(hashes, changes, quick, numbers)
     drawn = [found[row] for row in np.random.default_rng(seed).permutation(len(found))]
     drawn = drawn[: QUICK["pictures"] if quick else None]
@@ -163,7 +163,7 @@ def _settings(hashes: Sequence[str] | None, changes: object, quick: bool, number
     if quick:
         numbers["queries"] = min(numbers["queries"], QUICK["queries"])
         numbers["side"] = numbers["side"] or QUICK["side"]
-    for what, least in (("queries", 1), ("seed", 0), ("side", 32)):
+    for what, least in (("queries", 1), ("seed", 0), ("side", 32), ("workers", 1)):
         if numbers[what] is not None and numbers[what] < least:
             raise Problem(f"{what} is {numbers[what]}; choose {least} or more")
     installed = [name for name in HASHES if all(map(find_spec, HASHES[name].packages))]
@@ -173,7 +173,7 @@ def _settings(hashes: Sequence[str] | None, changes: object, quick: bool, number
     return {
         "seed": numbers["seed"],
         "hashes": [one.hash for one in recipes],
-        "changes": dict(changes) if isinstance(changes, Mapping) else chosen(changes),
+        "changes": chosen(changes),
         "asked": numbers["queries"],
         "side": numbers["side"],
         "quick": quick,

@@ -289,15 +289,15 @@ def _row(name: str, strength: object) -> tuple[Change, str]:
     return one, strength
 
 
-def chosen(path: str | Path | None = None) -> dict[str, list[str]]:
+def chosen(path: str | Path | Mapping | None = None) -> dict[str, list[str]]:
     """The changes of an experiment: those that a file chooses, or the standard table.
 
     Parameters
     ----------
-    path : str or Path, optional
+    path : str, Path or mapping, optional
         A TOML file with a line a change: a list of strengths, as ``jpeg = ["quality 95"]``, or
         all that the standard table has of it, as ``mirror = "all"``. A name with a space stands
-        in quotes.
+        in quotes. Or what such a file holds.
 
     Returns
     -------
@@ -318,7 +318,8 @@ def chosen(path: str | Path | None = None) -> dict[str, list[str]]:
         return {name: list(strengths) for name, strengths in STANDARD.items()}
     example = 'write lines as  jpeg = ["quality 95"]  or  "pad black" = "all"'
     try:
-        asked = tomllib.loads(read_input(path, _MOST_TABLE_BYTES).decode("utf-8-sig"))
+        if not isinstance(asked := path, Mapping):
+            asked = tomllib.loads(read_input(path, _MOST_TABLE_BYTES).decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise Problem(f"{path}: is not a table in TOML ({error}); {example}") from error
     if not asked:
