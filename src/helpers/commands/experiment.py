@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import argparse
 
+from helpers import Problem
+from helpers.commands.terminal import add_hash, one_line
+from helpers.files.places import counted
+
 
 def _run(arguments: argparse.Namespace) -> None:
     """Measure every hash x change x strength on the pictures of a folder.
@@ -40,8 +44,60 @@ def _add_run(action: argparse.ArgumentParser) -> None:
     action.add_argument("--quick", action="store_true", help="a first table within a minute")
 
 
+def _judge(arguments: argparse.Namespace) -> None:
+    """Let a person say which near pairs of a run show the same picture.
+
+    It writes a page with the pairs, which downloads what was decided. With --decisions it adds
+    that to the run, and counts the rates anew.
+    """
+    from helpers.experiments import judging, runs
+
+    run = runs.read(arguments.place)
+    given = {name: getattr(arguments, name) for name in ("hash", "pairs", "pictures", "no_names")}
+    if not arguments.decisions:
+        if arguments.judge:
+            raise Problem("--judge: goes with --decisions; on the page, people type their name")
+        drawn = judging.write_page(
+            run,
+            arguments.hash,
+            pairs=200 if arguments.pairs is None else arguments.pairs,
+            pictures=arguments.pictures,
+            names=not arguments.no_names,
+        )
+        page = one_line(str(run.folder / "judge.html"))
+        hash, nearest, farthest = drawn["hash"][0], drawn["distance"].min(), drawn["distance"].max()
+        print(
+            f"{counted(len(drawn), 'pair')}, {nearest} to {farthest} bits apart by {hash}: open "
+            f"{page}, decide, download, and come back with --decisions FILE."
+        )
+        return
+    for name, value in given.items():
+        if value not in (None, False):
+            raise Problem(f"--{name.replace('_', '-')}: has no meaning beside --decisions")
+    before = {hash: judging.rate_in_force(run, hash) for hash in run.about["hashes"]}
+    judged = judging.take(run, arguments.decisions, arguments.judge)
+    for sentence in judging.describe(judged):
+        print(one_line(sentence))
+    for hash in judged.judged["hash"].unique():
+        print(f"Before: {before[hash]}\nNow: {judging.rate_in_force(judged, hash)}")
+
+
+def _add_judge(action: argparse.ArgumentParser) -> None:
+    action.set_defaults(if_stopped="the judgements are as they were, or whole")
+    action.add_argument("place", metavar="RUN", help="the run's folder")
+    action.add_argument("--pairs", type=int, metavar="N", help="how many pairs, at most (200)")
+    add_hash(action, "dhash, or the run's first")
+    for name, metavar, what in (
+        ("pictures", "FOLDER", "where the run's pictures lie, if it is not known here"),
+        ("decisions", "FILE", "what was decided, as the page downloaded it"),
+        ("judge", "NAME", "who decided, where that file does not say it"),
+    ):
+        action.add_argument(f"--{name}", metavar=metavar, help=what)
+    action.add_argument("--no-names", action="store_true", help="show no names of pictures")
+
+
 #: What `experiment` does: the function that runs, and the one that adds its arguments.
-_ACTIONS = ((_run, _add_run),)
+_ACTIONS = ((_run, _add_run), (_judge, _add_judge))
 
 
 def add(commands: argparse._SubParsersAction) -> None:

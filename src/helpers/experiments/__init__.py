@@ -1,6 +1,7 @@
 """Which fingerprint survives what, on whose pictures, and the radius that follows from it.
 
 counting    the fingerprints that a chapter counts with, and distances of copies from needles
+judging     near pairs drawn by distance for a person, and what was judged of them
 rates       false matches per pair and recalls, with intervals; the tables of a run
 runs        a run: a folder with every hash, change and strength on the pictures of one set
 measuring   what is measured of each picture of a run, in parts

@@ -337,7 +337,8 @@ def _read_tables(folder: Path, about: dict) -> Run:
     judged = pd.DataFrame(columns=list(_JUDGED))
     if os.path.lexists(folder / "judged.csv"):
         judged = _read_csv(folder / "judged.csv")
-    for columns, read in (((*_PICTURES, *kinds), pictures), ((*_COPIES, *kinds), distances)):
+    pairs = (((*_PICTURES, *kinds), pictures), ((*_COPIES, *kinds), distances), (_JUDGED, judged))
+    for columns, read in pairs:
         if list(read.columns) != list(columns):
             raise ValueError(f"columns {', '.join(read.columns)}")
     return Run(folder, about, pictures, distances, judged)
