@@ -25,6 +25,7 @@ from PIL import Image
 from helpers import shelf
 from helpers.__main__ import main
 from helpers.classroom import plots
+from helpers.experiments import runs
 from helpers.gate.bank import Bank
 from helpers.library import inventory, proposal, sheet
 from helpers.quarantine import moving
@@ -33,11 +34,12 @@ from helpers.truth import near_duplicates
 
 SIZES = 16, 200
 LIMIT = 60  # seconds: a case runs three commands
-LOADED = inventory, moving, near_duplicates, plots, proposal, sheet
+LOADED = inventory, moving, near_duplicates, plots, proposal, runs, sheet
 _HERE = "THE-FOLDER"
 _PHOTOS = [f"photos/{number % 2}/{number}.jpg" for number in range(6)]
 _FLAG = ["gate", "flag", "--reason", "why", "--anyway", *_PHOTOS[:3]]
 _CLEAN = ["clean", "photos", "--workers", "1", "--quarantine", "q"]
+_FEW = ["--hashes", "dhash,phash", "--changes", "few.toml", "--queries", "3", "--workers", "1"]
 #: Each with the folder that it starts from and the words of its command.
 SCENARIOS = {
     "gather": ("start", ["gather", "-i", "photos", "-o", "new", "-c", "new.csv", "--needles", "3"]),
@@ -60,6 +62,7 @@ SCENARIOS = {
         "start",
         ["search", "-d", "photos", "-s", "db", "-q", _PHOTOS[0], "--save-grid", "g.png"],
     ),
+    "experiment": ("start", ["experiment", "run", "photos", "--out", "run", *_FEW]),
 }
 
 
@@ -70,6 +73,7 @@ def lay_out(place: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         coarse = np.random.default_rng(number).integers(0, 256, (5, 6, 3), dtype=np.uint8)
         Image.fromarray(coarse).resize((120, 80), Image.Resampling.BICUBIC).save(file)
+        (place / "few.toml").write_text('jpeg = ["quality 50"]\nturn = "all"\n')
         if number < 4:
             shutil.copy(file, file.with_name(f"{number} copy ü.jpg"))
     for words in (
@@ -127,6 +131,11 @@ def state(name: str, place: Path) -> object:
         return dict(shelf.read(place / SCENARIOS[name][1][4]))
     if name == "grid":
         return Image.open(place / "g.png").size
+    if name == "experiment":
+        about = json.loads((place / "run" / "run.json").read_text())
+        told = {key: about[key] for key in about if key not in ("date", "seconds", "machine")}
+        files = contents(place / "run") | {"run.json": told}
+        return files
     own = ("q/quarantine-", "q/plan", "far/quarantine-", "far/plan")
     files, passing = everywhere(place), leftovers(place)
     return {path: files[path] for path in files if not path.startswith((*own, *passing))}

@@ -130,7 +130,9 @@ def run(
     check_output(out, "run" if is_finished else "unfinished run", folders=[root])
     with exclusive(out):
         if os.path.lexists(out / "run.json"):
-            return _finished_before(out, asked, drawn, show)
+            made = _finished_before(out, asked, drawn, show)
+            _remember(made, root)
+            return made
         _begin(out, asked)
         sentence, workers = measuring.cost(root, drawn, asked, workers)
         show(f"{len(drawn):,} of {counted(len(found), 'picture')}, {sentence}")
@@ -141,7 +143,7 @@ def run(
                 f"{folder}: holds no picture that can be read and is not flat; choose another"
             )
         made = _written(out, asked | {"found": len(found)}, rows, asking, began)
-        write_bytes(_memory_of(made), os.fsencode(os.path.realpath(root)))
+        _remember(made, root)
     _tell_end(made, show)
     return made
 
@@ -383,6 +385,11 @@ def table(run: Run, name: str) -> pd.DataFrame:
     >>> table(read("photos-run"), "rates")  # doctest: +SKIP
     """
     return _read_csv(run.folder / f"{name}.csv")
+
+
+def _remember(run: Run, root: Path) -> None:
+    with suppress(Problem):  # a run is no worse if nobody knows where its pictures lie
+        write_bytes(_memory_of(run), os.fsencode(os.path.realpath(root)))
 
 
 def _memory_of(run: Run) -> Path:
