@@ -1,8 +1,10 @@
 """Rates of false matches per pair of different pictures, and recalls, both with 95 % intervals.
 
 Pairs are not independent: one picture sits in many. So the intervals come from a bootstrap that
-draws *pictures* anew: a pair weighs as often as its first picture was drawn, times its second.
-Fewer than three near pairs give a bound, and no rate.
+draws *pictures* anew: a pair weighs as often as its first picture was drawn, times its second. If
+few pictures sit in most near pairs, the interval reaches as far up as a t distribution with so few
+degrees of freedom. Fewer than three near pairs give a bound, and no rate; if near pairs come in
+bunches, the bound is larger. ``tests/campaigns/coverage.py`` shows how often all this holds.
 
 Which pairs count: pictures that are flat, or cannot be read, stand apart. Pictures of equal pixels
 are one picture. All other pairs are different pictures unless a person judged them the same. Of the
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtr, stdtrit
 
 from helpers.experiments.counting import SEED, wilson
 from helpers.files.atomic import write_text
@@ -168,7 +171,7 @@ def _of_words(
 ) -> Rates:
     """The rates of one hash. Equal fingerprints are counted together: thousands take no time."""
     radius = _first_passing(counts := count_pairs(words.T), reach, MOST_COUNTED)
-    totals, near = _redrawn_counts(words, weights, radius)
+    totals, near, levels, bunch = _redrawn_counts(words, weights, radius)
     first, second = verdicts["first"].to_numpy(), verdicts["second"].to_numpy()
     bits = np.minimum(count_bits(words[:, first] ^ words[:, second]), radius + 1).astype(int)
     drawn = bits[by_this := verdicts["hashes"].map(lambda hashes: hash in hashes).to_numpy(bool)]
@@ -186,32 +189,33 @@ def _of_words(
         judged = both @ judged
         same = near * (1 - share[:-1]) - judged[:, :-1]
         found.append((np.cumsum(near - same, axis=1), totals - same.sum(axis=1) - judged[:, -1]))
-    return _with_ends(counts, *found)
+    return _with_ends(counts, levels, bunch, *found)
 
 
-def _with_ends(counts: np.ndarray, low: tuple, middle: tuple, high: tuple) -> Rates:
-    """The rates, from near pairs and all pairs: of the pictures as they are, then redrawn."""
+def _with_ends(
+    counts: np.ndarray, levels: np.ndarray, bunch: float, low: tuple, middle: tuple, high: tuple
+) -> Rates:
+    """The rates, from near pairs and all pairs, both of the pictures as they are, then redrawn."""
     redrawn = [near / np.maximum(total, 1)[:, None] for near, total in (low, middle, high)]
     pairs, total, most = middle[0][0], middle[1][0], np.rint(high[0][0])
-    bound = np.array(BOUNDS)[np.minimum(most, len(BOUNDS) - 1).astype(int)] / max(total, 1)
+    bound = np.array(BOUNDS)[np.minimum(most, len(BOUNDS) - 1).astype(int)] * bunch / max(total, 1)
+    lows = np.quantile(redrawn[0][1:], 0.025, axis=0)
+    highs = [*map(np.quantile, redrawn[2][1:].T, levels)]
     ends = [
-        np.quantile(rates[1:] if len(rates) > 1 else rates, share, axis=0)
-        for rates, share in ((redrawn[0], 0.025), (redrawn[2], 0.975))
+        np.where(np.rint(pairs) < len(BOUNDS), 0, lows),
+        np.where(most < len(BOUNDS), np.minimum(bound, 1), highs),
     ]
-    ends[0][np.rint(pairs) < len(BOUNDS)] = 0
-    ends[1] = np.where(most < len(BOUNDS), np.minimum(bound, 1), ends[1])
     return Rates(pairs, float(total), *np.maximum.accumulate(ends, axis=1), redrawn[1], counts)
 
 
 def _redrawn_counts(
     words: np.ndarray, weights: np.ndarray, radius: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """All pairs of each redraw, and those at 0, 1, ..., `radius` bits."""
-    values, value = np.unique(words.T, axis=0, return_inverse=True)
-    value = value.ravel()
-    pairs = all_pairs(values, radius)
-    first, second = pairs["first"].to_numpy(), pairs["second"].to_numpy()
-    present, starts = np.unique(pairs["distance"].to_numpy(), return_index=True)
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """All pairs of each redraw, and those at 0, 1, ..., `radius` bits; then what `_spread` says."""
+    values, value, often = np.unique(words.T, axis=0, return_inverse=True, return_counts=True)
+    value, pairs = value.ravel(), all_pairs(values, radius)
+    first, second, bits = (pairs[name].to_numpy() for name in ("first", "second", "distance"))
+    present, starts = np.unique(bits, return_index=True)
     totals, near = np.zeros(len(weights)), np.zeros((len(weights), radius + 1))
     for row, drawn in enumerate(weights):
         of_value = np.bincount(value, drawn, minlength=len(values))
@@ -220,7 +224,25 @@ def _redrawn_counts(
         near[row, 0] = (of_value @ of_value - squares) / 2
         if len(starts):
             near[row, present] = np.add.reduceat(of_value[first] * of_value[second], starts)
-    return totals, near
+    partners = np.zeros((len(values), radius + 1))
+    np.add.at(partners, (first, bits), often[second])
+    np.add.at(partners, (second, bits), often[first])
+    partners[:, 0] += often - 1
+    return totals, near, *_spread(np.cumsum(partners, axis=1), often)
+
+
+def _spread(partners: np.ndarray, often: np.ndarray) -> tuple[np.ndarray, float]:
+    """Which quantile of the redraws is the upper end at each radius, and how many near pairs a
+    picture brings with it, at the first radius that has three; 1 if it is fewer than two."""
+    if not len(often):
+        return np.ones(partners.shape[1]), 1
+    off = partners - np.average(partners, axis=0, weights=often)
+    free = (often @ off**2) ** 2 / np.maximum(often @ off**4, 1e-9)  # Satterthwaite's degrees
+    levels = ndtr(np.minimum(stdtrit(np.maximum(free, 2), 0.975), 3))
+    pairs = often @ partners / 2
+    several = partners[:, np.argmax(pairs >= len(BOUNDS))]
+    bunch = often @ several**2 / max(often @ several, 1)
+    return levels, bunch if pairs[-1] >= len(BOUNDS) and bunch >= 2 else 1
 
 
 def _values(judged: pd.DataFrame, place: pd.Series) -> pd.DataFrame:
@@ -285,14 +307,11 @@ class Measured:
         ndarray of float, shape (changes, 1 + redraws)
             NaN where no query was drawn.
         """
-        far, found = self.far[hash], np.full((len(self.changes), len(radii)), np.nan)
-        weights = self.weights[:, self.queries].astype(float)
+        far, weights = self.far[hash], self.weights[:, self.queries].T.astype(float)
+        found, of = np.empty((len(far), len(radii))), np.isfinite(far) @ weights
         for radius in np.unique(radii):
-            drawn = weights[radii == radius].T
-            of = np.isfinite(far) @ drawn
-            share = ((far <= radius) @ drawn) / np.maximum(of, 1)
-            found[:, radii == radius] = np.where(of > 0, share, np.nan)
-        return found
+            found[:, radii == radius] = (far <= radius) @ weights[:, radii == radius]
+        return np.where(of > 0, found / np.maximum(of, 1), np.nan)
 
     def recalls_at(self, hash: str, rate: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The recalls at a false-match rate, in each redraw, which has a radius of its own.
@@ -353,9 +372,8 @@ def measure(
     seed, places = run.about["seed"], pictures.index.to_series(index=pictures["path"])
     weights = drawn_anew(len(pictures), redraws, seed)
     verdicts, reach = _values(run.judged, places), max(COUNTED_RATE, *run.about["rates"])
-    rates = {
-        hash: _of_words(as_words(pictures[hash]), weights, verdicts, hash, reach) for hash in hashes
-    }
+    words = {hash: as_words(pictures[hash]) for hash in hashes}
+    rates = {hash: _of_words(words[hash], weights, verdicts, hash, reach) for hash in hashes}
     rows = run.distances[run.distances["path"].isin(pictures["path"])]
     queries = places[rows["path"].unique()].to_numpy(dtype=int)
     changes = rows[["change", "strength"]][: len(rows) // max(len(queries), 1)]
@@ -377,19 +395,13 @@ def counted_pictures(pictures: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         Some of the rows, numbered from 0.
-
-    Examples
-    --------
-    >>> table = pd.DataFrame({"path": ["a", "b", "c"], "pixels": ["1", "1", "2"]})
-    >>> counted_pictures(table.assign(flat=False, problem=""))["path"].tolist()
-    ['a', 'c']
     """
     rows = pictures[_may_count(pictures)].sort_values("path")
     return rows.drop_duplicates("pixels").reset_index(drop=True)
 
 
 def _may_count(pictures: pd.DataFrame) -> pd.Series:
-    return ~pictures["flat"].astype(bool) & (pictures["problem"].fillna("") == "")
+    return ~pictures["flat"] & (pictures["problem"] == "")
 
 
 def write_tables(run: Run) -> None:
@@ -463,7 +475,7 @@ def _recall(measured: Measured, hash: str, rate: float) -> pd.DataFrame:
     low, high = wilson((far <= radii[0]).sum(axis=1), asked)
     drawn = np.where(np.isnan(recalls), recalls[:, :1], recalls)[:, 1:]
     ends = np.quantile(drawn, [0.025, 0.975], axis=1)
-    if rates.pairs[min(radii[0] + 1, len(rates.pairs) - 1)] < len(BOUNDS):
+    if np.append(rates.pairs, np.inf)[radii[0] + 1] < len(BOUNDS):
         allowed = [(end <= rate).sum() - 1 for end in (rates.high, rates.low)]
         surely = [(far <= radius).sum(axis=1) / np.maximum(asked, 1) for radius in allowed]
         ends = np.fmin(ends[0], surely[0]), np.fmax(ends[1], surely[1])
