@@ -11,11 +11,13 @@ import sys
 import pandas as pd
 import pytest
 from inputs import everything
+from PIL import Image
 
 from helpers import shelf
 from helpers.__main__ import main
 from helpers.files.atomic import PARTIAL, unique_partial
 from helpers.files.places import counted
+from helpers.fingerprints.variants import orientations
 from helpers.images.folders import find_images
 
 
@@ -127,6 +129,99 @@ def test_search_that_finds_nothing_ran_all_the_same(
         )
         == 0
     )
+    assert capsys.readouterr().out == "Found 0 images\n"
+
+
+def turned_query(tmp_path, photographs, method):
+    """A lossless copy of a picture of the shelf that was turned or mirrored."""
+    with Image.open(photographs / "cats" / "image_0002.jpg") as picture:
+        picture.transpose(method).save(tmp_path / "turned.png")
+    return tmp_path / "turned.png"
+
+
+@pytest.mark.parametrize(
+    "method, orientation",  # as the query has to be turned to be the picture of the shelf
+    [
+        ("ROTATE_90", "turned by 270 degrees"),
+        ("ROTATE_180", "turned by 180 degrees"),
+        ("FLIP_LEFT_RIGHT", "mirrored left-right"),
+        ("TRANSVERSE", "mirrored at the rising diagonal"),
+    ],
+)
+def test_search_finds_a_turned_or_mirrored_copy_if_asked_to(
+    method, orientation, indexed, photographs, tmp_path, capsys
+):
+    query = turned_query(tmp_path, photographs, Image.Transpose[method])
+    before = {file: file.read_bytes() for file in tmp_path.glob("db.shelve*")}
+    about = ["search", "-d", photographs, "-s", indexed, "-q", query]
+    assert run(*about) == 0
+    assert capsys.readouterr().out == "Found 0 images\n"
+    assert run(*about, "--turned") == 0
+    first, match, cost = capsys.readouterr().out.splitlines()
+    assert first == "Found 1 image"
+    assert match == f" 0  cats/image_0002.jpg  ({orientation})"
+    assert cost == (
+        "Asked in 8 orientations: up to 8 times as many false matches; on average 0 other images "
+        "of this shelf (copies, too) lie within 0 bits of one, so expect up to 0 a query"
+    )
+    assert {file: file.read_bytes() for file in tmp_path.glob("db.shelve*")} == before
+
+
+def test_search_turned_lists_each_image_once_and_counts_what_it_costs(
+    photographs, tmp_path, capsys
+):
+    shutil.copy(photographs / "cats" / "image_0002.jpg", photographs / "copy.jpg")
+    path = tmp_path / "db.shelve"
+    assert run("index", "-d", photographs, "-s", path) == 0
+    capsys.readouterr()
+    query = photographs / "cats" / "image_0002.jpg"
+    assert run("search", "-d", photographs, "-s", path, "-q", query, "-r", 64, "--turned") == 0
+    first, *matches, cost = capsys.readouterr().out.splitlines()
+    assert first == "Found 9 images"
+    assert matches[:2] == [
+        " 0  cats/image_0002.jpg  (as it is)",
+        " 0  copy.jpg  (as it is)",
+    ]
+    distances = [int(line[:2]) for line in matches]
+    assert distances == sorted(distances)
+    assert len({line.split("  (")[0][4:] for line in matches}) == 9
+    assert "on average 8 other images" in cost  # each of the 8 fingerprints has all 9, less itself
+    assert "so expect up to 64 a query" in cost
+
+
+def test_search_turned_takes_the_nearest_orientation(indexed, photographs, capsys):
+    stored = shelf.read(indexed)
+    query = photographs / "dogs" / "image_0005.jpg"
+    with Image.open(query) as picture:
+        values = orientations(picture)
+    assert run("search", "-d", photographs, "-s", indexed, "-q", query, "-r", 64, "--turned") == 0
+    nearest = {
+        path: min(int(value ^ int(key, 16)).bit_count() for value in map(int, values))
+        for key, paths in stored.items()
+        for path in paths
+    }
+    lines = capsys.readouterr().out.splitlines()[1:-1]
+    assert {line[4:].split("  (")[0]: int(line[:2]) for line in lines} == nearest
+
+
+def test_search_turned_says_which_hash_it_needs(photographs, tmp_path, capsys):
+    path = tmp_path / "other.shelve"
+    assert run("index", "-d", photographs, "-s", path, "--hash", "phash") == 0
+    query = photographs / "cats" / "image_0000.jpg"
+    assert run("search", "-d", photographs, "-s", path, "-q", query, "--turned") == 2
+    told = capsys.readouterr().err
+    assert "--turned asks by dhash alone, not by phash; leave it out, or index by dhash" in told
+    assert run("search", "-d", photographs, "-s", path, "-q", query) == 0
+
+
+def test_search_turned_in_an_empty_shelf_finds_nothing(photographs, tmp_path, capsys):
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "broken.jpg").write_bytes(b"no picture")
+    path = tmp_path / "none.shelve"
+    assert run("index", "-d", tmp_path / "broken", "-s", path) == 1
+    capsys.readouterr()
+    query = photographs / "cats" / "image_0000.jpg"
+    assert run("search", "-d", tmp_path / "broken", "-s", path, "-q", query, "--turned") == 0
     assert capsys.readouterr().out == "Found 0 images\n"
 
 

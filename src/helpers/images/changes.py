@@ -10,6 +10,7 @@ What each does exactly, and its strengths, stand in ``changes.toml`` beside this
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -169,9 +170,7 @@ FUNCTIONS = {
 
 
 def _value(strength: str) -> object:
-    numbers = [
-        float(one) if "." in one else int(one) for one in re.findall(r"\d+(?:\.\d+)?", strength)
-    ]
+    numbers = [json.loads(number) for number in re.findall(r"\d+(?:\.\d+)?", strength)]
     if " to " in strength and len(numbers) == 2:
         return tuple(numbers)
     return numbers[0] if len(numbers) == 1 else strength

@@ -269,13 +269,10 @@ def with_noise(image: Image.Image, sigma: float, rng: np.random.Generator) -> Im
     PIL.Image.Image
         A picture of the same size.
     """
-
-    def noisy(values: np.ndarray, rows: slice) -> np.ndarray:
-        noise = rng.standard_normal(values.shape, dtype=np.float32)
-        noise *= sigma
-        return np.add(values, noise, out=values)
-
-    return _in_bands(image, noisy)
+    level = np.float32(sigma)
+    return _in_bands(
+        image, lambda part, _: part + level * rng.standard_normal(part.shape, dtype=np.float32)
+    )
 
 
 def with_salt_and_pepper(
@@ -329,13 +326,7 @@ def with_vignette(image: Image.Image, sigma: float) -> Image.Image:
         return np.exp(-(far**2) / 2).astype(np.float32)
 
     across, down = light(image.width)[:, None], light(image.height)[:, None, None]
-
-    def darker(values: np.ndarray, rows: slice) -> np.ndarray:
-        values *= across
-        values *= down[rows]
-        return values
-
-    return _in_bands(image, darker)
+    return _in_bands(image, lambda part, rows: part * across * down[rows])
 
 
 @lru_cache(maxsize=64)  # Pillow reads its own font anew for each size

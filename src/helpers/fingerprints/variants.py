@@ -1,0 +1,163 @@
+"""Several fingerprints of one picture: turned and mirrored, without its border, of its parts.
+
+Who asks with several has several chances to find a copy, and several to be wrong. What each gains
+counts only at equal false matches: see the notes of each function.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from helpers.fingerprints.hashes import DHASH, of_shown
+
+#: The eight ways in which a picture may lie, and how Pillow makes them; angles anticlockwise.
+ORIENTATIONS = {
+    "as it is": None,
+    "turned by 90 degrees": Image.Transpose.ROTATE_90,
+    "turned by 180 degrees": Image.Transpose.ROTATE_180,
+    "turned by 270 degrees": Image.Transpose.ROTATE_270,
+    "mirrored left-right": Image.Transpose.FLIP_LEFT_RIGHT,
+    "mirrored top-bottom": Image.Transpose.FLIP_TOP_BOTTOM,
+    "mirrored at the falling diagonal": Image.Transpose.TRANSPOSE,
+    "mirrored at the rising diagonal": Image.Transpose.TRANSVERSE,
+}
+
+#: The parts of a picture that `windows` looks at: left, top, right and bottom, in hundredths.
+WINDOWS = {
+    "whole": (0, 0, 100, 100),
+    "centre, 90 %": (5, 5, 95, 95),
+    "centre, 80 %": (10, 10, 90, 90),
+    "centre, 70 %": (15, 15, 85, 85),
+    "upper left, 80 %": (0, 0, 80, 80),
+    "upper right, 80 %": (20, 0, 100, 80),
+    "lower left, 80 %": (0, 20, 80, 100),
+    "lower right, 80 %": (20, 20, 100, 100),
+}
+
+#: How far, in levels of 255, a border may be from one grey: as far as JPEG takes it.
+TOLERANCE = 12
+_SHARE = 0.97  # of a line's pixels that are as near as that; the others are text or noise
+
+
+def orientations(picture: Image.Image) -> np.ndarray:
+    """The dHash of a picture in all eight orientations, from two thumbnails.
+
+    Parameters
+    ----------
+    picture : PIL.Image.Image
+        The picture, as `helpers.images.opening.open_image` gives it.
+
+    Returns
+    -------
+    ndarray of uint64, shape (8,)
+        In the order of `ORIENTATIONS`. The first is exactly the fingerprint of the picture.
+
+    Notes
+    -----
+    dHash compares neighbours in a thumbnail of 9 x 8. Those of the picture turned by 180 degrees
+    or mirrored are the same thumbnail, turned or mirrored; the other four come from one of 8 x 9.
+    The idea is that of PDQ, which takes all eight from one transform: Facebook, "The TMK+PDQF
+    Video-Hashing Algorithm and the PDQ Image-Hashing Algorithm" (2019).
+
+    Examples
+    --------
+    >>> [f"{one:016x}"[:4] for one in orientations(Image.linear_gradient("L"))]
+    ['0000', 'ffff', '0000', '0000', '0000', '0000', 'ffff', '0000']
+    """
+    greys = picture.convert("L")
+    upright, fallen = (
+        np.asarray(one.resize((9, 8), Image.Resampling.LANCZOS))
+        for one in (greys, greys.transpose(Image.Transpose.TRANSPOSE))
+    )
+    turned = [upright, fallen[::-1], upright[::-1, ::-1], fallen[:, ::-1]]
+    mirrored = [upright[:, ::-1], upright[::-1], fallen, fallen[::-1, ::-1]]
+    bits = [(one[:, 1:] > one[:, :-1]).ravel() for one in turned + mirrored]
+    return np.packbits(bits, axis=1).view(">u8").ravel().astype(np.uint64)
+
+
+def without_border(picture: Image.Image, tolerance: int = TOLERANCE) -> Image.Image:
+    """A picture without borders of one grey, such as letterboxes and white frames.
+
+    Parameters
+    ----------
+    picture : PIL.Image.Image
+        The picture.
+    tolerance : int
+        How far, in levels of 255, a pixel of a border may be from the median of its outermost
+        line. 3 % of a line may be farther away.
+
+    Returns
+    -------
+    PIL.Image.Image
+        What is left, or the picture itself: if it has no border, or if less than a tenth of a
+        side would be left, as of flat pictures.
+
+    Notes
+    -----
+    Each side is looked at twice, so that a black bar inside a white frame goes as well. A plain sky
+    counts as a border too, in a copy as in its original.
+
+    Examples
+    --------
+    >>> letterbox = Image.new("L", (90, 80))
+    >>> letterbox.paste(Image.radial_gradient("L").resize((90, 60)), (0, 10))
+    >>> without_border(letterbox).size
+    (90, 60)
+    """
+    greys = np.asarray(picture.convert("L"), dtype=np.int16)
+    left, top, right, bottom = 0, 0, *picture.size
+    for _ in range(2):
+        top += _count_border(greys[top:bottom, left:right], tolerance)
+        bottom -= _count_border(greys[top:bottom, left:right][::-1], tolerance)
+        left += _count_border(greys[top:bottom, left:right].T, tolerance)
+        right -= _count_border(greys[top:bottom, left:right].T[::-1], tolerance)
+        if 10 * (right - left) < picture.width or 10 * (bottom - top) < picture.height:
+            return picture
+    return picture.crop((left, top, right, bottom))
+
+
+def _count_border(greys: np.ndarray, tolerance: int) -> int:
+    """How many lines from the top are of one grey."""
+    if not greys.size:
+        return 0
+    near = np.abs(greys - np.int16(np.median(greys[0]))) <= tolerance
+    is_border = np.append(near.mean(axis=1) >= _SHARE, False)
+    return int(np.argmin(is_border))
+
+
+def windows(picture: Image.Image, hash: str = DHASH) -> np.ndarray:
+    """The fingerprints of a picture and of seven parts of it.
+
+    A picture that got a border, or lies in a larger one, is found by a part of it.
+
+    Parameters
+    ----------
+    picture : PIL.Image.Image
+        The picture, as `helpers.images.opening.open_image` gives it.
+    hash : str
+        The name of the hash: one of `helpers.fingerprints.hashes.HASHES`.
+
+    Returns
+    -------
+    ndarray of uint64, shape (8,) or (8, words)
+        In the order of `WINDOWS`.
+
+    Raises
+    ------
+    Problem
+        If there is no such hash.
+
+    Examples
+    --------
+    >>> windows(Image.linear_gradient("L"), "dhash-both").shape
+    (8, 2)
+    """
+    found = []
+    for box in WINDOWS.values():
+        left, top, right, bottom = (
+            round(end * side / 100) for end, side in zip(box, 2 * picture.size, strict=True)
+        )
+        part = picture.crop((left, top, max(left + 1, right), max(top + 1, bottom)))
+        found.append(of_shown(part, hash))
+    return np.array(found)
