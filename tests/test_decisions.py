@@ -172,7 +172,7 @@ ROWS = [("page 1", "pair 1", "same", "Ann"), ("page 1", "pair 3", "unsure", "=Bo
 
 def test_decisions_come_back_as_they_were_downloaded(downloaded):
     found = decisions.read(downloaded(ROWS), PAGES, CHOICES.values())
-    assert list(found.itertuples(index=False, name=None)) == ROWS
+    assert [tuple(row.values()) for row in found] == ROWS
 
 
 @pytest.mark.parametrize(
@@ -200,14 +200,14 @@ def test_decisions_come_back_as_they_were_downloaded(downloaded):
 )
 def test_decisions_are_read_as_spreadsheets_leave_them(change, downloaded):
     found = decisions.read(downloaded(ROWS, change=change), PAGES, CHOICES.values())
-    assert list(found.itertuples(index=False, name=None)) == ROWS
+    assert [tuple(row.values()) for row in found] == ROWS
 
 
 def test_decisions_are_read_whatever_the_order_of_rows_and_columns(downloaded):
     rows = [(*row[::-1], "a note") for row in ROWS[::-1]]
     file = downloaded(rows, ("judge", "decision", "item", "page", "note"))
     found = decisions.read(file, PAGES, CHOICES.values())
-    assert list(found.itertuples(index=False, name=None)) == ROWS[::-1]
+    assert [tuple(row.values()) for row in found] == ROWS[::-1]
 
 
 def test_two_judges_may_stand_in_one_file(downloaded):
@@ -222,7 +222,7 @@ def test_two_judges_may_stand_in_one_file(downloaded):
         (("page 1", "pair 9", "same", "Ann"), "line 3: 'pair 9' is not on the page; download"),
         (
             ("page 1", "pair 2", "maybe", "Ann"),
-            "line 3: the decision is 'maybe'; it is one of same",
+            "line 3: says 'maybe'; write same or different or unsure",
         ),
         (("page 1", "pair 1", "same", "Ann"), "line 3: 'pair 1' is decided a second time; keep"),
         (("page 1", "pair 1", "different", "Ann"), "line 3: 'pair 1' is decided a second time"),

@@ -10,11 +10,11 @@ import hashlib
 import io
 import json
 from base64 import b64encode
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from helpers import Problem
 from helpers.files import tables
@@ -22,9 +22,6 @@ from helpers.files.atomic import exclusive, write_text
 from helpers.files.guard import check_output
 from helpers.files.parallel import share_out
 from helpers.images.opening import thumbnail
-
-if TYPE_CHECKING:  # workers do without it and start sooner
-    import pandas as pd
 
 #: How many bytes the pictures of a page may take, about: if there are many, they become smaller.
 PAGE_BYTES = 15_000_000
@@ -156,19 +153,9 @@ def write_page(
     once = list(dict.fromkeys(shown))
     images = share_out(embedded, once, workers=workers, title="thumbnails")
     template = (files("helpers") / "decisions.html.j2").read_text(encoding="utf-8")
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    text = environment.from_string(template).render(
-        title=title,
-        about=about,
-        items=items,
-        choices=choices,
-        page=page,
-        names=names,
-        side=side,
-        images=dict(zip(once, images, strict=True)),
-    )
+    told = {"title": title, "about": about, "items": items, "choices": choices, "page": page}
+    told |= {"names": names, "side": side, "images": dict(zip(once, images, strict=True))}
+    text = jinja2.Template(template, autoescape=True, trim_blocks=True).render(told)
     with exclusive(target):  # which clears what a killed run left
         write_text(target, text.encode("utf-8", "backslashreplace").decode())
 
@@ -183,8 +170,8 @@ def _embedded(file: Path, side: int) -> str:
 
 
 def read(
-    file: str | Path, pages: Mapping[str, Container[str]], choices: Container[str]
-) -> pd.DataFrame:
+    file: str | Path, pages: Mapping[str, Container[str]], choices: Collection[str]
+) -> list[dict[str, str]]:
     """The decisions that a page let somebody download, also after a spreadsheet saved them.
 
     Parameters
@@ -195,14 +182,14 @@ def read(
     pages : mapping of str to container of str
         The names of the pages whose decisions are taken, from `page_name`, and the keys of what
         may be decided on each.
-    choices : container of str
+    choices : collection of str
         What may be decided.
 
     Returns
     -------
-    DataFrame
-        A row a decision: ``page``, ``item``, ``decision``, ``judge``. Rows without a decision are
-        left out.
+    list of dict
+        Of each decision ``page``, ``item``, ``decision`` and ``judge``. Rows without a decision
+        are left out.
 
     Raises
     ------
@@ -215,8 +202,6 @@ def read(
     --------
     >>> read("decisions.csv", {"page 1": ["pair 1"]}, ["same", "different"])  # doctest: +SKIP
     """
-    import pandas as pd
-
     columns, lines = tables.read_csv(file)
     columns, found = [name.strip().lower() for name in columns], {}
     if missing := [name for name in _COLUMNS[:3] if name not in columns]:
@@ -233,11 +218,10 @@ def read(
         if not row["decision"]:
             continue
         if row["decision"] not in choices:
-            allowed = ", ".join(choices)
-            raise Problem(f"{where}: the decision is {row['decision']!r}; it is one of {allowed}")
+            raise Problem(f"{where}: says {row['decision']!r}; write {' or '.join(choices)}")
         if key in found:
             raise Problem(f"{where}: {row['item']!r} is decided a second time; keep one of the two")
         found[key] = row
     if not found:
         raise Problem(f"{file}: holds no decision; decide on the page and download again")
-    return pd.DataFrame(list(found.values()), columns=list(_COLUMNS))
+    return list(found.values())

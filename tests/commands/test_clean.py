@@ -151,7 +151,7 @@ def test_what_was_decided_on_the_sheet_is_carried_out_and_the_plan_is_as_it_was(
 @pytest.mark.parametrize(
     ("row", "sentence"),
     [
-        (("keep some",), "line 2: the decision is 'keep some'; it is one of as proposed, keep all"),
+        (("keep some",), "line 2: says 'keep some'; write as proposed or keep all"),
         (("keep all", "group 7"), "line 2: 'group 7' is not on the page"),
         (("keep all", "group 1", "page 1"), "line 2: was decided on another page"),
         (("",), "holds no decision"),

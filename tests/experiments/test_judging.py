@@ -41,8 +41,8 @@ def run(tmp_path):
 def name_of_page(run, hash="dhash", folder="page"):
     """The name of the run's page, as it stands on the page."""
     (run.folder.parent / folder).mkdir(exist_ok=True)
-    judging.write_page(run, hash, pairs=1, pictures=run.folder.parent / folder, workers=1)
-    text = (run.folder / "judge.html").read_text(encoding="utf-8")
+    page = judging.write_page(run, judging.draw(run, hash, 1), pictures=run.folder.parent / folder)
+    text = page.read_text(encoding="utf-8")
     return re.search('data-page="([^"]+)"', text)[1]
 
 
@@ -117,7 +117,7 @@ def test_nobody_is_asked_about_equal_pixels_and_flat_pictures(tmp_path):
     n = 2 * sum(PLANTED.values())
     pixels = ["0" if row in (0, 100) else str(row) for row in range(n)]
     made = planted_run(tmp_path / "run", pixels=pixels, flat=(2,))
-    drawn = judging.draw(made, "dhash", pairs=10_000, most_a_bit=10_000)
+    drawn = judging.draw(made, "dhash", pairs=10_000, most=10_000)
     assert (drawn["distance"] == 1).sum() == PLANTED[1] - 1  # 00002 is flat
     assert not {"00002.jpg", "00100.jpg"} & {*drawn["first"], *drawn["second"]}
 
@@ -143,7 +143,8 @@ def measured(tmp_path_factory):
 
 def test_the_page_shows_two_pictures_of_each_pair_and_what_can_be_said(measured):
     made, photos = measured
-    drawn = judging.write_page(made, "dhash", pairs=5, pictures=photos, workers=1)
+    drawn = judging.draw(made, "dhash", 5)
+    assert judging.write_page(made, drawn, pictures=photos) == made.folder / "judge.html"
     text = (made.folder / "judge.html").read_text(encoding="utf-8")
     assert len(drawn) == 5
     assert re.findall('data-key="([^"]+)"', text) == drawn["item"].tolist()
@@ -156,7 +157,7 @@ def test_the_page_shows_two_pictures_of_each_pair_and_what_can_be_said(measured)
 
 def test_the_page_tells_neither_distances_nor_names_if_names_are_left_out(measured):
     made, photos = measured
-    judging.write_page(made, "dhash", pairs=5, pictures=photos, names=False, workers=1)
+    judging.write_page(made, judging.draw(made, "dhash", 5), pictures=photos, names=False)
     text = (made.folder / "judge.html").read_text(encoding="utf-8")
     assert not re.search(r"\d\d\.png|\bbits?\b", text)
 
@@ -175,11 +176,11 @@ def test_a_picture_that_has_changed_is_refused_and_a_missing_one_is_told(tmp_pat
     photos = folder_of_pictures(tmp_path / "photos", 4)
     made = small_run(photos, tmp_path / "run")
     (photos / "02.png").unlink()
-    judging.write_page(made, "dhash", workers=1)
+    judging.write_page(made, drawn := judging.draw(made))
     assert (made.folder / "judge.html").read_text(encoding="utf-8").count("cannot be shown") == 3
     (photos / "01.png").write_bytes((photos / "03.png").read_bytes())
-    with pytest.raises(Problem, match=r"01\.png: has changed since the run; name the folder"):
-        judging.write_page(made, "dhash", workers=1)
+    with pytest.raises(Problem, match=r"01\.png: has changed since the run; bring back"):
+        judging.write_page(made, drawn)
 
 
 # Taken in
@@ -198,15 +199,12 @@ def test_what_was_decided_is_kept_with_who_judged_and_from_how_many_it_was_drawn
 
 def test_pairs_that_are_the_same_count_no_more(run, file_of):
     before = runs.table(run, "rates").set_index("radius")
-    drawn = judging.draw(run, pairs=10_000, most_a_bit=50)
+    drawn = judging.draw(run, pairs=10_000, most=50)
     drawn = drawn[drawn["distance"] <= 2]
     judged = judging.take(run, file_of(run, drawn, ["same"] * 55))
     after = runs.table(judged, "rates").set_index("radius")
     assert before["pairs"][[1, 2, 3]].tolist() == [50, 55, 95]
     assert after["pairs"][[1, 2, 3]].tolist() == [0, 0, 40]
-    assert judging.rate_in_force(judged, "dhash") == (
-        f"radius 2 by dhash has at most {after['high'][2]:.2g} false matches a pair"
-    )
 
 
 @pytest.mark.slow
@@ -317,11 +315,16 @@ def test_what_was_judged_is_told_by_distance_and_judges_who_differ_are_unsure(ru
     drawn = drawn[drawn["distance"] == 2]
     run = judging.take(run, file_of(run, drawn, ["same"] * 3 + ["different"] * 2))
     run = judging.take(run, file_of(run, drawn[:4], ["same"] * 2 + ["different"] * 2, "Bob"))
-    # by chance 3/4 x 2/4 + 1/4 x 2/4 = 1/2
-    assert judging.describe(run) == [
-        "dhash, 2 bits: 2 same, 2 different, 1 unsure; 5 of 5 pairs judged",
-        "Ann and Bob judged 4 pairs both and agree on 75% (Cohen's kappa 0.50)",
+    counts, agreement, now = judging.summary(run)
+    assert counts.to_dict("records") == [
+        {"hash": "dhash", "distance": 2, "of": 5, "same": 2, "different": 2, "unsure": 1}
     ]
+    # by chance 3/4 x 2/4 + 1/4 x 2/4 = 1/2
+    assert agreement.to_numpy().tolist() == [["Ann", "Bob", 4, 0.75, 0.5]]
+    assert now["at most"].tolist() == run.about["rates"]
+    table = runs.table(run, "rates").set_index("radius")
+    for row in now[now["radius"] >= 0].itertuples():
+        assert row.high == table["high"][row.radius]
 
 
 # On the command line
@@ -341,11 +344,11 @@ def test_the_command_writes_the_page_and_takes_the_decisions_in(measured, tmp_pa
     rows = [(page, item, "different", "") for item in drawn["item"]]
     (tmp_path / "d.csv").write_text(tables.as_csv(["page", "item", "decision", "judge"], rows))
     assert main([*words, "--decisions", str(tmp_path / "d.csv"), "--judge", "Ann"]) == 0
-    told = capsys.readouterr().out.splitlines()
-    assert told[0].startswith("phash, ")
-    assert " 0 same, 1 different, 0 unsure; " in told[0]
-    assert re.fullmatch(r"Before: radius \d+ by phash has .* false matches a pair.*", told[-2])
-    assert re.fullmatch(r"Now: radius \d+ by phash has .* false matches a pair.*", told[-1])
+    counts, now = capsys.readouterr().out.strip().split("\n\n")
+    lines = [line.split() for line in counts.splitlines()]
+    assert lines[0] == ["hash", "distance", "of", "same", "different", "unsure"]
+    assert sum(int(line[4]) for line in lines[1:]) == 4
+    assert [line.split()[0] for line in now.splitlines()] == ["hash"] + ["phash"] * 3
     (made.folder / "judged.csv").unlink()
 
 
@@ -361,8 +364,8 @@ def test_the_command_writes_the_page_and_takes_the_decisions_in(measured, tmp_pa
         (["{run}", "--decisions", "{tmp}/empty.csv"], "empty.csv: is empty; write it again"),
         (["{run}", "--decisions", "{tmp}/other.csv"], "other.csv: has no column 'page'; download"),
         (["{run}", "--decisions", "{tmp}/page.csv"], "page.csv: line 2: was decided on another"),
-        (["{run}", "--decisions", "x.csv", "--pairs", "9"], "--pairs: has no meaning beside"),
-        (["{run}", "--decisions", "x.csv", "--no-names"], "--no-names: has no meaning beside"),
+        (["{run}", "--decisions", "{run}"], "cannot be read"),
+        (["{run}", "--decisions", "{run}/rates.csv"], "rates.csv: has no column 'page'"),
         (["{run}", "--decisions", ""], "--decisions: is empty, as a variable is that is not set"),
     ],
 )

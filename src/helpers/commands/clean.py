@@ -167,32 +167,19 @@ def add(commands: argparse._SubParsersAction) -> None:
     )
     command.set_defaults(run=_clean, if_stopped="nothing is lost")
     command.add_argument("folder", metavar="FOLDER", help="the photo library")
-    command.add_argument(
-        "--radius",
-        type=int,
-        metavar="N",
-        help="bits by which copies may differ, before their pixels are compared (8)",
-    )
-    command.add_argument(
-        "--plan", metavar="FILE", help="write the plan as CSV; with --apply, carry this one out"
-    )
-    command.add_argument("--sheet", metavar="FILE", help="write a page of small pictures, as HTML")
-    command.add_argument(
-        "--decisions",
-        metavar="FILE",
-        help="what was decided on that page about the groups of --plan",
-    )
-    command.add_argument(
-        "--quarantine", metavar="DIR", help="where the copies go, with the plan (FOLDER-quarantine)"
-    )
-    command.add_argument(
-        "--keep",
-        action="append",
-        metavar="DIR",
-        help="a folder of the library from which nothing moves; may be given again",
-    )
+    for name, metavar, what in (
+        ("radius", "N", "bits by which copies may differ, before their pixels are compared (8)"),
+        ("plan", "FILE", "write the plan as CSV; with --apply, carry this one out"),
+        ("sheet", "FILE", "write a page of small pictures, as HTML"),
+        ("decisions", "FILE", "what was decided on that page about the groups of --plan"),
+        ("quarantine", "DIR", "where the copies go, with the plan (FOLDER-quarantine)"),
+        ("keep", "DIR", "a folder of the library from which nothing moves; may be given again"),
+        ("workers", "N", "processes (all processors)"),
+    ):
+        kind = {"type": int} if metavar == "N" else {}
+        kind |= {"action": "append"} if name == "keep" else {}
+        command.add_argument(f"--{name}", metavar=metavar, help=what, **kind)
     command.add_argument("--all", action="store_true", help="print all, not the first few")
-    command.add_argument("--workers", type=int, metavar="N", help="processes (all processors)")
     whether = command.add_mutually_exclusive_group()
     whether.add_argument("--apply", action="store_true", help="move the copies")
     whether.add_argument("--undo", action="store_true", help="put back what was moved")

@@ -52,40 +52,29 @@ def _judge(arguments: argparse.Namespace) -> None:
     """
     from helpers.experiments import judging, runs
 
-    run = runs.read(arguments.place)
-    given = {name: getattr(arguments, name) for name in ("hash", "pairs", "pictures", "no_names")}
-    if not arguments.decisions:
-        if arguments.judge:
-            raise Problem("--judge: goes with --decisions; on the page, people type their name")
-        drawn = judging.write_page(
-            run,
-            arguments.hash,
-            pairs=200 if arguments.pairs is None else arguments.pairs,
-            pictures=arguments.pictures,
-            names=not arguments.no_names,
-        )
-        page = one_line(str(run.folder / "judge.html"))
-        hash, nearest, farthest = drawn["hash"][0], drawn["distance"].min(), drawn["distance"].max()
-        print(
-            f"{counted(len(drawn), 'pair')}, {nearest} to {farthest} bits apart by {hash}: open "
-            f"{page}, decide, download, and come back with --decisions FILE."
-        )
+    run, file = runs.read(arguments.place), arguments.decisions
+    if file:
+        how = {"index": False, "na_rep": "-", "float_format": "{:.2g}".format}
+        tables = judging.summary(judging.take(run, file, arguments.judge))
+        texts = [table.to_string(**how) for table in tables if len(table)]
+        print(*map(one_line, "\n\n".join(texts).splitlines()), sep="\n")
         return
-    for name, value in given.items():
-        if value not in (None, False):
-            raise Problem(f"--{name.replace('_', '-')}: has no meaning beside --decisions")
-    before = {hash: judging.rate_in_force(run, hash) for hash in run.about["hashes"]}
-    judged = judging.take(run, arguments.decisions, arguments.judge)
-    for sentence in judging.describe(judged):
-        print(one_line(sentence))
-    for hash in judged.judged["hash"].unique():
-        print(f"Before: {before[hash]}\nNow: {judging.rate_in_force(judged, hash)}")
+    if arguments.judge:
+        raise Problem("--judge: goes with --decisions; on the page, people type their name")
+    drawn = judging.draw(run, arguments.hash, arguments.pairs)
+    page = judging.write_page(run, drawn, pictures=arguments.pictures)
+    nearest, farthest = drawn["distance"].min(), drawn["distance"].max()
+    print(
+        f"{counted(len(drawn), 'pair')}, {nearest} to {farthest} bits apart by {drawn['hash'][0]}: "
+        f"open {one_line(str(page))}, decide, download, and come back with --decisions FILE."
+    )
 
 
 def _add_judge(action: argparse.ArgumentParser) -> None:
     action.set_defaults(if_stopped="the judgements are as they were, or whole")
     action.add_argument("place", metavar="RUN", help="the run's folder")
-    action.add_argument("--pairs", type=int, metavar="N", help="how many pairs, at most (200)")
+    what = "how many pairs, at most (200)"
+    action.add_argument("--pairs", type=int, default=200, metavar="N", help=what)
     add_hash(action, "dhash, or the run's first")
     for name, metavar, what in (
         ("pictures", "FOLDER", "where the run's pictures lie, if it is not known here"),
@@ -93,7 +82,6 @@ def _add_judge(action: argparse.ArgumentParser) -> None:
         ("judge", "NAME", "who decided, where that file does not say it"),
     ):
         action.add_argument(f"--{name}", metavar=metavar, help=what)
-    action.add_argument("--no-names", action="store_true", help="show no names of pictures")
 
 
 #: What `experiment` does: the function that runs, and the one that adds its arguments.

@@ -18,27 +18,20 @@ from helpers import Problem, decisions
 from helpers.experiments import rates, runs
 from helpers.experiments.runs import Run
 from helpers.files.atomic import exclusive, write_text
-from helpers.files.places import counted, sha256_of
+from helpers.files.places import sha256_of
 from helpers.files.tables import as_csv
 
 #: What a person can say of a pair: the letter of the key, and the verdict.
 CHOICES = {"s": "same", "d": "different", "u": "unsure"}
 _ABOUT = (
-    "Do both show the same picture? Say same also if one is a changed copy of the other: smaller, "
-    "cropped, turned, brighter, with a text on it.",
-    "Say different if they are two pictures, also if both show the same thing: two photographs of "
-    "one scene, two letters on one form.",
+    "Same: also if one is a changed copy of the other, smaller, cropped, turned or with a text.",
+    "Different: also if two photographs show one scene, or two letters stand on one form.",
 )
 _COLUMNS = ["first", "second", "verdict", "judge", "hash", "distance", "of"]
 
 
 def draw(
-    run: Run,
-    hash: str | None = None,
-    *,
-    pairs: int = 200,
-    most_a_bit: int = 30,
-    seed: int | None = None,
+    run: Run, hash: str | None = None, pairs: int = 200, most: int = 30, seed: int | None = None
 ) -> pd.DataFrame:
     """Near pairs of a run, as evenly from all distances as there are such.
 
@@ -50,7 +43,7 @@ def draw(
         By which hash they are near; dhash, or the run's first one, if left out.
     pairs : int
         How many pairs, at most.
-    most_a_bit : int
+    most : int
         How many pairs of one distance, at most.
     seed : int, optional
         What they are drawn with; the run's seed if left out.
@@ -75,15 +68,15 @@ def draw(
     hash = hash or ("dhash" if "dhash" in hashes else hashes[0])
     if hash not in hashes:
         raise Problem(f"{hash}: is no hash of {run.folder}; choose one of {', '.join(hashes)}")
-    if min(pairs, most_a_bit) < 1:
-        raise Problem(f"{min(pairs, most_a_bit)} pairs: are too few to judge; choose 1 or more")
+    if min(pairs, most) < 1:
+        raise Problem(f"{min(pairs, most)} pairs: are too few to judge; choose 1 or more")
     near, seed = _near(run, hash), run.about["seed"] if seed is None else seed
     if not len(near):
         raise Problem(f"{run.folder}: has no near pairs by {hash}, so there is nothing to judge")
     rng = np.random.default_rng(seed)
     near = near.iloc[rng.permutation(len(near))]
     near = near.assign(turn=near.groupby("distance").cumcount())
-    near = near[near["turn"] < most_a_bit].sort_values(["turn", "distance"]).head(pairs)
+    near = near[near["turn"] < most].sort_values(["turn", "distance"]).head(pairs)
     near = near.iloc[rng.permutation(len(near))]
     return near.drop(columns="turn").reset_index(drop=True)
 
@@ -106,66 +99,51 @@ def _page(run: Run, hash: str) -> str:
 
 
 def write_page(
-    run: Run,
-    hash: str | None = None,
-    *,
-    pairs: int = 200,
-    seed: int | None = None,
-    pictures: str | Path | None = None,
-    names: bool = True,
-    workers: int | None = None,
-) -> pd.DataFrame:
-    """Write the page on which a person judges near pairs: ``judge.html`` in the run's folder.
+    run: Run, drawn: pd.DataFrame, *, pictures: str | Path | None = None, names: bool = True
+) -> Path:
+    """Write the page on which a person judges near pairs.
 
     Parameters
     ----------
     run : Run
         From `helpers.experiments.runs.read`.
-    hash, pairs, seed
-        See `draw`.
+    drawn : DataFrame
+        The pairs, from `draw`.
     pictures : str or Path, optional
         Where the run's pictures lie; see `helpers.experiments.runs.pictures_of`.
     names : bool
         Whether the names of the pictures are shown, which may tell more than the pictures do.
-    workers : int, optional
-        How many processes; see `helpers.files.parallel.share_out`.
 
     Returns
     -------
-    DataFrame
-        The pairs on the page, as from `draw`.
+    Path
+        The page: ``judge.html`` in the run's folder.
 
     Raises
     ------
     Problem
-        If there is nothing to judge, if the pictures are not known or not the same any more, or if
-        the page cannot be written.
+        If the pictures are not known or not the same any more, or if the page cannot be written.
 
     Examples
     --------
-    >>> write_page(runs.read("photos-run"))  # doctest: +SKIP
+    >>> run = runs.read("photos-run")  # doctest: +SKIP
+    >>> write_page(run, draw(run))  # doctest: +SKIP
     """
-    drawn, place = draw(run, hash, pairs=pairs, seed=seed), runs.pictures_of(run, pictures)
-    known = run.pictures.set_index("path")
-    for path in dict.fromkeys([*drawn["first"], *drawn["second"]]):
-        if os.path.isfile(place / path) and sha256_of(place / path) != known["bytes"][path]:
-            raise Problem(
-                f"{place / path}: has changed since the run; name the folder of the pictures as "
-                "they were, with --pictures"
-            )
-
-    def picture(path: str) -> decisions.Picture:
-        row = known.loc[path]
-        return decisions.Picture(place / path, path, [f"{row['width']} x {row['height']} pixels"])
-
+    place, shown = runs.pictures_of(run, pictures), {}
+    known = run.pictures[run.pictures["path"].isin({*drawn["first"], *drawn["second"]})]
+    for row in known.itertuples():
+        file, size = place / row.path, f"{row.width} x {row.height} pixels"
+        if os.path.isfile(file) and sha256_of(file) != row.bytes:
+            raise Problem(f"{file}: has changed since the run; bring back what was there")
+        shown[row.path] = decisions.Picture(file, row.path, [size])
     items = [
-        decisions.Item(row.item, f"Pair {number}", [picture(row.first), picture(row.second)])
+        decisions.Item(row.item, f"Pair {number}", [shown[row.first], shown[row.second]])
         for number, row in enumerate(drawn.itertuples(), 1)
     ]
-    title, page = f"Near pairs of {run.about['name']}", _page(run, drawn["hash"][0])
-    target, options = run.folder / "judge.html", {"names": names, "workers": workers}
-    decisions.write_page(target, title, _ABOUT, items, CHOICES, page=page, **options)
-    return drawn
+    target, page = run.folder / "judge.html", _page(run, drawn["hash"][0])
+    title = f"Near pairs of {run.about['name']}: same or different?"
+    decisions.write_page(target, title, _ABOUT, items, CHOICES, page=page, names=names)
+    return target
 
 
 def take(run: Run, file: str | Path, judge: str | None = None) -> Run:
@@ -198,24 +176,21 @@ def take(run: Run, file: str | Path, judge: str | None = None) -> Run:
     --------
     >>> take(runs.read("photos-run"), "decisions.csv", judge="Ann")  # doctest: +SKIP
     """
-    near = pd.concat(
-        [_near(run, name).assign(page=_page(run, name)) for name in run.about["hashes"]]
-    )
-    pages = {_page(run, name): set() for name in run.about["hashes"]}
-    pages |= {page: set(rows["item"]) for page, rows in near.groupby("page")}
-    found = decisions.read(file, pages, CHOICES.values())
+    near = {_page(run, name): _near(run, name) for name in run.about["hashes"]}
+    pages = {page: set(rows["item"]) for page, rows in near.items()}
+    found = pd.DataFrame(decisions.read(file, pages, CHOICES.values()))
     found["judge"] = found["judge"].replace("", judge or "")
     if (found["judge"] == "").any():
         raise Problem(f"{file}: does not say who judged; say it with --judge NAME")
-    found = found.rename(columns={"decision": "verdict"}).merge(near, on=["page", "item"])
+    listed = pd.concat([rows.assign(page=page) for page, rows in near.items()])
+    found = found.rename(columns={"decision": "verdict"}).merge(listed, on=["page", "item"])
     target, who = run.folder / "judged.csv", ["first", "second", "judge"]
     with exclusive(target):
         both = pd.concat([runs.read(run.folder).judged, found])[_COLUMNS]
         # a pair is the same by every hash, so what a judge said last holds for all of them
         both["verdict"] = both.groupby(who)["verdict"].transform("last")
         both = both.drop_duplicates([*who, "hash"], keep="last")
-        both = both.sort_values(["hash", "distance", *who])
-        rows = both.itertuples(index=False, name=None)
+        rows = both.sort_values(["hash", "distance", *who]).itertuples(index=False, name=None)
         write_text(target, as_csv(_COLUMNS, rows, quote_texts=False))
         run = runs.read(run.folder)
         rates.write_tables(run)
@@ -246,25 +221,25 @@ def agreement(judged: pd.DataFrame) -> pd.DataFrame:
     --------
     >>> judged = {"first": ["a", "b"] * 2, "second": ["c"] * 4, "judge": ["Ann"] * 2 + ["Bob"] * 2}
     >>> judged["verdict"] = ["same", "different", "same", "same"]
-    >>> agreement(pd.DataFrame(judged)).iloc[0].tolist()
-    ['Ann', 'Bob', 2, 0.5, 0.0]
+    >>> agreement(pd.DataFrame(judged)).to_numpy().tolist()
+    [['Ann', 'Bob', 2, 0.5, 0.0]]
     """
     once = judged.drop_duplicates(["first", "second", "judge"])
     table = once.pivot(index=["first", "second"], columns="judge", values="verdict")
     found = []
     for one, other in combinations(table.columns, 2):
         both = table[[one, other]].dropna()
-        equal = (both[one] == both[other]).mean()
-        shares = [both[judge].value_counts(normalize=True) for judge in (one, other)]
-        chance = shares[0].mul(shares[1], fill_value=0).sum()
+        equal = float((both[one] == both[other]).mean())
+        shares = both.apply(pd.Series.value_counts, normalize=True).fillna(0)
+        chance = float(shares.prod(axis=1).sum())
         kappa = (equal - chance) / (1 - chance) if chance < 1 else float("nan")
         if len(both):
-            found.append((one, other, len(both), float(equal), float(kappa)))
+            found.append((one, other, len(both), equal, kappa))
     return pd.DataFrame(found, columns=["judge", "other", "pairs", "equal", "kappa"])
 
 
-def describe(run: Run) -> list[str]:
-    """What was judged of a run, in sentences.
+def summary(run: Run) -> list[pd.DataFrame]:
+    """What was judged of a run, and its rates since.
 
     Parameters
     ----------
@@ -273,55 +248,22 @@ def describe(run: Run) -> list[str]:
 
     Returns
     -------
-    list of str
-        How many pairs are the same, different and unsure at each distance, and how well judges
-        agree. Judges who differ about a pair are unsure together.
+    list of DataFrame
+        How many pairs were judged the same, different and unsure, of how many at each distance
+        (judges who differ about a pair are unsure together). How well judges agree, as from
+        `agreement`. And the radius that keeps to each rate, with its own rate: by the hashes by
+        which pairs were judged.
 
     Examples
     --------
-    >>> describe(runs.read("photos-run"))  # doctest: +SKIP
+    >>> summary(runs.read("photos-run"))  # doctest: +SKIP
     """
-    by_pair = run.judged.groupby(["hash", "distance", "of", "first", "second"])["verdict"]
-    verdict = by_pair.agg(lambda said: said.iloc[0] if said.nunique() == 1 else "unsure")
-    told = []
-    for (hash, distance, of), rows in verdict.groupby(level=[0, 1, 2]):
-        counts = ", ".join(f"{(rows == what).sum()} {what}" for what in CHOICES.values())
-        told.append(
-            f"{hash}, {counted(distance, 'bit')}: {counts}; {len(rows)} of {of:,} pairs judged"
-        )
-    for row in agreement(run.judged).itertuples():
-        told.append(
-            f"{row.judge} and {row.other} judged {counted(row.pairs, 'pair')} both and agree on "
-            f"{row.equal:.0%} (Cohen's kappa {row.kappa:.2f})"
-        )
-    return told
-
-
-def rate_in_force(run: Run, hash: str) -> str:
-    """A hash's radius at the largest rate that the run tells of, and its rate, in a sentence.
-
-    Parameters
-    ----------
-    run : Run
-        From `helpers.experiments.runs.read` or `take`.
-    hash : str
-        One of its hashes.
-
-    Returns
-    -------
-    str
-        With the interval; only with a bound, if there are fewer than three near pairs.
-
-    Examples
-    --------
-    >>> rate_in_force(runs.read("photos-run"), "dhash")  # doctest: +SKIP
-    'radius 4 by dhash has 3.1e-05 false matches a pair (95 %: 1.2e-05 to 6e-05)'
-    """
-    recall, table = runs.table(run, "recall"), runs.table(run, "rates")
-    radius = recall.loc[recall["hash"] == hash].sort_values("rate")["radius"].iloc[-1]
-    row = table[(table["hash"] == hash) & (table["radius"] == max(radius, 0))].iloc[0]
-    what = f"radius {row['radius']} by {hash} has"
-    if pd.isna(row["rate"]):
-        return f"{what} at most {row['high']:.2g} false matches a pair"
-    ends = f"95 %: {row['low']:.2g} to {row['high']:.2g}"
-    return f"{what} {row['rate']:.2g} false matches a pair ({ends})"
+    where = ["hash", "distance", "of"]
+    pairs = run.judged.groupby([*where, "first", "second"], as_index=False)["verdict"]
+    said = pairs.agg(lambda verdicts: "unsure" if verdicts.nunique() > 1 else verdicts.iloc[0])
+    counts = pd.crosstab([said[name] for name in where], said["verdict"]).reset_index()
+    counts = counts.reindex(columns=[*where, *CHOICES.values()], fill_value=0)
+    radii = runs.table(run, "recall").rename(columns={"rate": "at most"})
+    radii = radii.loc[radii["hash"].isin(said["hash"]), ["hash", "at most", "radius"]]
+    now = radii.drop_duplicates().merge(runs.table(run, "rates"), "left", on=["hash", "radius"])
+    return [counts.rename_axis(columns=None), agreement(run.judged), now]

@@ -14,12 +14,8 @@ if TYPE_CHECKING:  # workers do without it and start sooner
 
 #: What a person can decide about a group: the letter of the key, and the decision.
 CHOICES = {"p": "as proposed", "a": "keep all"}
-_ON_PAGE = {
-    "keep": ("stays", "double"),
-    "move": ("moves", "dashed"),
-    "look": ("to look at", "dotted"),
-}
-_SIDE = 200  # pixels of a picture on the page
+_ON_PAGE = {"keep": "stays", "move": "moves", "look": "to look at"}
+_FRAMES = {"keep": "double", "move": "dashed", "look": "dotted"}
 
 
 def contact_sheet(
@@ -63,16 +59,9 @@ def contact_sheet(
     about = [summary(plan)]
     if len(groups) > most:
         about.append(f"{len(groups) - most:,} more groups are in the plan.")
-    decisions.write_page(
-        target,
-        f"Copies in {Path(folder).resolve().name}",
-        about,
-        [_item(Path(folder), rows) for rows in groups[:most]],
-        CHOICES,
-        page=_page(plan),
-        side=_SIDE,
-        workers=workers,
-    )
+    items = [_item(Path(folder), rows) for rows in groups[:most]]
+    title, how = f"Copies in {Path(folder).resolve().name}", {"side": 200, "workers": workers}
+    decisions.write_page(target, title, about, items, CHOICES, page=_page(plan), **how)
 
 
 def _page(plan: pd.DataFrame) -> str:
@@ -94,7 +83,8 @@ def _picture(folder: Path, row: tuple) -> decisions.Picture:
 
     size = "" if pd.isna(row.width) else f"{row.width} x {row.height} pixels, "
     size += "" if pd.isna(row.bytes) else f"{row.bytes:,} bytes"
-    return decisions.Picture(folder / row.path, row.path, [size, row.reason], *_ON_PAGE[row.action])
+    facts, file = [size, row.reason], folder / row.path
+    return decisions.Picture(file, row.path, facts, _ON_PAGE[row.action], _FRAMES[row.action])
 
 
 def decided(plan: pd.DataFrame, file: str | Path) -> tuple[pd.DataFrame, str]:
@@ -125,8 +115,8 @@ def decided(plan: pd.DataFrame, file: str | Path) -> tuple[pd.DataFrame, str]:
     """
     groups = "group " + plan["group"].astype(str)
     found = decisions.read(file, {_page(plan): set(groups)}, CHOICES.values())
-    kept = set(found.loc[found["decision"] == "keep all", "item"])
-    proposed = set(found["item"]) - kept
+    kept = {row["item"] for row in found if row["decision"] == "keep all"}
+    proposed = {row["item"] for row in found} - kept
     plan, is_kept = plan.copy(), groups.isin(kept) & (plan["action"] != "keep")
     plan.loc[is_kept, "action"] = "keep"
     plan.loc[is_kept, "reason"] = "a person decided to keep all"
