@@ -1,5 +1,6 @@
 """Numbers that are kept, written down and compared; and those that learners guess."""
 
+from fractions import Fraction
 from types import SimpleNamespace
 
 import course
@@ -156,3 +157,27 @@ def test_each_guess_of_a_list_stands_beside_its_result(guesses, printed, shown, 
     assert table.columns.tolist() == ["your guess", "truth", "second look"]
     assert table["your guess"].tolist() == shown
     assert found.columns.tolist() == ["truth", "second look"]
+
+
+@pytest.mark.parametrize(
+    ("guess", "result", "told"),
+    [
+        (10**400, 35, "your guess   about 10^400 pairs\nthe result   35 pairs"),
+        (10**5000, 0.5, "your guess   about 10^5000 pairs\nthe result   0.500 pairs"),
+        (Fraction(10**400, 3), 2, "your guess   about 10^400 pairs\nthe result   2 pairs"),
+        (Fraction(1, 4), 0.5, "your guess   0.250 pairs\nthe result   0.500 pairs (0.250 apart,"),
+        (5, float("nan"), "your guess   5 pairs\nthe result   (there is nothing to count)"),
+        (..., float("nan"), "your guess   (none yet"),
+    ],
+    ids=str.split("huge huger huge-share share nothing none"),
+)
+def test_odd_guesses_and_results_are_told_in_words(guess, result, told, capsys):
+    results.compare(guess, result, "pairs")
+    assert capsys.readouterr().out.startswith(told)
+
+
+def test_what_could_not_be_counted_is_a_dash_in_the_table(monkeypatch):
+    monkeypatch.setattr(results, "_NOTED", {})  # what other tests have noted
+    for name, value in (("images", float("nan")), ("categories", None)):
+        results.note(name, value)
+    assert results.show("haystack", "photos")["this run"].tolist() == ["-", "-"]

@@ -5,9 +5,11 @@ numbers share either. A chapter notes each number where it finds it, and shows a
 """
 
 import json
+import math
 import os
+from contextlib import suppress
 from importlib.resources import files
-from numbers import Integral, Real
+from numbers import Integral, Rational, Real
 from pathlib import Path
 
 import pandas as pd
@@ -130,15 +132,18 @@ def compare(guess: object, result: object, unit: str = "") -> None:
     """
     mine, measured = (f"{_for_people(value)} {unit}".rstrip() for value in (guess, result))
     apart, are_numbers = "", _is_number(guess) and _is_number(result)
+    if result != result:  # NaN
+        measured = "(there is nothing to count)"
     if guess is ...:
         mine = "(none yet: write it in place of ... above, then run both cells again)"
     elif mine.casefold() == measured.casefold() or (are_numbers and guess == result):
         apart = " (as you guessed)"
-    elif are_numbers:
+    elif are_numbers and result == result:
         exact = int if isinstance(guess, Integral) and isinstance(result, Integral) else float
-        low, high = sorted((exact(guess), exact(result)))
-        factor = f", a factor of {high / low:,.1f}" if 0 < 2 * low <= high else ""
-        apart = f" ({_for_people(high - low)} apart{factor})"
+        with suppress(OverflowError):  # a guess like 10**400 is far enough from anything
+            low, high = sorted((exact(guess), exact(result)))
+            factor = f", a factor of {high / low:,.1f}" if 0 < 2 * low <= high else ""
+            apart = f" ({_for_people(high - low)} apart{factor})"
     print(f"your guess   {mine}\nthe result   {measured}{apart}")
 
 
@@ -233,6 +238,8 @@ def _numbers(file: str | Path) -> dict[str, str]:
 
 
 def _as_text(value: object) -> str:
+    if value is None or value != value:  # NaN: there was nothing to count
+        return "-"
     is_whole = isinstance(value, Integral) or not isinstance(value, Real)
     return str(value) if is_whole else f"{value:.3f}"
 
@@ -244,6 +251,9 @@ def _is_number(value: object) -> bool:
 def _for_people(value: object) -> str:
     if not _is_number(value):
         return str(value)
+    if isinstance(value, Rational) and abs(value) >= 10**18:
+        return f"about 10^{math.log10(abs(int(value))):.0f}"
     if isinstance(value, Integral):
         return f"{value:,}"
+    value = float(value)  # a Fraction has no format
     return f"{value:,.3f}" if value == 0 or abs(value) >= 0.01 else f"{value:.2g}"

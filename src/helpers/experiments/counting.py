@@ -22,6 +22,22 @@ _TABLES = files("helpers") / "tables"
 _Z = 1.959964  # standard deviations on each side hold 95 %
 
 
+def caltech_101() -> tuple[pd.DataFrame, str]:
+    """CALTECH-101's fingerprints, which the kit carries without a picture, and whose they are.
+
+    Returns
+    -------
+    DataFrame, str
+        As from `numbers`.
+
+    Examples
+    --------
+    >>> len(caltech_101()[0])
+    9144
+    """
+    return _carried("fingerprints"), "numbers from CALTECH-101 (9,144 pictures)"
+
+
 def numbers(dataset: datasets.Dataset) -> tuple[pd.DataFrame, str]:
     """The fingerprints to count with, and whose they are.
 
@@ -54,7 +70,7 @@ def numbers(dataset: datasets.Dataset) -> tuple[pd.DataFrame, str]:
     41801796
     """
     if dataset.name == "sample":
-        return _carried("fingerprints"), "numbers from CALTECH-101 (9,144 pictures)"
+        return caltech_101()
     table = catalogue.readable(catalogue.of_folder(dataset.root, dataset.images))
     return table, f"numbers from {dataset.name} ({len(table):,} pictures)"
 

@@ -69,7 +69,7 @@ def make(
     dataset_root: str | Path,
     images: list[str],
     folder: str | Path,
-    files: int = 300,
+    files: int | None = None,
     *,
     seed: int = 0,
     workers: int | None = None,
@@ -85,8 +85,9 @@ def make(
         copied more often.
     folder : str or Path
         The library to make. It is not there yet, or is empty.
-    files : int
-        How many files it has at least, 30 or more.
+    files : int, optional
+        How many files it has at least, 30 or more. If left out, these are 2,000 where there are
+        more than 5,000 images, else 400.
     seed : int
         What everything is drawn from, 0 or more. Same seed, same bytes and times (with one
         version of Pillow and of NumPy).
@@ -140,6 +141,7 @@ def make(
     import pandas as pd
 
     root, folder = Path(dataset_root), Path(folder)
+    files = (2_000 if len(images) > 5_000 else 400) if files is None else files
     are_whole = all(isinstance(number, (int, np.integer)) for number in (files, seed))
     if not are_whole or files < 30 or seed < 0:
         raise Problem(
