@@ -35,6 +35,8 @@ _STYLES = [
 ]
 #: Ticks of logarithmic axes: 10,000 and 0.001, not powers of ten.
 PLAIN = FuncFormatter(lambda value, _: f"{value:,.9f}".rstrip("0").rstrip("."))
+#: ... or 1e-05, where there is little room.
+SHORT = FuncFormatter(lambda value, _: f"{value:g}")
 _DPI = 90
 _APART = 0.12  # inches above and below: a caption stands nearer to its own picture than to the next
 _HIDDEN = "position:absolute;width:1px;height:1px;margin:0;overflow:hidden;clip-path:inset(50%)"
@@ -54,19 +56,42 @@ def show(figure: Figure, alt: str) -> None:
     --------
     >>> show(plt.figure(), "An empty figure.")  # doctest: +SKIP
     """
-    drawn, content = io.BytesIO(), io.BytesIO()
-    save(figure, drawn, format="png", dpi=_DPI, bbox_inches="tight", facecolor="white")
+    content = as_png(figure, 256)
     plt.close(figure)
-    # 256 colours make saved notebooks less than half the size. Without k-means rare ones get lost:
-    # a dark vein becomes black specks.
-    few = PIL.Image.open(drawn).convert("RGB").quantize(256, kmeans=5_000)
-    few.save(content, format="png", optimize=True)
     alt = " ".join(alt.split())
-    data = {"image/png": b64encode(content.getvalue()).decode(), "text/plain": alt}
+    data = {"image/png": b64encode(content).decode(), "text/plain": alt}
     display(data, metadata={"image/png": {"alt": alt}}, raw=True)
     # JupyterLab drops that text; there a paragraph that only screen readers meet has it.
     hidden = f'<p class="figure-description" style="{_HIDDEN}">{html.escape(alt)}</p>'
     display({"text/html": hidden, "text/plain": alt}, raw=True)
+
+
+def as_png(figure: Figure, colours: int) -> bytes:
+    """A figure as PNG with few colours, which makes it less than half the size.
+
+    Parameters
+    ----------
+    figure : Figure
+        The figure; it stays open.
+    colours : int
+        How many colours, at most 256.
+
+    Returns
+    -------
+    bytes
+        The content of the file: same figure, same bytes.
+
+    Examples
+    --------
+    >>> as_png(Figure(), 2)[1:4]
+    b'PNG'
+    """
+    drawn, content = io.BytesIO(), io.BytesIO()
+    save(figure, drawn, format="png", dpi=_DPI, bbox_inches="tight", facecolor="white")
+    # without k-means rare colours get lost: a dark vein becomes black specks
+    few = PIL.Image.open(drawn).convert("RGB").quantize(colours, kmeans=5_000)
+    few.save(content, format="png", optimize=True)
+    return content.getvalue()
 
 
 def save(figure: Figure, target: str | Path | io.BytesIO, **options: object) -> None:
@@ -329,7 +354,12 @@ def _draw_picture(
 
 
 def line_chart(
-    tables: dict[str, pd.DataFrame], *, ylabel: str, log: str = "", sharey: bool = True
+    tables: dict[str, pd.DataFrame],
+    *,
+    ylabel: str,
+    log: str = "",
+    sharey: bool = True,
+    columns: int | None = None,
 ) -> Figure:
     """Tables as lines, a panel each, side by side; one legend below.
 
@@ -345,6 +375,8 @@ def line_chart(
         Which axes are logarithmic.
     sharey : bool
         Whether all panels have the y axis of the first one.
+    columns : int, optional
+        How many panels stand in a row; all of them if left out.
 
     Returns
     -------
@@ -355,12 +387,16 @@ def line_chart(
     --------
     >>> figure = line_chart({"squares": pd.DataFrame({"n": [0, 1, 4]})}, ylabel="n squared")
     """
-    figure = Figure(figsize=(max(11, 4.2 * len(tables)), 4.4), layout="constrained")
-    panels = figure.subplots(1, len(tables), sharey=sharey, squeeze=False)[0]
+    columns = columns or len(tables)
+    rows = math.ceil(len(tables) / columns)
+    figure = Figure(figsize=(max(11, 4.2 * columns), 4.4 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, sharey=sharey, squeeze=False).flat
     names = list(dict.fromkeys(name for table in tables.values() for name in table))
     styles = dict(zip(names, itertools.cycle(_STYLES), strict=False))
     lines = {}
-    for panel, (title, table) in zip(panels, tables.items(), strict=True):
+    for panel in panels[len(tables) :]:
+        panel.remove()
+    for panel, (title, table) in zip(figure.axes, tables.items(), strict=True):
         for name in table:
             colour, style = styles[name]
             (lines[name],) = panel.plot(table[name].dropna(), style, color=colour)
@@ -369,7 +405,7 @@ def line_chart(
             panel.set(**{f"{axis}scale": "log"})
             getattr(panel, f"{axis}axis").set_major_formatter(PLAIN)
         panel.grid(color="#dddddd")
-    panels[0].set_ylabel(ylabel)
+    figure.axes[0].set_ylabel(ylabel)
     figure.legend(lines.values(), lines, loc="outside lower center", ncols=min(6, len(lines)))
     return figure
 

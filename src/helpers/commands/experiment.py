@@ -84,8 +84,34 @@ def _add_judge(action: argparse.ArgumentParser) -> None:
         action.add_argument(f"--{name}", metavar=metavar, help=what)
 
 
+def _compare(arguments: argparse.Namespace) -> None:
+    """Tell how much more one finds than another, with intervals: two runs, or hashes of one.
+
+    Each run is compared with the first, hash by hash; the hashes of one run with the first.
+    """
+    from helpers.experiments import comparing, runs
+
+    hashes = arguments.hashes and [name.strip() for name in arguments.hashes.split(",")]
+    table = comparing.compare([runs.read(place) for place in arguments.places], hashes)
+    for names, rows in table.groupby(["one", "other"], sort=False):
+        print(one_line("{1}, less {0}:".format(*names)))
+        is_mean = (rows["change"] == "mean") & rows["shown"]
+        told = rows if arguments.all else rows[rows["claimed"] | is_mean]
+        columns = ["what", "at", "change", "strength", "value", "difference", "low", "high"]
+        told = told[[*columns, "claimed"]].assign(value=told["other_value"])
+        print(told.to_string(index=False, float_format="{:.4g}".format, na_rep="bound"))
+    for sentence in comparing.sentences(table):
+        print(one_line(sentence))
+
+
+def _add_compare(action: argparse.ArgumentParser) -> None:
+    action.add_argument("places", nargs="+", metavar="RUN", help="folders of runs")
+    action.add_argument("--hashes", metavar="A,B", help="which (all that the runs share)")
+    action.add_argument("--all", action="store_true", help="list what does not differ as well")
+
+
 #: What `experiment` does: the function that runs, and the one that adds its arguments.
-_ACTIONS = ((_run, _add_run), (_judge, _add_judge))
+_ACTIONS = ((_run, _add_run), (_judge, _add_judge), (_compare, _add_compare))
 
 
 def add(commands: argparse._SubParsersAction) -> None:

@@ -1,5 +1,6 @@
 """Which fingerprint survives what, on whose pictures, and the radius that follows from it.
 
+comparing   what the difference between two runs is, or between two hashes of one
 counting    the fingerprints that a chapter counts with, and distances of copies from needles
 judging     near pairs drawn by distance for a person, and what was judged of them
 rates       false matches per pair and recalls, with intervals; the tables of a run

@@ -47,6 +47,11 @@ class Kind(NamedTuple):
         return all(part.startswith("/") for part in self.begins)
 
 
+# how each page begins
+_PAGE = (
+    rb'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+    rb'<meta name="generator" content="helpers\.'
+)
 #: What each command writes. A new kind is one more line, with the first bytes that only it has.
 KINDS = {
     "truth": Kind("truth of gather", {"": rb"needle,copy,factor,width,height\n"}),
@@ -57,12 +62,9 @@ KINDS = {
     ),
     "sheet": Kind(
         "page of decisions",
-        {
-            "": rb'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-            rb'<meta name="generator" content="helpers\.'
-            rb'(?:decisions\.write_page|[a-z.]*contact_sheet)">\n'
-        },
+        {"": _PAGE + rb'(?:decisions\.write_page|[a-z.]*contact_sheet)">\n'},
     ),
+    "report": Kind("report of experiment", {"": _PAGE + rb'experiments\.report">\n'}),
     "bank's CSV": Kind(
         "bank's CSV file", {"": rb'"fingerprint","reason","source","time","made_with"\n'}
     ),

@@ -1,0 +1,255 @@
+"""What the difference between two runs is, or between two hashes of one, with 95 % intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from helpers import Problem
+from helpers.experiments import rates
+from helpers.experiments.counting import SEED
+from helpers.experiments.measuring import each_copy
+from helpers.experiments.runs import Run
+from helpers.files.places import counted, is_same_file
+from helpers.fingerprints.hashes import HASHES
+
+#: At this rate, or at the smallest one that both can show if it is larger, sentences compare.
+LEAST_RATE = 1e-5
+#: What is compared: a run in redraws, and the name of a hash.
+Side = tuple[rates.Measured, str]
+#: A smaller difference, in queries, is never claimed: that five of five queries differ to one side
+#: happens by chance in one case of 16.
+FEWEST_QUERIES = 6
+
+
+def compare(
+    runs: Sequence[Run], hashes: Sequence[str] | None = None, *, redraws: int = rates.REDRAWS
+) -> pd.DataFrame:
+    """How much more one finds than another at equal false matches, with intervals.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        Two or more: each is compared with the first, hash by hash. One: its hashes are compared
+        with the first of them.
+    hashes : sequence of str, optional
+        Which hashes; if left out, all that the runs have in common.
+    redraws : int
+        How often pictures are drawn anew.
+
+    Returns
+    -------
+    DataFrame
+        A row for each two, rate, change and strength, and one for the mean of these: ``one`` and
+        ``other`` (what is compared), ``what`` (``"recall"``), ``at`` (false matches a pair),
+        ``change``, ``strength``, ``value`` and ``other_value``, ``difference`` (the other less
+        the one), its interval ``low`` to ``high``, ``shown`` (whether there are pairs enough for
+        this rate), and ``claimed``: whether it is shown and the interval leaves out 0. Where
+        fingerprints have equally many bits, then a row for each radius: ``what`` is ``"rate"``,
+        ``at`` the radius. ``attrs["notes"]`` tells in sentences how the runs differ.
+
+    Raises
+    ------
+    Problem
+        If they cannot be compared, with the reason.
+
+    Notes
+    -----
+    Rates are those of the runs, and the smallest one that both can show, if that is larger than
+    0.00001. A recall is taken at exactly this rate, between two radii. Intervals come from redraws
+    of pictures: the same redraws for both where the pictures are the same, others where not.
+
+    Examples
+    --------
+    >>> compare([read("photos-run")], ["dhash", "phash"])  # doctest: +SKIP
+    """
+    if not runs:
+        raise Problem("there is nothing to compare; name a run")
+    first, *others = runs = list(runs)
+    hashes, parts, notes = _check(runs, hashes), [], []
+    for number, other in enumerate(others or [first]):
+        sides = _measured(first, other, hashes, number, redraws)
+        names = (
+            zip(hashes, hashes, strict=True)
+            if others
+            else ((hashes[0], name) for name in hashes[1:])
+        )
+        notes += _notes(first, other, hashes) if others else []
+        for both in names:
+            told = [
+                f"{hash} in {run.folder}" if others else hash
+                for hash, run in zip(both, (first, other), strict=True)
+            ]
+            pair = tuple(zip(sides, both, strict=True))
+            at = set(first.about["rates"]) & set(other.about["rates"]) | {
+                max(LEAST_RATE, _smallest(pair))
+            }
+            table = pd.concat([*(_recalls(pair, rate) for rate in sorted(at)), _at_radii(pair)])
+            parts.append(table.assign(one=told[0], other=told[1]))
+    table = pd.concat(parts, ignore_index=True)
+    table.attrs["notes"] = notes
+    return table
+
+
+def _check(runs: list[Run], hashes: Sequence[str] | None) -> list[str]:
+    """The hashes to compare; a Problem if these runs may not be compared."""
+    for one, other in combinations(runs, 2):
+        sides = [run.about["side"] or np.inf for run in (one, other)]
+        sizes = [run.pictures[["width", "height"]].max(axis=None) for run in (one, other)]
+        why = ""
+        if is_same_file(one.folder, other.folder) or one.about == other.about:
+            why = "it is the same run"
+        elif one.about["reading"] != other.about["reading"]:
+            why = "pictures were read with other options"
+        elif one.about["quick"] != other.about["quick"]:
+            why = "only one is quick, with some of its pictures, and reduced"
+        elif min(sides[0], sizes[0]) > sides[1] or min(sides[1], sizes[1]) > sides[0]:
+            why = f"pictures were reduced to {min(sides)} pixels in one of them only"
+        elif not set(each_copy(one.about["changes"])) & set(each_copy(other.about["changes"])):
+            why = "no change and strength is in both"
+        if why:
+            raise Problem(
+                f"{other.folder}: cannot be compared with {one.folder}, since {why}; name two runs "
+                "that were made alike"
+            )
+    there = [
+        name for name in runs[0].about["hashes"] if all(name in run.about["hashes"] for run in runs)
+    ]
+    chosen = list(dict.fromkeys(there if hashes is None else hashes))
+    if missing := [name for name in chosen if name not in there]:
+        raise Problem(
+            f"{missing[0]!r}: is not a hash of all these runs; choose one of: "
+            f"{', '.join(there) or 'none'}"
+        )
+    if len(chosen) < (2 if len(runs) == 1 else 1):
+        raise Problem(
+            f"{runs[0].folder}: there are not two things to compare; name another run, or one with "
+            "more hashes"
+        )
+    return chosen
+
+
+def _measured(
+    one: Run, other: Run, hashes: list[str], number: int, redraws: int
+) -> list[rates.Measured]:
+    """Both runs in redraws: the same redraws of the same pictures, if they are of one set."""
+    is_paired = one.about["digest"] == other.about["digest"]
+    paths = [set(rates.counted_pictures(run.pictures)["path"]) for run in (one, other)]
+    found = []
+    for place, run in enumerate((one, other)):
+        only = run.pictures["path"].isin(paths[0] & paths[1] if is_paired else paths[place])
+        seed = SEED + (0 if is_paired else number + place)
+        seeded = replace(run, about=run.about | {"seed": seed})
+        measured = {"only": only.to_numpy(), "hashes": hashes, "redraws": redraws}
+        found.append(found[0] if place and one is other else rates.measure(seeded, **measured))
+    return found
+
+
+def _smallest(pair: tuple[Side, Side]) -> float:
+    """The smallest rate that both can show: the bound where no pair is near."""
+    return max(rates.BOUNDS[0] / max(one.rates[hash].total, 1) for one, hash in pair)
+
+
+def _recalls(pair: tuple[Side, Side], rate: float) -> pd.DataFrame:
+    """Recalls at one rate, by change and in the mean."""
+    rows = [list(one.changes.itertuples(index=False, name=None)) for one, _ in pair]
+    common = [row for row in rows[0] if row in rows[1]]
+    recalls = [
+        one.recalls_at(hash, rate)[2][[there.index(row) for row in common]]
+        for (one, hash), there in zip(pair, rows, strict=True)
+    ]
+    table = _differences(*(np.vstack([one, np.nanmean(one, axis=0)]) for one in recalls))
+    table[["change", "strength"]] = [*common, ("mean", f"of {len(common)}")]
+    queries = min(len(one.queries) for one, _ in pair)
+    is_enough = table["difference"].abs() * queries >= FEWEST_QUERIES
+    shown = rate >= _smallest(pair)
+    table["claimed"] &= shown & (is_enough | (table["change"] == "mean"))
+    return table.assign(what="recall", at=rate, shown=shown)
+
+
+def _at_radii(pair: tuple[Side, Side]) -> pd.DataFrame:
+    """Rates of false matches at equal radii, where a bit is the same share of all bits."""
+    if len({HASHES[hash].bits for _, hash in pair}) > 1:
+        return pd.DataFrame()
+    one, other = (measured.rates[hash] for measured, hash in pair)
+    radii = range(min(len(one.pairs), len(other.pairs)))
+    table = _differences(one.redrawn.T[radii], other.redrawn.T[radii])
+    few = np.minimum(one.pairs[radii], other.pairs[radii]).round() < len(rates.BOUNDS)
+    # where one is a bound and no rate, the interval reaches from bound to bound
+    table["low"] = table["low"].mask(few, other.low[radii] - one.high[radii])
+    table["high"] = table["high"].mask(few, other.high[radii] - one.low[radii])
+    table.loc[few, ["value", "other_value", "difference"]] = np.nan
+    claimed = (table["low"] > 0) | (table["high"] < 0)
+    about = {"what": "rate", "at": radii, "change": "", "strength": ""}
+    return table.assign(claimed=claimed, shown=~few, **about)
+
+
+def _differences(one: np.ndarray, other: np.ndarray) -> pd.DataFrame:
+    """The other less the one; in both a column as it is comes first, then the redraws."""
+    low, high = np.nanquantile((other - one)[:, 1:], [0.025, 0.975], axis=1)
+    table = pd.DataFrame({"value": one[:, 0], "other_value": other[:, 0], "low": low, "high": high})
+    table["difference"] = table["other_value"] - table["value"]
+    return table.assign(claimed=(low > 0) | (high < 0))
+
+
+def _notes(one: Run, other: Run, hashes: list[str]) -> list[str]:
+    """How two runs differ, beside what was measured."""
+    tables = [run.pictures.set_index("path") for run in (one, other)]
+    if one.about["digest"] == other.about["digest"]:
+        differ = [f"{hash} {(tables[0][hash] != tables[1][hash]).sum():,}" for hash in hashes]
+        what = f"The same {counted(len(tables[0]), 'picture')}"
+        notes = [f"{what}. Fingerprints that differ: {', '.join(differ)}."]
+    else:
+        both = len(set(tables[0]["pixels"]) & set(tables[1]["pixels"]) - {""})
+        numbers = " and ".join(f"{run.about['pictures']:,}" for run in (one, other))
+        notes = [f"{numbers} pictures; {both:,} are in both."]
+    versions = [
+        run.about["versions"] | run.about["rules"] | {"seed": run.about["seed"]}
+        for run in (one, other)
+    ]
+    for name, version in versions[0].items():
+        if versions[1].get(name) != version:
+            notes.append(f"Another {name}: {version} and {versions[1].get(name)}.")
+    return notes
+
+
+def sentences(table: pd.DataFrame) -> list[str]:
+    """What may be said of differences, and of what nothing is claimed.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `compare`.
+
+    Returns
+    -------
+    list of str
+        How the runs differ, then one or two sentences for each two that were compared.
+
+    Examples
+    --------
+    >>> print(*sentences(compare([read("photos-run")])), sep="\\n")  # doctest: +SKIP
+    """
+    said = list(table.attrs["notes"])
+    for (one, other), rows in table[table["what"] == "recall"].groupby(
+        ["one", "other"], sort=False
+    ):
+        shown = rows[rows["shown"] & (rows["at"] >= LEAST_RATE)]
+        *each, mean = shown[shown["at"] == shown["at"].min()].itertuples()
+        claimed = sum(row.claimed for row in each)
+        said.append(
+            f"At {mean.at:.2g} false matches a pair {other} finds {mean.other_value:.3f} and {one} "
+            f"{mean.value:.3f}, in the mean {mean.strength} changes and strengths. The difference "
+            f"is {mean.difference:+.3f}, from {mean.low:+.3f} to {mean.high:+.3f}"
+            + ("." if mean.claimed else ": this holds 0, so nothing is claimed.")
+        )
+        said.append(
+            f"Of the single ones {claimed} differ more than chance explains (without any "
+            f"difference {0.05 * len(each):.0f} might seem to); of the other {len(each) - claimed} "
+            "nothing is claimed."
+        )
+    return said
