@@ -33,7 +33,11 @@ from helpers.images.opening import open_with_size
 if TYPE_CHECKING:  # workers start without it
     import pandas as pd
 
+#: What is known of each picture beside its fingerprints.
+FACTS = ("width", "height", "bytes", "pixels", "flat")
+
 _COPY_BYTES = 32  # a pixel, while a copy is made; the largest one has both sides doubled
+_QUICKER = "Quicker: --queries 100, --side 1024, or --quick for a table within a minute."
 _TIMED_SIDE = 512  # pixels; a larger query is timed at this size
 
 
@@ -92,11 +96,11 @@ def measure(
     """
     rows, todo, queries = {}, sorted(drawn), set(drawn[: asked["asked"]])
     while todo:
-        parts = _parts(root, todo, queries, sum(map(len, asked["changes"].values())))
+        parts = _parts(root, todo, queries, len(each_copy(asked["changes"])))
         job = partial(_work_on, root, place, asked)
-        share_out(job, parts, workers=workers, title="parts of the run")
-        for name, _ in parts:
-            rows |= json.loads((place / name).read_bytes())
+        share_out(job, list(parts.items()), workers=workers, title="parts of the run")
+        for name in parts:
+            rows |= json.loads((place / f"{name}.json").read_bytes())
         asking = _queries(rows, drawn)[: asked["asked"]]
         todo = sorted(path for path in asking if rows[path]["distances"] is None)
         queries = set(todo)
@@ -112,18 +116,16 @@ def _queries(rows: dict[str, dict], drawn: list[str]) -> list[str]:
     return [path for path in drawn if path in may]
 
 
-def _parts(root: Path, images: list[str], queries: set[str], copies: int) -> list[tuple]:
+def _parts(root: Path, images: list[str], queries: set[str], copies: int) -> dict[str, list]:
     """Lists of pictures, each named by all that it depends on: also by files' sizes and times."""
-    parts, weight = [], np.inf
+    parts, weight = {}, 0
     for path in images:
-        cost = 1 + copies * (path in queries)
-        if weight + cost > copies + 1:
-            parts.append([])
-            weight = 0
-        weight += cost
-        parts[-1].append((path, path in queries, _state(root / path)))
-    named = [(hashlib.sha256(json.dumps(part).encode()).hexdigest()[:24], part) for part in parts]
-    return [(f"{name}.json", part) for name, part in named]
+        weight += 1 + copies * (path in queries)
+        part = parts.setdefault(weight // (copies + 1), [])
+        part.append((path, path in queries, _state(root / path)))
+    return {
+        hashlib.sha256(json.dumps(part).encode()).hexdigest()[:24]: part for part in parts.values()
+    }
 
 
 def _state(file: Path) -> tuple[int, int] | None:
@@ -134,10 +136,10 @@ def _state(file: Path) -> tuple[int, int] | None:
 
 
 def _work_on(root: Path, parts: Path, asked: dict, part: tuple) -> None:
-    name, pictures = part
-    if not (parts / name).exists():
+    file, pictures = parts / f"{part[0]}.json", part[1]
+    if not file.exists():
         rows = {path: _of_picture(root, path, asked, query) for path, query, _ in pictures}
-        write_text(parts / name, json.dumps(rows))
+        write_text(file, json.dumps(rows))
 
 
 def _of_picture(root: Path, path: str, asked: dict, is_query: bool) -> dict:
@@ -149,25 +151,19 @@ def _of_picture(root: Path, path: str, asked: dict, is_query: bool) -> dict:
         check_bytes(8 * width * height)
         pixels = hashlib.sha256(f"{picture.width} x {picture.height}\n".encode())
         pixels.update(picture.convert("RGB").tobytes())
-        if max(picture.size) > (asked["side"] or np.inf):
-            factor = asked["side"] / max(picture.size)
+        if (factor := (asked["side"] or np.inf) / max(picture.size)) < 1:
             picture = table_of_changes.resized(picture.convert("RGB"), factor)
         values, flat = _values(picture, asked["hashes"]), is_flat(picture)
-        row |= {
-            "width": width,
-            "height": height,
-            "bytes": sha256_of(file),
-            "pixels": pixels.hexdigest(),
-        }
+        facts = [width, height, sha256_of(file), pixels.hexdigest(), int(flat)]
     except UnicodeEncodeError:
         return row | {"problem": "its name is not valid text; rename it"}
     except (Problem, OSError, MemoryError) as problem:
         why = str(problem).removeprefix(f"{file}: ")
         return row | {"problem": why or "takes more memory than there is; close other programs"}
-    row["hashes"] = [f"{value:0{-(-HASHES[name].bits // 4)}x}" for name, value in values.items()]
     if is_query and not flat:
         row["distances"] = _distances(picture, path, values, asked)
-    return row | {"flat": flat}
+    digits = [f"{value:0{-(-HASHES[name].bits // 4)}x}" for name, value in values.items()]
+    return row | dict(zip(FACTS, facts, strict=True)) | {"hashes": digits}
 
 
 def _values(picture: Image.Image, hashes: list[str]) -> dict[str, int]:
@@ -240,19 +236,15 @@ def cost(root: Path, drawn: list[str], asked: dict, workers: int | None) -> tupl
     with suppress(Exception), (root / paths[-1]).open("rb") as file, open_header(file) as image:
         pixels = image.width * image.height
     n, queries, hashes = len(drawn), min(asked["asked"], len(drawn)), len(asked["hashes"])
-    copies, seconds = (
-        queries * len(each_copy(asked["changes"])),
-        n * np.mean(plain) + queries * query,
-    )
+    copies = queries * len(each_copy(asked["changes"]))
+    seconds = n * np.mean(plain) + queries * query
     workers = workers or (joblib.cpu_count() if seconds > 5 else 1)
-    minutes, near = seconds / workers / 60, min(comb(n, 2), 300 + comb(n, 2) // 10**4)
-    room = n * (200 + 30 * hashes) + copies * (60 + 4 * hashes) + near * hashes * 100
-    sentence = (
-        f"each decoded once; {queries:,} changed, to {counted(copies, 'copy', 'copies')}; "
-        f"{counted((n + copies) * hashes, 'fingerprint')}. "
-        f"About {max(minutes, 0.1):,.1f} minutes with {counted(workers, 'process', 'processes')}, "
-        f"{max(1, room / 1e6):,.0f} MB on disk, "
-        f"{250 + workers * (150 + 40 * pixels / 1e6):,.0f} MB of memory."
-    )
-    quicker = " Quicker: --queries 100, --side 1024, or --quick for a table within a minute."
-    return sentence + (quicker if minutes > 60 else ""), workers
+    minutes, pairs = seconds / workers / 60, comb(n, 2)
+    room = n * (200 + 30 * hashes) + copies * (60 + 4 * hashes)
+    room = 1 + (room + hashes * 100 * min(pairs, 300 + pairs // 10**4)) / 1e6
+    memory = 250 + workers * (150 + _COPY_BYTES * pixels / 1e6)
+    sentence = f"""each decoded once; {queries:,} changed, to {counted(copies, "copy", "copies")};
+        {counted((n + copies) * hashes, "fingerprint")}. About {max(minutes, 0.1):,.1f} minutes with
+        {counted(workers, "process", "processes")}, {room:,.0f} MB on disk, {memory:,.0f} MB of
+        memory. {_QUICKER if minutes > 60 else ""}"""
+    return " ".join(sentence.split()), workers

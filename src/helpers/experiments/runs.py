@@ -47,7 +47,7 @@ RATES = [1e-4, 1e-5, 1e-6]
 QUICK = {"pictures": 200, "queries": 40, "hashes": "dhash phash ahash dhash-both", "side": 512}
 
 _JUDGED = ("first", "second", "verdict", "judge", "hash", "distance", "of")
-_PICTURES = ("path", "width", "height", "bytes", "pixels", "flat", "query", "problem")
+_PICTURES = ("path", *measuring.FACTS, "query", "problem")
 #: Of these copies the end of a run tells.
 _TOLD = (
     *(
@@ -253,20 +253,19 @@ def _written(out: Path, asked: dict, rows: dict, asking: list[str], began: float
 
     hashes, pictures, digest = asked["hashes"], [], hashlib.sha256()
     for path in sorted(rows, key=_shown):
-        row, cells = rows[path], [None] * (6 + len(hashes))
+        row = rows[path]
+        facts = [row.get(key) for key in measuring.FACTS]
+        is_query = None if row["problem"] else int(path in asking)
         if not row["problem"]:
             digest.update(f"{row['bytes']}  {path}\n".encode())
-            cells = [row[key] for key in ("width", "height", "bytes", "pixels")]
-            cells += [int(row["flat"]), int(path in asking), *row["hashes"]]
-        pictures.append([_shown(path), *cells[:6], row["problem"], *cells[6:]])
+        digits = row.get("hashes", [None] * len(hashes))
+        pictures.append([_shown(path), *facts, is_query, row["problem"], *digits])
     write_text(out / "pictures.csv", as_csv([*_PICTURES, *hashes], pictures, quote_texts=False))
-    copies = [
-        (path, *each, *bits)
-        for path in asking
-        for each, bits in zip(
-            measuring.each_copy(asked["changes"]), rows[path]["distances"], strict=True
-        )
+    names = measuring.each_copy(asked["changes"])
+    bits = [
+        (path, row) for path in asking for row in zip(names, rows[path]["distances"], strict=True)
     ]
+    copies = [(path, *name, *distances) for path, (name, distances) in bits]
     columns = [*_COPIES, *hashes]
     if find_spec("pyarrow"):
         content, kinds = io.BytesIO(), dict.fromkeys(hashes, "Int16")
