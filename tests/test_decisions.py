@@ -2,6 +2,7 @@
 
 import io
 import re
+import shutil
 from base64 import b64decode
 from html.parser import HTMLParser
 
@@ -135,6 +136,7 @@ def test_a_page_takes_the_place_of_a_page_and_of_nothing_else(write, pairs, tmp_
     assert (tmp_path / "page.html").read_text() == "Dear Ann"
 
 
+@pytest.mark.slow
 def test_many_pictures_become_smaller_so_that_the_page_does_not_grow(write, photographs, tmp_path):
     noise = Image.effect_noise((400, 400), 60)
     noise.save(tmp_path / "noise.png")
@@ -249,3 +251,90 @@ def test_a_file_that_holds_no_decisions_is_refused_in_a_sentence(text, sentence,
         decisions.read(tmp_path / "decisions.csv", PAGES, CHOICES.values())
     with pytest.raises(Problem, match="cannot be read"):
         decisions.read(tmp_path / "nowhere.csv", PAGES, CHOICES.values())
+
+
+# In a browser
+
+
+@pytest.fixture
+def browser():
+    """A page of Chromium that reaches no network."""
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="no browser test: playwright is not installed"
+    )
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+    chrome = next(filter(None, map(shutil.which, names)), None)
+    if chrome is None:
+        pytest.skip("no browser test: neither Chromium nor Chrome is on the PATH")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=chrome, args=["--no-sandbox"])
+        context = chromium.new_context(viewport={"width": 1366, "height": 768}, offline=True)
+        page = context.new_page()
+        errors = []
+        page.on("pageerror", lambda error: errors.append(error))
+        yield page
+        assert not errors
+        chromium.close()
+
+
+def press(browser, *keys):
+    for key in keys:
+        browser.keyboard.press(key)
+
+
+def shown_large(browser):
+    return browser.get_attribute("dialog[open] img", "alt")
+
+
+@pytest.mark.slow
+def test_all_is_decided_from_the_keyboard_and_comes_back(browser, write, pairs, tmp_path):
+    write([*pairs, decisions.Item("pair 3", "Pair 3", pairs[0].pictures)])
+    browser.goto((tmp_path / "page.html").as_uri())
+    assert browser.text_content("#progress") == "0 of 3 decided"
+    press(browser, "s", "U")
+    assert browser.text_content("#progress") == "2 of 3 decided"
+    press(browser, "Backspace")
+    assert browser.text_content("#progress") == "1 of 3 decided"
+    assert browser.evaluate("document.activeElement.dataset.key") == "pair 2"
+    press(browser, "j", "ArrowUp", "k", "ArrowDown", "f")
+    assert shown_large(browser) == "image_0000.jpg"
+    press(browser, "f")
+    assert shown_large(browser) == "image_0001.jpg"
+    press(browser, "f", "d", "Tab", "Control+s")
+    assert browser.text_content("#progress") == "2 of 3 decided"
+    assert browser.evaluate("document.activeElement.value") == "same"
+    press(browser, "Enter")
+    browser.fill("#judge", '=Ann "sud"')
+    browser.reload()
+    assert browser.text_content("#progress") == "3 of 3 decided"
+    with browser.expect_download() as download:
+        press(browser, "w")
+    download.value.save_as(tmp_path / "decisions.csv")
+    found = decisions.read(tmp_path / "decisions.csv", PAGES, CHOICES.values())
+    assert [tuple(row.values()) for row in found] == [
+        ("page 1", "pair 1", "same", '=Ann "sud"'),
+        ("page 1", "pair 2", "different", '=Ann "sud"'),
+        ("page 1", "pair 3", "same", '=Ann "sud"'),
+    ]
+
+
+@pytest.mark.slow
+def test_the_mouse_does_it_too_and_what_is_typed_as_a_name_decides_nothing(
+    browser, write, pairs, tmp_path
+):
+    write(pairs)
+    browser.goto((tmp_path / "page.html").as_uri())
+    browser.click("#judge")
+    browser.keyboard.type("sud")
+    assert browser.text_content("#progress") == "0 of 2 decided"
+    browser.click("section:nth-of-type(2) button[value=unsure]")
+    assert browser.get_attribute("[aria-pressed=true]", "value") == "unsure"
+    browser.click("section:nth-of-type(1) img >> nth=1")
+    assert shown_large(browser) == "image_0001.jpg"
+    browser.click("dialog img")
+    assert shown_large(browser) == "image_0000.jpg"
+    press(browser, "Escape", "d")
+    assert browser.text_content("#progress") == "2 of 2 decided"
+    browser.on("dialog", lambda dialog: dialog.accept())
+    browser.click("#anew")
+    assert browser.text_content("#progress") == "0 of 2 decided"
