@@ -16,8 +16,6 @@ from helpers.files.guard import check_output
 from helpers.files.places import counted
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from helpers.shelf import Shelf
 
 _ASKED = 200  # of the shelf's fingerprints at most, to know how many others are near
@@ -70,7 +68,7 @@ def _search(arguments: argparse.Namespace) -> None:
             write_bytes(grid, drawn.getvalue())
 
 
-def _orientations(stored: Shelf, arguments: argparse.Namespace) -> dict[str, np.uint64]:
+def _orientations(stored: Shelf, arguments: argparse.Namespace) -> dict:
     """The query's fingerprints in all orientations, read as the pictures of the shelf were."""
     from helpers.fingerprints.hashes import DHASH
     from helpers.fingerprints.variants import ORIENTATIONS, orientations

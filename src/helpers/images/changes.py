@@ -26,7 +26,8 @@ from helpers.files.guard import read_input
 from helpers.images import drawing
 from helpers.images.drawing import as_jpeg, brightened, cut_off, padded, resized, turned
 
-_MOST_TABLE_BYTES = 2**20
+#: How large a file may be that chooses changes.
+MOST_TABLE_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -318,7 +319,7 @@ def chosen(path: str | Path | Mapping | None = None) -> dict[str, list[str]]:
     example = 'write lines as  jpeg = ["quality 95"]  or  "pad black" = "all"'
     try:
         if not isinstance(asked := path, Mapping):
-            asked = tomllib.loads(read_input(path, _MOST_TABLE_BYTES).decode("utf-8-sig"))
+            asked = tomllib.loads(read_input(path, MOST_TABLE_BYTES).decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise Problem(f"{path}: is not a table in TOML ({error}); {example}") from error
     if not asked:
