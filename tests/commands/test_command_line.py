@@ -738,3 +738,28 @@ def test_a_search_in_a_folder_that_was_not_indexed_says_so(photographs, tmp_path
     other.mkdir()
     assert main(["search", "-d", str(other), "-s", str(tmp_path / "db"), "-q", query]) == 0
     assert "or it is not the folder that was indexed" in capsys.readouterr().err
+
+
+def test_white_icons_are_told_to_be_plain_until_they_lie_on_another_background(tmp_path, capsys):
+    icons, shelve, flat = tmp_path / "icons", str(tmp_path / "shelf"), "transparent image"
+    icons.mkdir()
+    for name, box in (("bar", (10, 40, 86, 56)), ("post", (40, 10, 56, 86))):
+        icon = Image.new("RGBA", (96, 96), (255, 255, 255, 0))
+        icon.paste("white", box)
+        icon.save(icons / f"{name}.png")
+    Image.new("RGB", (96, 96), "white").save(icons / "wall.png")
+    where = ["--dataset", str(icons), "--shelve", shelve]
+    asked = ["search", *where, "--query", str(icons / "bar.png")]
+    assert main(["index", *where]) == 0
+    assert capsys.readouterr().out.startswith(f"2 {flat}s, as bar.png: plain once laid on white, ")
+    assert main(asked) == 0
+    told = capsys.readouterr().out
+    assert "Found 3 images" in told
+    assert f"1 {flat} (" in told
+    assert "bar.png): plain once laid on white, like any plain picture; index and search" in told
+    assert main(["index", *where, "--background", "grey", "--replace"]) == 0
+    assert main([*asked, "--background", "grey"]) == 0
+    told = capsys.readouterr().out
+    assert "lists 3 under 3 fingerprints" in told
+    assert "Found 1 image\n" in told
+    assert flat not in told

@@ -12,7 +12,10 @@ def _index(arguments: argparse.Namespace) -> int:
 
     Ends with 0, or with 1 if a picture was left out, since it could not be read.
     """
+    import numpy as np
+
     from helpers import shelf
+    from helpers.fingerprints.flat import plain_on_background, says_nothing
     from helpers.images.folders import look_into, not_looked_at
 
     check_output(arguments.shelve, "shelf")
@@ -32,6 +35,10 @@ def _index(arguments: argparse.Namespace) -> int:
     if sentence := not_looked_at(found.others):
         print(one_line(sentence))
     made = shelf.read(arguments.shelve)
+    plain = np.array(list(made))[says_nothing(list(made), made.recipe.hash)] if made else []
+    names = [name for key in plain for name in made[key]]
+    if sentence := plain_on_background(arguments.dataset, names, made.recipe):
+        print(one_line(sentence))
     listed = sum(len(names) for names in made.values())
     read = counted(len(table) - len(problems), "image")
     under = f"lists {listed:,} under {counted(len(made), 'fingerprint')}."

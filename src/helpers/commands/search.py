@@ -26,6 +26,7 @@ def _search(arguments: argparse.Namespace) -> None:
     import pandas as pd
 
     from helpers import shelf
+    from helpers.fingerprints.flat import plain_on_background
 
     if not os.path.isdir(arguments.dataset):
         raise Problem(f"{arguments.dataset}: no such folder; name the one that was indexed")
@@ -43,6 +44,8 @@ def _search(arguments: argparse.Namespace) -> None:
     print(f"Found {counted(len(found), 'image')}")
     for match in found.itertuples():
         print(f"{match.distance:2}  {one_line(match.path)}{match.lies}")
+    if sentence := plain_on_background("", [arguments.query], stored.recipe):
+        print(one_line(sentence))
     if arguments.turned and len(stored):
         print(_cost_of_turning(stored, arguments.radius))
     absent = [path for path in found["path"] if not os.path.exists(Path(arguments.dataset, path))]

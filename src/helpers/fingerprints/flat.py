@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from helpers import Problem
-from helpers.fingerprints.hashes import DHASH, Hash, hash_of, to_hex
+from helpers.files.places import counted
+from helpers.fingerprints import recipe
+from helpers.fingerprints.hashes import DHASH, Hash, hash_of, of_file, to_hex
 from helpers.hamming import as_query, as_words, count_bits
 
 if TYPE_CHECKING:
@@ -152,3 +157,47 @@ def is_flat(picture: Image.Image) -> bool:
     """
     greys = np.asarray(picture.convert("L").resize((9, 8), Image.Resampling.LANCZOS), dtype=int)
     return bool((np.abs(np.diff(greys, axis=1)) >= 2).sum() < 8)
+
+
+def plain_on_background(folder: str | Path, paths: Iterable[str], made: recipe.Recipe) -> str:
+    """A sentence about transparent pictures, such as white icons, that their background hides.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Where the pictures lie.
+    paths : iterable of str
+        Their paths in it.
+    made : Recipe
+        How their fingerprints were made.
+
+    Returns
+    -------
+    str
+        Which of them have the fingerprint of a flat picture, and another one on another background;
+        empty if none has.
+
+    Examples
+    --------
+    >>> plain_on_background("photos", [], recipe.here())
+    ''
+    """
+    below = made.reading["background"] or "nothing"
+    other, hidden = "grey" if below in ("nothing", "white") else "white", []
+    kind = hash_of(made.hash)
+    for path in paths:
+        values = []
+        with suppress(Problem):
+            for reading in (made.reading, made.reading | {"background": other}):
+                file = Path(folder, path)
+                values.append(of_file(file, made.hash, rules=made.rules, **reading))
+        numbers = [int(to_hex(value, kind.bits), 16) for value in values]
+        if len(set(numbers)) == 2 and numbers[0] in kind.nothing:
+            hidden.append(path)
+    if not hidden:
+        return ""
+    first = f", as {hidden[0]}" if len(hidden) > 1 else f" ({hidden[0]})"
+    return (
+        f"{counted(len(hidden), 'transparent image')}{first}: plain once laid on {below}, like any "
+        f"plain picture; index and search with --background {other} to tell what they show"
+    )
