@@ -289,7 +289,10 @@ def test_agreement_counts_a_pair_once_and_only_what_both_judged():
     twice = pd.concat([judged, judged.assign(hash="phash"), judged[:1].assign(first="alone")])
     assert judging.agreement(twice).equals(judging.agreement(judged))
     assert judging.agreement(judged)["pairs"].tolist() == [6]
-    assert judging.agreement(judged[judged["judge"] == "Ann"]).empty
+    alone = judged[judged["judge"] == "Ann"]
+    assert judging.agreement(alone).empty
+    assert judging.agreement(pd.concat([alone, judged[1::2].assign(first="other")])).empty
+    assert judging.agreement(judged[:0]).empty
 
 
 def test_kappa_is_missing_if_each_says_the_same_of_all():
@@ -391,6 +394,11 @@ def test_bad_input_is_answered_with_one_sentence(words, sentence, measured, tmp_
             "near_pairs.csv",
             "hash,first,second,distance,kind\ndhash,a,b,1,\n",
             "near_pairs.csv: is damaged; make the run anew",
+        ),
+        (
+            "near_pairs.csv",
+            "hash,first,second,distance,kind\ndhash,00.png,01.png,x,\n",
+            "near_pairs.csv: is damaged (Unable to parse string 'x'",
         ),
         ("judged.csv", "first,second\n", "is damaged"),
         ("judge.html", "Dear Ann", "is there already and is no page of decisions"),

@@ -229,12 +229,13 @@ def agreement(judged: pd.DataFrame) -> pd.DataFrame:
     found = []
     for one, other in combinations(table.columns, 2):
         both = table[[one, other]].dropna()
+        if both.empty:
+            continue
         equal = float((both[one] == both[other]).mean())
         shares = both.apply(pd.Series.value_counts, normalize=True).fillna(0)
         chance = float(shares.prod(axis=1).sum())
         kappa = (equal - chance) / (1 - chance) if chance < 1 else float("nan")
-        if len(both):
-            found.append((one, other, len(both), equal, kappa))
+        found.append((one, other, len(both), equal, kappa))
     return pd.DataFrame(found, columns=["judge", "other", "pairs", "equal", "kappa"])
 
 

@@ -383,7 +383,10 @@ def table(run: Run, name: str) -> pd.DataFrame:
     --------
     >>> table(read("photos-run"), "rates")  # doctest: +SKIP
     """
-    return _read_csv(run.folder / f"{name}.csv")
+    try:
+        return _read_csv(file := run.folder / f"{name}.csv")
+    except ValueError as error:
+        raise Problem(f"{file}: is damaged ({error}); make the run anew") from error
 
 
 def _remember(run: Run, root: Path) -> None:
