@@ -16,8 +16,8 @@ from PIL import Image
 
 from helpers import Problem, datasets, hamming
 from helpers.experiments import counting
-from helpers.fingerprints import catalogue
-from helpers.images import opening, pixels
+from helpers.fingerprints import catalogue, hashes, variants
+from helpers.images import changes, folders, opening, pixels
 from helpers.library import inventory, proposal
 from helpers.library.second_look import COPY_DIFFERENCE
 from helpers.search import linear, pairs, trees
@@ -27,7 +27,7 @@ class Carried:
     """What the kit carries; `near` are all pairs of specials within 10 bits, by path."""
 
     def __init__(self, sample, folder):
-        self.root, self.folder = datasets.specials().root, folder
+        self.root, self.folder, self.sample = datasets.specials().root, folder, sample
         self.table, self.truth, _ = counting.numbers_with_copies(sample)
         self.originals, _ = counting.numbers(sample)
         self.values = self.originals["fingerprint"].to_numpy(dtype=np.uint64)
@@ -219,6 +219,40 @@ def a_radius_alone_cannot_clean(kit):
     assert bits.min()[False] == 0 < bits.max()[True]
 
 
+def equal_radius_is_unfair(kit):
+    """At 10 bits aHash finds more of the cropped pictures than pHash; at one false match in 1,000 pairs, fewer."""
+    at_10, at_equal_rates = [], []
+    for name in ("ahash", "phash"):
+        values, far = [], []
+        for picture in folders.OneByOne(kit.sample.root, kit.sample.images[::2], longest=128):
+            cropped = changes.change(picture, "crop each side", "5 %")
+            values.append(hashes.of_image(picture, name))
+            far.append(hamming.distance(values[-1], hashes.of_image(cropped, name)))
+        false = hamming.count_pairs(np.array(values)).cumsum()
+        radius = (false <= false[-1] / 1_000).sum() - 1
+        at_10.append(np.mean(np.array(far) <= 10))
+        at_equal_rates.append(np.mean(np.array(far) <= radius))
+    assert at_10[0] > at_10[1] and at_equal_rates[0] < at_equal_rates[1]
+
+
+def eight_queries_find_the_mirrored_and_match_more(kit):
+    """Of specials, all mirrored and turned ones are found in eight orientations, and more pairs lie within 8 bits."""
+    asked, stored = {}, kit.specials.to_numpy(dtype=np.uint64)
+    for path in kit.specials.index:
+        asked[path] = variants.orientations(opening.open_image(kit.root / path))
+    for kind in ("mirrored", "turned"):
+        for path, original in kit.about["original"][kit.about["kind"] == kind].items():
+            assert np.bitwise_count(asked[path] ^ kit.specials[original]).min() <= 2
+    within = [
+        sum(
+            (np.bitwise_count(asked[path][:number, None] ^ stored).min(axis=0) <= 8).sum()
+            for path in asked
+        )
+        for number in (1, 8)
+    ]
+    assert within[0] < within[1]
+
+
 def flat_pictures_are_no_photographs(kit):
     """A plain picture shrinks to equal greys, so that black, white and a wall have one fingerprint."""
     flat = {int(kit.specials[f"flat/{name}.jpg"]) for name in ("black", "white", "wall")}
@@ -261,6 +295,8 @@ PHENOMENA = [
     ("pages", "a query that finds nothing", a_query_finds_nothing),
     ("library", "a burst that must not be cleaned", a_burst_is_not_cleaned),
     ("library", "a radius alone cannot clean", a_radius_alone_cannot_clean),
+    ("hashes", "the rank of two hashes turns round at equal false matches", equal_radius_is_unfair),
+    ("hashes", "more queries, more wrong pictures", eight_queries_find_the_mirrored_and_match_more),
 ]
 
 
