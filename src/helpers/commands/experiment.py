@@ -110,8 +110,39 @@ def _add_compare(action: argparse.ArgumentParser) -> None:
     action.add_argument("--all", action="store_true", help="list what does not differ as well")
 
 
+def _radius(arguments: argparse.Namespace) -> None:
+    """Choose the largest radius that keeps to so many false matches a query, and say why.
+
+    It says what the set can show at all, what the radius finds of each change, and checks the
+    choice: made on one half of the pictures, it is looked at on the other.
+    """
+    from helpers.experiments import choosing, runs
+
+    names = ("false", "pictures", "hash", "strangers")
+    options = {name: getattr(arguments, name) for name in names}
+    for line in choosing.radius(runs.read(arguments.place), **options):
+        print(one_line(line))
+
+
+def _add_radius(action: argparse.ArgumentParser) -> None:
+    action.add_argument("place", metavar="RUN", help="the run's folder")
+    action.add_argument(
+        "--false", type=float, default=0.01, metavar="X", help="false matches a query (0.01)"
+    )
+    what = "among how many pictures (as many as the run counts)"
+    action.add_argument("--pictures", type=int, metavar="N", help=what)
+    add_hash(action, "all of the run")
+    what = "hold a small folder against caltech-101, whose dhash the kit carries"
+    action.add_argument("--strangers", metavar="SET", help=what)
+
+
 #: What `experiment` does: the function that runs, and the one that adds its arguments.
-_ACTIONS = ((_run, _add_run), (_judge, _add_judge), (_compare, _add_compare))
+_ACTIONS = (
+    (_run, _add_run),
+    (_judge, _add_judge),
+    (_radius, _add_radius),
+    (_compare, _add_compare),
+)
 
 
 def add(commands: argparse._SubParsersAction) -> None:

@@ -6,9 +6,9 @@ few pictures sit in most near pairs, the interval reaches as far up as a t distr
 degrees of freedom. Fewer than three near pairs give a bound, and no rate; if near pairs come in
 bunches, the bound is larger. ``tests/campaigns/coverage.py`` shows how often all this holds.
 
-Which pairs count: pictures that are flat, or cannot be read, stand apart. Pictures of equal pixels
-are one picture. All other pairs are different pictures unless a person judged them the same. Of the
-pairs that nobody looked at, a share is taken for the same that is estimated at each distance.
+Pictures that are flat, or cannot be read, stand apart. Those of equal pixels are one picture. Other
+pairs are different pictures unless a person judged them the same; at each distance, the share of
+the same among pairs that were judged is taken for the others.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ class Rates:
     low, high : ndarray of float, shape (radii,)
         The 95 % interval of the rate; 0 and a bound if there are fewer than three near pairs.
     redrawn : ndarray of float, shape (1 + redraws, radii)
-        The rate within each radius: of the pictures as they are, then of each redraw.
+        The rate: of the pictures as they are, then of each redraw.
     counts : ndarray of int
-        How many pairs lie at 0, 1, ... bits, whatever was judged of them.
+        How many pairs lie at 0, 1, ... bits, judged or not.
     """
 
     pairs: np.ndarray
@@ -75,8 +75,8 @@ class Rates:
         Returns
         -------
         DataFrame
-            A row a radius: ``radius`` (bits), ``pairs`` within it, ``rate`` a pair, ``low`` and
-            ``high``. The rate is missing where it is a bound only.
+            ``radius``, ``pairs`` within it, ``rate`` a pair (missing where there is a bound
+            only), ``low``, ``high``.
         """
         pairs = np.rint(self.pairs).astype(int)
         rate = np.where(pairs < len(BOUNDS), np.nan, self.redrawn[0])
@@ -102,9 +102,9 @@ def of_fingerprints(
     names : sequence, optional
         What the pictures are called in `same`; their row numbers if left out.
     same : iterable of (name, name)
-        Pairs that show the same after all: they are no pairs of different pictures.
+        Pairs that are no different pictures after all.
     reach : float
-        The table ends at the first radius whose rate is larger, but not before 300 pairs.
+        The table ends at the first radius with a larger rate, and with 300 near pairs.
     redraws : int
         How often pictures are drawn anew for the intervals.
     seed : int
@@ -125,32 +125,12 @@ def of_fingerprints(
     names = range(words.shape[1]) if names is None else names
     verdicts = pd.DataFrame(list(same), columns=["first", "second"]).assign(verdict="same", hash="")
     place = pd.Series(np.arange(words.shape[1]), index=list(names))
-    weights = drawn_anew(words.shape[1], redraws, seed)
-    return _of_words(words, weights, _values(verdicts, place), "-", reach).table()
+    weights = _drawn_anew(words.shape[1], redraws, seed)
+    return _of_words(words, weights, _values(verdicts, place), "-", reach, 0).table()
 
 
-def drawn_anew(n: int, redraws: int = REDRAWS, seed: int = SEED) -> np.ndarray:
-    """How often each of n pictures is drawn, when n are drawn with replacement.
-
-    Parameters
-    ----------
-    n : int
-        How many pictures there are.
-    redraws : int
-        How many times they are drawn.
-    seed : int
-        What they are drawn with.
-
-    Returns
-    -------
-    ndarray of uint8, shape (1 + redraws, n)
-        First a row of ones: the pictures as they are.
-
-    Examples
-    --------
-    >>> drawn_anew(3, redraws=2).sum(axis=1).tolist()
-    [3, 3, 3]
-    """
+def _drawn_anew(n: int, redraws: int, seed: int) -> np.ndarray:
+    """How often each of n pictures is drawn: first each once, then n of them with replacement."""
     rng, weights = np.random.default_rng(seed), np.ones((1 + redraws, n), dtype=np.uint8)
     for row in weights[1:] if n else ():
         row[:] = np.bincount(rng.integers(0, n, n), minlength=n)
@@ -158,8 +138,7 @@ def drawn_anew(n: int, redraws: int = REDRAWS, seed: int = SEED) -> np.ndarray:
 
 
 def _first_passing(counts: np.ndarray, rate: float, most: int) -> int:
-    """The first radius whose rate is larger. It has 300 near pairs if there are so many, and, if it
-    is not 0, no more than `most`."""
+    """The first radius with a larger rate and 300 near pairs; with `most`, if it is not 0."""
     near, total = np.cumsum(counts), int(np.sum(counts))
     enough = (near > rate * total) & (near >= _FEW) | (near == total)
     radius = int(np.argmax(enough))
@@ -167,11 +146,20 @@ def _first_passing(counts: np.ndarray, rate: float, most: int) -> int:
 
 
 def _of_words(
-    words: np.ndarray, weights: np.ndarray, verdicts: pd.DataFrame, hash: str, reach: float
+    words: np.ndarray,
+    weights: np.ndarray,
+    verdicts: pd.DataFrame,
+    hash: str,
+    reach: float,
+    strangers: int,
 ) -> Rates:
-    """The rates of one hash. Equal fingerprints are counted together: thousands take no time."""
-    radius = _first_passing(counts := count_pairs(words.T), reach, MOST_COUNTED)
-    totals, near, levels, bunch = _redrawn_counts(words, weights, radius)
+    """The rates of one hash. If the last so many are strangers, only pairs with one of them count.
+    Equal fingerprints are counted together: thousands take no time."""
+    counts = count_pairs(words.T)
+    if strangers:
+        counts -= count_pairs(words[:, :-strangers].T) + count_pairs(words[:, -strangers:].T)
+    radius = _first_passing(counts, reach, MOST_COUNTED)
+    totals, near, levels, bunch = _redrawn_counts(words, weights, radius, strangers)
     first, second = verdicts["first"].to_numpy(), verdicts["second"].to_numpy()
     bits = np.minimum(count_bits(words[:, first] ^ words[:, second]), radius + 1).astype(int)
     drawn = bits[by_this := verdicts["hashes"].map(lambda hashes: hash in hashes).to_numpy(bool)]
@@ -209,31 +197,45 @@ def _with_ends(
 
 
 def _redrawn_counts(
-    words: np.ndarray, weights: np.ndarray, radius: int
+    words: np.ndarray, weights: np.ndarray, radius: int, strangers: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """All pairs of each redraw, and those at 0, 1, ..., `radius` bits; then what `_spread` says."""
-    values, value, often = np.unique(words.T, axis=0, return_inverse=True, return_counts=True)
-    value, pairs = value.ravel(), all_pairs(values, radius)
-    first, second, bits = (pairs[name].to_numpy() for name in ("first", "second", "distance"))
-    present, starts = np.unique(bits, return_index=True)
+    if strangers:
+        values, value = words.T, np.arange(words.shape[1])
+        far = np.array(
+            [count_bits(words[:, -strangers:] ^ one[:, None]) for one in values[:-strangers]]
+        )
+        first, second = np.nonzero(far <= radius)
+        bits = far[first, second]
+        order = np.argsort(bits, kind="stable")
+        first, second, bits = first[order], second[order] + len(far), bits[order]
+    else:
+        values, value = np.unique(words.T, axis=0, return_inverse=True)
+        pairs = all_pairs(values, radius)
+        first, second, bits = (pairs[name].to_numpy() for name in pairs)
+    value, (present, starts) = value.ravel(), np.unique(bits, return_index=True)
     totals, near = np.zeros(len(weights)), np.zeros((len(weights), radius + 1))
     for row, drawn in enumerate(weights):
-        of_value = np.bincount(value, drawn, minlength=len(values))
-        squares = np.square(drawn, dtype=float).sum()
-        totals[row] = (drawn.sum(dtype=float) ** 2 - squares) / 2
-        near[row, 0] = (of_value @ of_value - squares) / 2
+        of_value = np.bincount(value, drawn, len(values))
+        if strangers:
+            totals[row] = float(drawn[:-strangers].sum()) * float(drawn[-strangers:].sum())
+        else:
+            squares = np.square(drawn, dtype=float).sum()
+            totals[row] = (drawn.sum(dtype=float) ** 2 - squares) / 2
+            near[row, 0] = (of_value @ of_value - squares) / 2
         if len(starts):
             near[row, present] = np.add.reduceat(of_value[first] * of_value[second], starts)
+    often = np.bincount(value, minlength=len(values))
     partners = np.zeros((len(values), radius + 1))
+    partners[:, 0] = often - 1
     np.add.at(partners, (first, bits), often[second])
     np.add.at(partners, (second, bits), often[first])
-    partners[:, 0] += often - 1
     return totals, near, *_spread(np.cumsum(partners, axis=1), often)
 
 
 def _spread(partners: np.ndarray, often: np.ndarray) -> tuple[np.ndarray, float]:
-    """Which quantile of the redraws is the upper end at each radius, and how many near pairs a
-    picture brings with it, at the first radius that has three; 1 if it is fewer than two."""
+    """Which quantile of the redraws is the upper end at each radius; then the factor of bounds: how
+    many near pairs come with one, at the first radius with three, if they are two or more."""
     if not len(often):
         return np.ones(partners.shape[1]), 1
     off = partners - np.average(partners, axis=0, weights=often)
@@ -247,13 +249,10 @@ def _spread(partners: np.ndarray, often: np.ndarray) -> tuple[np.ndarray, float]
 
 def _values(judged: pd.DataFrame, place: pd.Series) -> pd.DataFrame:
     """What was judged of each pair; `place` has a row for each name."""
-    table = judged.assign(
-        first=judged["first"].map(place),
-        second=judged["second"].map(place),
-        value=judged["verdict"].map({"same": 0.0, "unsure": 0.5, "different": 1.0}),
-    ).dropna(subset=["first", "second", "value"])
-    ends = np.sort(table[["first", "second"]].to_numpy(dtype=int), axis=1)
-    table = table.assign(first=ends[:, 0], second=ends[:, 1])
+    columns = {name: judged[name].map(place) for name in ("first", "second")}
+    columns["value"] = judged["verdict"].map({"same": 0.0, "unsure": 0.5, "different": 1.0})
+    table = judged.assign(**columns).dropna(subset=list(columns))
+    table[["first", "second"]] = np.sort(table[["first", "second"]].to_numpy(dtype=int), axis=1)
     table = table[table["first"] < table["second"]].groupby(["first", "second"], as_index=False)
     # judges who differ are unsure together
     agreed = table.agg(low=("value", "min"), high=("value", "max"), hashes=("hash", set))
@@ -263,14 +262,14 @@ def _values(judged: pd.DataFrame, place: pd.Series) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Measured:
-    """What `write_tables` counts with: the pictures that count, drawn anew, and the changed ones.
+    """What a run's tables come from.
 
     Parameters
     ----------
     pictures : DataFrame
-        The different pictures: rows of the run's pictures, one of each pixels.
+        As from `counted_pictures`.
     weights : ndarray, shape (1 + redraws, pictures)
-        As from `drawn_anew`.
+        How often each is there: once, then as each redraw has it.
     verdicts : DataFrame
         Pairs that were judged: ``first``, ``second`` (rows), ``value`` (0 the same, 1 different,
         0.5 unsure) and ``hashes`` by which they were drawn.
@@ -281,7 +280,7 @@ class Measured:
     far : dict of str to ndarray of float, shape (changes, queries)
         Of each hash: bits between a changed query and the query; NaN where there are none.
     queries : ndarray of int, shape (queries,)
-        Which of the pictures each query is.
+        Which picture each is.
     """
 
     pictures: pd.DataFrame
@@ -348,8 +347,10 @@ def measure(
     only: np.ndarray | None = None,
     hashes: Sequence[str] | None = None,
     redraws: int = REDRAWS,
+    reach: float = COUNTED_RATE,
+    strangers: np.ndarray | None = None,
 ) -> Measured:
-    """Count the near pairs of a run, and its recalls, in redraws that all hashes share.
+    """Count near pairs and recalls of a run, in redraws that all hashes share.
 
     Parameters
     ----------
@@ -360,7 +361,11 @@ def measure(
     hashes : sequence of str, optional
         Which of its hashes; all if left out.
     redraws : int
-        How often pictures are drawn anew. The run's seed draws them.
+        How often pictures are drawn anew, by the run's seed.
+    reach : float
+        As for `of_fingerprints`.
+    strangers : ndarray of uint64, shape (words, n), optional
+        Other pictures' fingerprints: rates are those of the run's pictures against these.
 
     Returns
     -------
@@ -370,16 +375,20 @@ def measure(
     pictures = counted_pictures(run.pictures if only is None else run.pictures[only])
     hashes = run.about["hashes"] if hashes is None else hashes
     seed, places = run.about["seed"], pictures.index.to_series(index=pictures["path"])
-    weights = drawn_anew(len(pictures), redraws, seed)
-    verdicts, reach = _values(run.judged, places), max(COUNTED_RATE, *run.about["rates"])
-    words = {hash: as_words(pictures[hash]) for hash in hashes}
-    rates = {hash: _of_words(words[hash], weights, verdicts, hash, reach) for hash in hashes}
+    weights = _drawn_anew(len(pictures), redraws, seed)
+    others = 0 if strangers is None else strangers.shape[1]
+    verdicts = _values(run.judged[: 0 if others else None], places)  # of the run's own pairs
+    drawn = np.hstack([weights, _drawn_anew(others, redraws, seed + 1)])
+    reach, rates = max(reach, *run.about["rates"]), {}
+    for hash in hashes:
+        words = as_words(pictures[hash])
+        words = np.hstack([words, strangers if others else words[:, :0]])
+        rates[hash] = _of_words(words, drawn, verdicts, hash, reach, others)
     rows = run.distances[run.distances["path"].isin(pictures["path"])]
     queries = places[rows["path"].unique()].to_numpy(dtype=int)
-    changes = rows[["change", "strength"]][: len(rows) // max(len(queries), 1)]
+    changes = run.distances[["change", "strength"]].drop_duplicates(ignore_index=True)
     far = {hash: rows[hash].to_numpy(float, na_value=np.nan) for hash in hashes}
-    far = {hash: bits.reshape(-1, len(changes)).T for hash, bits in far.items()}
-    changes = changes.reset_index(drop=True)
+    far = {hash: bits.reshape(len(queries), len(changes)).T for hash, bits in far.items()}
     return Measured(pictures, weights, verdicts, rates, changes, far, queries)
 
 
@@ -394,7 +403,7 @@ def counted_pictures(pictures: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Some of the rows, numbered from 0.
+        Some of the rows.
     """
     rows = pictures[_may_count(pictures)].sort_values("path")
     return rows.drop_duplicates("pixels").reset_index(drop=True)
@@ -410,12 +419,7 @@ def write_tables(run: Run) -> None:
     Parameters
     ----------
     run : Run
-        A run that has its pictures and distances, and the judgements if there are any.
-
-    Raises
-    ------
-    Problem
-        If a table cannot be written.
+        With its pictures and distances, and the judgements if there are any.
     """
     measured, tables = measure(run), {}
     for hash, rates in measured.rates.items():
@@ -451,10 +455,10 @@ def _near_pairs(pictures: pd.DataFrame, measured: Measured, hash: str) -> pd.Dat
     equal = pictures[_may_count(pictures)].merge(counted, on="pixels", suffixes=("", " of first"))
     equal = equal[equal["path"] != equal["path of first"]]
     is_same = equal["bytes"] == equal["bytes of first"]
-    equal = pd.DataFrame({"first": equal["path of first"], "second": equal["path"]}).assign(
-        distance=0, kind=np.where(is_same, "same bytes", "same pixels")
-    )
-    both = pd.concat([near, equal])[["first", "second", "distance", "kind"]]
+    equal = equal.assign(first=equal["path of first"], second=equal["path"], distance=0)
+    equal["kind"] = np.where(is_same, "same bytes", "same pixels")
+    columns = ["first", "second", "distance", "kind"]
+    both = pd.concat([near[columns], equal[columns]])
     return both.sort_values(["distance", "first", "second"], ignore_index=True)
 
 
@@ -479,22 +483,16 @@ def _recall(measured: Measured, hash: str, rate: float) -> pd.DataFrame:
         allowed = [(end <= rate).sum() - 1 for end in (rates.high, rates.low)]
         surely = [(far <= radius).sum(axis=1) / np.maximum(asked, 1) for radius in allowed]
         ends = np.fmin(ends[0], surely[0]), np.fmax(ends[1], surely[1])
-    return measured.changes.assign(
-        rate=rate,
-        radius=int(radii[0]),
-        recall=recalls[:, 0],
-        low=np.fmin(low, ends[0]),
-        high=np.fmax(high, ends[1]),
-        recall_at_exact_rate=exact[:, 0],
-        pictures=asked,
-    )
+    told = {"rate": rate, "radius": int(radii[0]), "recall": recalls[:, 0]}
+    told |= {"low": np.fmin(low, ends[0]), "high": np.fmax(high, ends[1])}
+    told |= {"recall_at_exact_rate": exact[:, 0], "pictures": asked}
+    return measured.changes.assign(**told)
 
 
 def _by_radius(measured: Measured, hash: str) -> pd.DataFrame:
-    far, radii = measured.far[hash], range(len(measured.rates[hash].pairs))
-    asked = np.isfinite(far).sum(axis=1)
-    tables = [
-        measured.changes.assign(radius=radius, found=(far <= radius).sum(axis=1), pictures=asked)
-        for radius in radii
-    ]
-    return pd.concat(tables).sort_index(kind="stable")
+    far = measured.far[hash]
+    table = measured.changes.assign(pictures=np.isfinite(far).sum(axis=1))
+    radii = range(len(measured.rates[hash].pairs))
+    tables = [table.assign(radius=at, found=(far <= at).sum(axis=1)) for at in radii]
+    columns = ["change", "strength", "radius", "found", "pictures"]
+    return pd.concat(tables).sort_index(kind="stable")[columns]
