@@ -1,7 +1,11 @@
 """Several fingerprints of one picture: turned and mirrored, without its border, of its parts.
 
-Who asks with several has several chances to find a copy, and several to be wrong. What each gains
-counts only at equal false matches: see the notes of each function.
+Who asks with several has several chances to find a copy, and several to be wrong: a gain counts
+only at equal false matches. The notes below say what was measured with dHash on CALTECH-101: of 200
+pictures, each after the 82 changes of the standard table, how many are found where 1e-5 of the
+pairs of different pictures match. By dHash alone it is 0.63 on average. (8,142 pictures: without
+BACKGROUND_Google, Faces_easy and Leopards 101 to 200, which are mirrored copies. 116 pairs that are
+the same in one of eight orientations, correlation 0.98 or more at 32 x 32 pixels, do not count.)
 """
 
 from __future__ import annotations
@@ -62,6 +66,12 @@ def orientations(picture: Image.Image) -> np.ndarray:
     thumbnail of 8 x 9 of the picture itself would not do. Pillow rounds between across and down:
     up to 5 bits differed, in up to 43 of the 101 pictures of the sample.
 
+    Mean recall rises from 0.63 to 0.68. For pictures turned or mirrored it rises from 0 to 1; for
+    the other strengths it falls, by 0.024 at most. Photographs stand upright, so that eight
+    orientations match only 1.1 times as many different pictures within 5 bits, and 1.9 times
+    within 10. If each picture is turned or mirrored at random first, it is 7 to 8 times at 4 to 8
+    bits.
+
     The idea is that of PDQ, which takes all eight from one transform: Facebook, "The TMK+PDQF
     Video-Hashing Algorithm and the PDQ Image-Hashing Algorithm" (2019).
 
@@ -103,6 +113,11 @@ def without_border(picture: Image.Image, tolerance: int = TOLERANCE) -> Image.Im
     Each side is looked at twice, so that a black bar inside a white frame goes as well. A plain sky
     counts as a border too, in a copy as in its original.
 
+    If pictures and queries are cut, mean recall rises from 0.63 to 0.71: from 0.03 to 0.98 for
+    white borders, from 0.09 to 0.98 for letterboxes. For noise it falls from 0.96 to 0.71, since a
+    plain border with noise is none. If the smaller distance counts, of whole pictures or of cut
+    ones, it is 0.73 on average, and 0.95 for noise.
+
     Examples
     --------
     >>> letterbox = Image.new("L", (90, 80))
@@ -134,7 +149,7 @@ def _count_border(greys: np.ndarray, tolerance: int) -> int:
 def windows(picture: Image.Image, hash: str = DHASH) -> np.ndarray:
     """The fingerprints of a picture and of seven parts of it.
 
-    A picture that got a border, or lies in a larger one, is found by a part of it.
+    A picture that got a border, or lies in a larger one, may be found by a part of it.
 
     Parameters
     ----------
@@ -152,6 +167,12 @@ def windows(picture: Image.Image, hash: str = DHASH) -> np.ndarray:
     ------
     Problem
         If there is no such hash.
+
+    Notes
+    -----
+    If a query asks with all eight, mean recall rises from 0.63 to 0.69: from 0.03 to 0.90 for white
+    borders, but only from 0.09 to 0.17 for letterboxes, since no window has their shape. They match
+    1.2 times as many different pictures within 5 bits, and 1.4 times within 10.
 
     Examples
     --------
