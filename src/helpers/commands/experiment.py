@@ -136,12 +136,29 @@ def _add_radius(action: argparse.ArgumentParser) -> None:
     action.add_argument("--strangers", metavar="SET", help=what)
 
 
+def _report(arguments: argparse.Namespace) -> None:
+    """Write one HTML page about a run: it works offline, and can be sent."""
+    from helpers.experiments import report, runs
+
+    options = {name: getattr(arguments, name) for name in ("pictures", "no_pictures")}
+    target = report.write(runs.read(arguments.place), arguments.out, **options)
+    print(f"The report is in {one_line(str(target))}.")
+
+
+def _add_report(action: argparse.ArgumentParser) -> None:
+    action.add_argument("place", metavar="RUN", help="the run's folder")
+    action.add_argument("--out", metavar="FILE", help="the page (report.html in the run's folder)")
+    action.add_argument("--pictures", metavar="FOLDER", help="where the pictures lie now")
+    action.add_argument("--no-pictures", action="store_true", help="no pictures, numbers for names")
+
+
 #: What `experiment` does: the function that runs, and the one that adds its arguments.
 _ACTIONS = (
     (_run, _add_run),
     (_judge, _add_judge),
     (_radius, _add_radius),
     (_compare, _add_compare),
+    (_report, _add_report),
 )
 
 

@@ -1,0 +1,301 @@
+"""A run as one page that can be sent: what was found, how sure it is, and how to do it again."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from base64 import b64encode
+from contextlib import nullcontext, suppress
+from pathlib import Path
+
+import jinja2
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from helpers import Problem, __version__
+from helpers.classroom import plots
+from helpers.experiments import choosing, rates, runs
+from helpers.experiments.measuring import each_copy
+from helpers.files.atomic import exclusive, write_text
+from helpers.files.guard import check_output
+from helpers.files.places import counted, sha256_of
+from helpers.fingerprints.hashes import HASHES
+from helpers.images import changes
+from helpers.images.opening import open_image
+
+#: False matches a query among as many pictures as the set has, for which a radius is recommended.
+WISH = 0.01
+_SIDE = 160  # of a small picture, in pixels
+_MOST_LINES = 6  # in a panel: `plots.line_chart` has as many styles
+_MOST_EXAMPLES = 6
+#: What is drawn in one figure and stands together in tables.
+GROUPS = {
+    "Saved again": ["none", "jpeg", "webp", "palette", "social media"],
+    "Other sizes": ["resize", "stretch width"],
+    "Cut": ["crop each side", "crop one side", "crop unevenly"],
+    "Borders": ["pad black", "pad white", "letterbox", "white frame over", "caption band on top"],
+    "Turned": ["rotate, black corners", "rotate, cropped", "turn", "mirror", "perspective"],
+    "Blur and noise": ["blur", "sharpen", "noise", "salt and pepper"],
+    "Light": ["brightness", "contrast", "saturation", "gamma", "hue", "invert", "vignette"],
+    "Laid over": ["watermark", "sticker"],
+}
+
+
+def write(
+    run: runs.Run,
+    target: str | Path | None = None,
+    *,
+    pictures: str | Path | None = None,
+    no_pictures: bool = False,
+) -> Path:
+    """Write the report of a run: one HTML file that needs no network and may be sent.
+
+    Parameters
+    ----------
+    run : Run
+        From `helpers.experiments.runs.read` or `helpers.experiments.runs.run`.
+    target : str or Path, optional
+        The file; ``report.html`` in the run's folder if left out. An older report is replaced.
+    pictures : str or Path, optional
+        The folder of the pictures, if it is not where it was. Where no pictures are found, the
+        page says so and shows none.
+    no_pictures : bool
+        Whether the page shows no picture, and numbers in place of the names of pictures and
+        folders.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    Problem
+        If the file cannot be written, if another file is there, or if `pictures` is not the
+        folder of this run.
+
+    Notes
+    -----
+    Same run, same bytes. The AUC is the share of cases in which a copy is nearer to its original
+    than two different pictures are to each other, and half of the cases in which both are equally
+    far. The EER is where the share of copies that are missed equals the false-match rate, linear
+    between radii.
+
+    Examples
+    --------
+    >>> write(runs.read("photos-run"))  # doctest: +SKIP
+    PosixPath('photos-run/report.html')
+    """
+    if no_pictures and pictures:
+        raise Problem(f"{pictures}: without pictures no folder of them is needed; leave one out")
+    target, root = Path(target or run.folder / "report.html"), None
+    with nullcontext() if pictures else suppress(Problem):
+        root = None if no_pictures else runs.pictures_of(run, pictures)
+    check_output(target, "report", folders=[root] if root else [])
+    folder = jinja2.FileSystemLoader(Path(__file__).parent)
+    pages = jinja2.Environment(loader=folder, autoescape=True, undefined=jinja2.StrictUndefined)
+    pages.trim_blocks = pages.lstrip_blocks = True
+    pages.filters["counted"] = counted
+    measured = rates.measure(run)
+    count = len(measured.pictures)
+    choices = [choosing.choose(measured, hash, WISH, count) for hash in run.about["hashes"]]
+    choices = sorted(choices, key=lambda one: -one.mean[0]) if count > 1 else []
+    page = pages.get_template("report.html.j2").render(
+        wish=WISH,
+        count=count,
+        choices=choices,
+        reasons=choosing.radius(run, WISH) if choices else [],
+        **_numbers(run, choices),
+        **_pictures(run, choices, root, no_pictures),
+    )
+    with exclusive(target):  # which clears what a killed run left
+        write_text(target, page.encode("utf-8", "backslashreplace").decode())
+    return target
+
+
+def _numbers(run: runs.Run, choices: list[choosing.Choice]) -> dict:
+    """Tables and figures: all that shows no picture of the set and no name."""
+    about, hashes = run.about, run.about["hashes"]
+    tables = {name: runs.table(run, name) for name in ("pairs", "rates", "recall", "by_radius")}
+    bounds = tables["rates"][tables["rates"]["rate"].isna()]
+    others = {hash: part["pairs"].to_numpy() for hash, part in tables["pairs"].groupby("hash")}
+    total = max(counts.sum() for counts in others.values())
+    chosen = [one.recalls.assign(hash=one.hash, rate="wish", radius=one.radius) for one in choices]
+    cells = pd.concat([tables["recall"], *chosen])
+    cells = cells.set_index(["rate", "change", "strength", "hash"])
+    copies = run.distances.groupby(["change", "strength"])
+    groups, shown = _grouped(about["changes"]), [one.hash for one in choices[:_MOST_LINES]]
+    return {
+        "about": about,
+        "version": __version__,
+        "kinds": {hash: HASHES[hash] for hash in hashes},
+        "total": total,
+        "groups": groups,
+        "is_standard": about["changes"] == changes.chosen(None),
+        "cells": cells.to_dict("index"),
+        "averages": cells.groupby(["rate", "hash"], sort=False)
+        .mean(numeric_only=True)
+        .to_dict("index"),
+        "bounds": set(zip(bounds["hash"], bounds["radius"], strict=True)),
+        "separated": {
+            (hash, *row): _separated(_counted(bits, hash), others[hash])
+            for hash in hashes
+            for row, bits in copies[hash]
+        },
+        "histograms": _histograms(run, others) if choices else None,
+        "curves": _curves(tables, groups, shown, max(1e-5, rates.BOUNDS[0] / max(total, 1))),
+        "most_lines": _MOST_LINES,
+    }
+
+
+def _grouped(table: dict[str, list[str]]) -> dict[str, list[tuple[str, str]]]:
+    """Changes and strengths of each group, in the order of the run."""
+    group_of, found = {name: group for group, names in GROUPS.items() for name in names}, {}
+    for row in each_copy(table):
+        found.setdefault(group_of.get(row[0], "Others"), []).append(row)
+    return found
+
+
+def _counted(bits: pd.Series, hash: str) -> np.ndarray:
+    return np.bincount(bits.dropna().astype(int), minlength=HASHES[hash].bits + 1)
+
+
+def _separated(copies: np.ndarray, others: np.ndarray) -> tuple[float, float]:
+    """AUC and EER, from how many copies and how many different pairs lie at each distance."""
+    found, false = ([0, *np.cumsum(counts) / max(counts.sum(), 1)] for counts in (copies, others))
+    return np.trapezoid(found, false), np.interp(0, np.add(found, false) - 1, false)
+
+
+def _histograms(run: runs.Run, others: dict[str, np.ndarray]) -> dict:
+    panels, told = {}, []
+    for hash, far in others.items():
+        near = _counted(run.distances[hash], hash)
+        table = pd.DataFrame({"different pictures": far, "copies and their originals": near})
+        panels[hash] = (table / table.sum()).replace(0, np.nan)
+        ends = [
+            (np.cumsum(one) < one.sum() * part).sum() for one, part in ((near, 0.5), (far, 0.01))
+        ]
+        told.append(
+            f"{hash}: half of the copies within {ends[0]} bits, 1 % of the others within {ends[1]}"
+        )
+    return _figure(
+        panels, 2, "y", "share of pairs (upwards, logarithmic) at each distance in bits", told
+    )
+
+
+def _curves(tables: dict, groups: dict, shown: list[str], rate: float) -> dict[str, dict]:
+    """Recall against the rate of false matches: a panel for each change and strength."""
+    points = tables["by_radius"].merge(tables["rates"].dropna()[["hash", "radius", "rate"]])
+    points["recall"] = points["found"] / points["pictures"]
+    of_change, figures = points.groupby(["change", "strength"]), {}
+    title = "recall (upwards) against false matches a pair (logarithmic)"
+    least = 10 ** np.floor(np.log10(points["rate"].min() / 1.5))
+    for group, rows in groups.items() if len(points) else ():
+        panels, told = {}, []
+        for row in rows:
+            table = of_change.get_group(row).pivot_table("recall", "rate", "hash", aggfunc="max")
+            lines = [table[hash].dropna() for hash in shown if hash in table]
+            ends = sorted((np.interp(rate, line.index, line), line.name) for line in lines)
+            (low, worst), (high, best) = ends[0], ends[-1]
+            told.append(f"{', '.join(row)}: {low:.2f} ({worst}) to {high:.2f} ({best})")
+            name = ", ".join(row).replace(" %", "\u00a0%")
+            panels["\n".join(textwrap.wrap(name, 32))] = table.reindex(columns=shown)
+        limits = {"ylim": (-0.04, 1.04), "xlim": (least, 1.5e-3)}
+        told[0] = f"at {rate:.2g} {told[0]}"
+        figures[group] = _figure(panels, 5, "x", title, told, **limits)
+    return figures
+
+
+def _figure(
+    panels: dict[str, pd.DataFrame],
+    columns: int,
+    log: str,
+    title: str,
+    told: list[str],
+    **limits: tuple,
+) -> dict[str, str]:
+    """Small panels of lines, as an address that holds them, and told in words."""
+    figure = plots.line_chart(panels, ylabel="", log=log, columns=columns)
+    figure.set_size_inches(11.5, 1.1 + 1.9 * -(-len(panels) // columns))
+    figure.suptitle(title, fontsize=11)
+    for number, panel in enumerate(figure.axes):
+        panel.set(xlabel="", **limits)
+        panel.minorticks_off()
+        panel.title.set_fontsize(8)
+        getattr(panel, f"{log}axis").set_major_formatter(plots.SHORT)
+        at_left, at_bottom = number % columns == 0, number + columns >= len(panels)
+        panel.tick_params(labelsize=8, labelleft=at_left, labelbottom=at_bottom or not limits)
+        for line in panel.lines:
+            line.set_markersize(4)
+    data = b64encode(plots.as_png(figure, 64)).decode()
+    return {
+        "address": f"data:image/png;base64,{data}",
+        "alt": f"Lines: {title}. {'; '.join(told)}.",
+    }
+
+
+def _pictures(
+    run: runs.Run, choices: list[choosing.Choice], root: Path | None, no_pictures: bool
+) -> dict:
+    """What was measured and left out, and examples: all that names or shows pictures."""
+    table = run.pictures.assign(name=run.pictures["path"])
+    table["folder"] = [Path(path).parent.as_posix() for path in table["path"]]
+    if no_pictures:
+        table["name"] = [f"picture {row}" for row in range(1, len(table) + 1)]
+        table["folder"] = [f"folder {place + 1}" for place in table["folder"].factorize()[0]]
+        reason = "cannot be read; the reason is in pictures.csv"
+        table["problem"] = table["problem"].where(table["problem"] == "", reason)
+    names = dict(zip(table["path"], table["name"], strict=True))
+
+    def shown(path: str, *change: str) -> tuple[str, str]:
+        return names[path], _small(run, root, path, *change)
+
+    readable = table[table["problem"] == ""]
+    some = readable["path"].iloc[np.linspace(0, len(readable) - 1, 18).astype(int)].unique()
+    equal = readable.groupby("pixels")["name"].agg(list)
+    hash, radius = (choices[0].hash, choices[0].radius) if choices else (run.about["hashes"][0], 64)
+    far = run.distances.assign(bits=run.distances[hash], is_missed=run.distances[hash] > radius)
+    missed = far.groupby(["change", "strength"])["is_missed"].transform("mean")
+    far = far[far["is_missed"] & (missed <= 0.5)].sort_values(
+        "bits", ascending=False, kind="stable"
+    )
+    far = far.drop_duplicates("change").drop_duplicates("path").head(_MOST_EXAMPLES)
+    near = runs.table(run, "near_pairs").query("hash == @hash and kind == ''")
+    judged = run.judged.groupby(["first", "second"])["verdict"].agg(", ".join).to_dict()
+    near["verdict"] = [
+        judged.get(pair, "not judged") for pair in zip(near["first"], near["second"], strict=True)
+    ]
+    near = near[near["verdict"] != "same"].head(_MOST_EXAMPLES)
+    return {
+        "title": "a set of pictures" if no_pictures else run.about["name"],
+        "has_pictures": root is not None,
+        "no_pictures": no_pictures,
+        "readable": readable,
+        "lost": table[table["problem"] != ""],
+        "equal": [paths for paths in equal if len(paths) > 1],
+        "some": [shown(path) for path in some],
+        "misses": [
+            (shown(row.path), shown(row.path, row.change, row.strength), row)
+            for row in far.itertuples()
+        ],
+        "mistakes": [(shown(row.first), shown(row.second), row) for row in near.itertuples()],
+    }
+
+
+def _small(run: runs.Run, root: Path | None, path: str, *change: str) -> str:
+    """A small picture, after a change, as an address that holds it; empty if it is not there."""
+    file, known = io.BytesIO(), run.pictures.set_index("path").loc[path, "bytes"]
+    try:
+        if root is None or sha256_of(root / path) != known:
+            return ""
+        picture, side = open_image(root / path).convert("RGB"), run.about["side"] or np.inf
+        if max(picture.size) > side:
+            picture = changes.resized(picture, side / max(picture.size))
+        if change:
+            picture = changes.change(picture, *change, run.about["seed"], path=path)
+    except (OSError, Problem):
+        return ""
+    picture.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
+    picture.save(file, format="jpeg", quality=75)
+    return f"data:image/jpeg;base64,{b64encode(file.getvalue()).decode()}"
