@@ -189,3 +189,104 @@ def test_recalls_are_those_at_the_largest_radius_of_a_rate(tmp_path):
         assert float(row["low"]) <= float(row["recall"]) <= float(row["high"])
     found = tables.by_radius[tables.by_radius["strength"] == "quality 75"]["found"].astype(int)
     assert found[:6].tolist() == [24, 48, 72, 96, 120, 120]
+
+
+# What was judged
+
+
+def judged(words, verdicts, hash="dhash"):
+    rows = [
+        [f"{one:04}.png", f"{other:04}.png", verdict, judge, hash, 0, 0]
+        for one, other, verdict, judge in verdicts
+    ]
+    return pd.DataFrame(rows, columns=JUDGED)
+
+
+def near(words, radius):
+    return [p for p in combinations(range(len(words)), 2) if bits_between(words, *p) <= radius]
+
+
+def measured(run):
+    return rates.measure(run, redraws=200).rates["dhash"]
+
+
+def test_a_pair_that_was_judged_the_same_is_gone_whatever_hash_it_was_drawn_by(tmp_path):
+    words = look_alikes(60)
+    one, other = near(words, 3)[0]
+    run = a_run(tmp_path, words, judged=judged(words, [(one, other, "same", "ann")], "phash"))
+    whole = rates.of_fingerprints(words)["pairs"]
+    bits = bits_between(words, one, other)
+    gone = whole - measured(run).pairs
+    assert gone.tolist() == [0] * bits + [1] * (len(whole) - bits)
+    tables = written(run)
+    assert int(tables.pairs["pairs"].astype(int).sum()) == 60 * 59 / 2 - 1
+    assert len(tables.near_pairs) == whole.iloc[-1], "it is listed as before"
+
+
+def test_the_share_of_the_same_is_taken_for_pairs_that_nobody_looked_at(tmp_path):
+    words = look_alikes(120)
+    at = [pair for pair in near(words, 6) if bits_between(words, *pair) == 6]
+    half = at[: len(at) // 2]
+    verdicts = [(*pair, "same" if row % 4 else "different", "ann") for row, pair in enumerate(half)]
+    run = a_run(tmp_path, words, judged=judged(words, verdicts))
+    different = sum(verdict == "different" for _, _, verdict, _ in verdicts)
+    whole = rates.of_fingerprints(words)["pairs"]
+    expected = different + (len(at) - len(half)) * different / len(half)
+    pairs = measured(run).pairs
+    assert pairs[6] - pairs[5] == pytest.approx(expected)
+    assert pairs[5] == whole[5], "at other distances all count as different"
+    run.judged["hash"] = "phash"  # drawn by another hash: nothing is known of the others
+    pairs = measured(run).pairs
+    assert pairs[6] - pairs[5] == len(at) - (len(half) - different)
+
+
+def test_unsure_and_judges_who_differ_widen_the_interval_to_both_sides(tmp_path):
+    words = look_alikes(60)
+    pairs = near(words, 8)
+    sure = [(*pair, "different", "ann") for pair in pairs]
+    unsure = [(*pair, "unsure", "ann") for pair in pairs]
+    differ = [*sure, *((*pair, "same", "bob") for pair in pairs)]
+    found = [
+        measured(a_run(tmp_path, words, judged=judged(words, verdicts)))
+        for verdicts in (sure, unsure, differ)
+    ]
+    assert found[0].pairs[8] == len(pairs)
+    for other in found[1:]:
+        assert other.pairs[8] == len(pairs) / 2
+        assert other.low[8] == 0
+        # all that are unsure count as different at the upper end
+        assert other.high[8] == pytest.approx(found[0].high[8])
+    assert found[0].low[8] > 0
+
+
+def test_pairs_that_nobody_looked_at_widen_the_interval_though_all_judged_ones_are_the_same(
+    tmp_path,
+):
+    words = look_alikes(120)
+    at = [pair for pair in near(words, 6) if bits_between(words, *pair) == 6]
+    some = a_run(tmp_path, words, judged=judged(words, [(*p, "same", "ann") for p in at[:9]]))
+    every = a_run(tmp_path, words, judged=judged(words, [(*p, "same", "ann") for p in at]))
+    some, every = measured(some), measured(every)
+    assert some.pairs[6] == every.pairs[6] == some.pairs[5]
+    assert some.high[6] > every.high[6]
+    assert some.low[6] == pytest.approx(every.low[6], rel=0.05)
+
+
+def test_a_run_gives_the_same_bytes_again(tmp_path):
+    words = look_alikes(80)
+    contents = []
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        rates.write_tables(a_run(tmp_path / name, words))
+        contents.append([file.read_bytes() for file in sorted((tmp_path / name).iterdir())])
+    assert contents[0] == contents[1]
+    assert len(contents[0]) == 5
+
+
+@pytest.mark.slow
+def test_many_equal_fingerprints_of_different_pixels_are_counted_and_some_of_them_listed(tmp_path):
+    words = np.concatenate([np.zeros((900, 1), dtype=np.uint64), look_alikes(100)])
+    tables = written(a_run(tmp_path, words))
+    assert int(tables.pairs["pairs"][0]) >= 900 * 899 / 2
+    assert 10_000 < len(tables.near_pairs) <= rates.MOST_LISTED
+    assert set(tables.near_pairs["distance"]) == {"0"}
