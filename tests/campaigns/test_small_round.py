@@ -62,8 +62,14 @@ def test_a_small_round_breaks_no_bar(tmp_path):
     assert done.returncode == 0, done.stdout
     rows = re.findall(r"^(\w+) +([0-9]+) +0 ", done.stdout, re.MULTILINE)
     assert {name for name, _ in rows} == {path.stem for path in HERE.glob("*.py")} - {
-        *("conftest", "folders", "harness", "run", "test_small_round")
+        *("conftest", "folders", "harness", "intervals", "run", "test_small_round")
     }
+
+
+def test_intervals_hold_the_truth_in_a_small_round():
+    done = attack(HERE / "intervals.py", "--rounds", "small", "--workers", "1")
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.endswith("8 shares, 0 of them below 90%\n")
 
 
 def test_a_round_fails_for_each_bar_that_a_case_breaks(tmp_path):
