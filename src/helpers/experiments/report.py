@@ -29,17 +29,6 @@ WISH = 0.01
 _SIDE = 160  # of a small picture, in pixels
 _MOST_LINES = 6  # in a panel: `plots.line_chart` has as many styles
 _MOST_EXAMPLES = 6
-#: What is drawn in one figure and stands together in tables.
-GROUPS = {
-    "Saved again": ["none", "jpeg", "webp", "palette", "social media"],
-    "Other sizes": ["resize", "stretch width"],
-    "Cut": ["crop each side", "crop one side", "crop unevenly"],
-    "Borders": ["pad black", "pad white", "letterbox", "white frame over", "caption band on top"],
-    "Turned": ["rotate, black corners", "rotate, cropped", "turn", "mirror", "perspective"],
-    "Blur and noise": ["blur", "sharpen", "noise", "salt and pepper"],
-    "Light": ["brightness", "contrast", "saturation", "gamma", "hue", "invert", "vignette"],
-    "Laid over": ["watermark", "sticker"],
-}
 
 
 def write(
@@ -122,10 +111,12 @@ def _numbers(run: runs.Run, choices: list[choosing.Choice]) -> dict:
     others = {hash: part["pairs"].to_numpy() for hash, part in tables["pairs"].groupby("hash")}
     total = max(counts.sum() for counts in others.values())
     chosen = [one.recalls.assign(hash=one.hash, rate="wish", radius=one.radius) for one in choices]
-    cells = pd.concat([tables["recall"], *chosen])
-    cells = cells.set_index(["rate", "change", "strength", "hash"])
+    recall = pd.concat([tables["recall"], *chosen])
+    means = recall.groupby(["rate", "hash"], sort=False).mean(numeric_only=True)
     copies = run.distances.groupby(["change", "strength"])
-    groups, shown = _grouped(about["changes"]), [one.hash for one in choices[:_MOST_LINES]]
+    groups, shown = {}, [one.hash for one in choices[:_MOST_LINES]]
+    for row in each_copy(about["changes"]):
+        groups.setdefault(changes.CHANGES[row[0]].group, []).append(row)
     return {
         "about": about,
         "version": __version__,
@@ -133,10 +124,8 @@ def _numbers(run: runs.Run, choices: list[choosing.Choice]) -> dict:
         "total": total,
         "groups": groups,
         "is_standard": about["changes"] == changes.chosen(None),
-        "cells": cells.to_dict("index"),
-        "averages": cells.groupby(["rate", "hash"], sort=False)
-        .mean(numeric_only=True)
-        .to_dict("index"),
+        "cells": recall.set_index(["rate", "change", "strength", "hash"]).to_dict("index"),
+        "averages": means.to_dict("index"),
         "bounds": set(zip(bounds["hash"], bounds["radius"], strict=True)),
         "separated": {
             (hash, *row): _separated(_counted(bits, hash), others[hash])
@@ -149,14 +138,6 @@ def _numbers(run: runs.Run, choices: list[choosing.Choice]) -> dict:
     }
 
 
-def _grouped(table: dict[str, list[str]]) -> dict[str, list[tuple[str, str]]]:
-    """Changes and strengths of each group, in the order of the run."""
-    group_of, found = {name: group for group, names in GROUPS.items() for name in names}, {}
-    for row in each_copy(table):
-        found.setdefault(group_of.get(row[0], "Others"), []).append(row)
-    return found
-
-
 def _counted(bits: pd.Series, hash: str) -> np.ndarray:
     return np.bincount(bits.dropna().astype(int), minlength=HASHES[hash].bits + 1)
 
@@ -167,21 +148,17 @@ def _separated(copies: np.ndarray, others: np.ndarray) -> tuple[float, float]:
     return np.trapezoid(found, false), np.interp(0, np.add(found, false) - 1, false)
 
 
-def _histograms(run: runs.Run, others: dict[str, np.ndarray]) -> dict:
+def _histograms(run: runs.Run, others: dict[str, np.ndarray]) -> dict[str, str]:
     panels, told = {}, []
     for hash, far in others.items():
         near = _counted(run.distances[hash], hash)
         table = pd.DataFrame({"different pictures": far, "copies and their originals": near})
         panels[hash] = (table / table.sum()).replace(0, np.nan)
-        ends = [
-            (np.cumsum(one) < one.sum() * part).sum() for one, part in ((near, 0.5), (far, 0.01))
-        ]
-        told.append(
-            f"{hash}: half of the copies within {ends[0]} bits, 1 % of the others within {ends[1]}"
-        )
-    return _figure(
-        panels, 2, "y", "share of pairs (upwards, logarithmic) at each distance in bits", told
-    )
+        half = (2 * np.cumsum(near) < near.sum()).sum()
+        least = (100 * np.cumsum(far) < far.sum()).sum()
+        told.append(f"{hash}: half of the copies within {half} bits, 1 % of others within {least}")
+    title = "share of pairs (upwards, logarithmic) at each distance in bits"
+    return _figure(panels, 2, "y", title, told)
 
 
 def _curves(tables: dict, groups: dict, shown: list[str], rate: float) -> dict[str, dict]:
@@ -202,19 +179,12 @@ def _curves(tables: dict, groups: dict, shown: list[str], rate: float) -> dict[s
             name = ", ".join(row).replace(" %", "\u00a0%")
             panels["\n".join(textwrap.wrap(name, 32))] = table.reindex(columns=shown)
         limits = {"ylim": (-0.04, 1.04), "xlim": (least, 1.5e-3)}
-        told[0] = f"at {rate:.2g} {told[0]}"
+        told[0] = f"at {rate:.2g} of {told[0]}"
         figures[group] = _figure(panels, 5, "x", title, told, **limits)
     return figures
 
 
-def _figure(
-    panels: dict[str, pd.DataFrame],
-    columns: int,
-    log: str,
-    title: str,
-    told: list[str],
-    **limits: tuple,
-) -> dict[str, str]:
+def _figure(panels: dict, columns: int, log: str, title: str, told: list, **limits: tuple) -> dict:
     """Small panels of lines, as an address that holds them, and told in words."""
     figure = plots.line_chart(panels, ylabel="", log=log, columns=columns)
     figure.set_size_inches(11.5, 1.1 + 1.9 * -(-len(panels) // columns))
@@ -229,10 +199,7 @@ def _figure(
         for line in panel.lines:
             line.set_markersize(4)
     data = b64encode(plots.as_png(figure, 64)).decode()
-    return {
-        "address": f"data:image/png;base64,{data}",
-        "alt": f"Lines: {title}. {'; '.join(told)}.",
-    }
+    return {"address": f"data:image/png;base64,{data}", "alt": f"{title}: {'; '.join(told)}"}
 
 
 def _pictures(
@@ -257,15 +224,13 @@ def _pictures(
     hash, radius = (choices[0].hash, choices[0].radius) if choices else (run.about["hashes"][0], 64)
     far = run.distances.assign(bits=run.distances[hash], is_missed=run.distances[hash] > radius)
     missed = far.groupby(["change", "strength"])["is_missed"].transform("mean")
-    far = far[far["is_missed"] & (missed <= 0.5)].sort_values(
-        "bits", ascending=False, kind="stable"
-    )
+    far = far[far["is_missed"] & (missed <= 0.5)].sort_values("bits", kind="stable")[::-1]
     far = far.drop_duplicates("change").drop_duplicates("path").head(_MOST_EXAMPLES)
     near = runs.table(run, "near_pairs").query("hash == @hash and kind == ''")
-    judged = run.judged.groupby(["first", "second"])["verdict"].agg(", ".join).to_dict()
-    near["verdict"] = [
-        judged.get(pair, "not judged") for pair in zip(near["first"], near["second"], strict=True)
-    ]
+    judged = run.judged.groupby(["first", "second"])["verdict"].agg(
+        lambda one: " or ".join(sorted({*one}))
+    )
+    near = near.join(judged, on=["first", "second"]).fillna({"verdict": "not judged"})
     near = near[near["verdict"] != "same"].head(_MOST_EXAMPLES)
     return {
         "title": "a set of pictures" if no_pictures else run.about["name"],

@@ -49,6 +49,8 @@ class Change:
         picture. It leaves the picture that it was given as it is.
     beside : tuple of str
         The strengths that do not belong to the standard table.
+    group : str
+        With which others it is shown.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Change:
     exactly: str
     function: Callable[[Image.Image, object, np.random.Generator], Image.Image]
     beside: tuple[str, ...] = ()
+    group: str = ""
 
 
 def _resized(image: Image.Image, factor: float | str, rng: np.random.Generator) -> Image.Image:
@@ -183,7 +186,8 @@ def _read_changes() -> dict[str, Change]:
     for name, entry in table.items():
         beside = tuple(entry.get("beside", ()))
         strengths = {one: _value(one) for one in (*entry.get("strengths", ()), *beside)}
-        changes[name] = Change(name, strengths, entry["exactly"], FUNCTIONS[name], beside)
+        about = strengths, entry["exactly"], FUNCTIONS[name], beside, entry["group"]
+        changes[name] = Change(name, *about)
     return changes
 
 
