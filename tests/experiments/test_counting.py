@@ -2,11 +2,13 @@
 
 import gzip
 import hashlib
+import shutil
 from importlib.resources import files
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from scipy.stats import norm
 
 from helpers import Problem, datasets, hamming
@@ -269,3 +271,12 @@ def test_distances_of_fewer_than_three_pictures_are_refused_in_a_sentence(data_f
             ):
                 counting.numbers_with_copies(dataset)
     assert len(counting.numbers_with_copies(dataset)[1]) == 12
+
+
+def test_equal_and_flat_pictures_are_no_different_ones(photographs, tmp_path):
+    shutil.copy(photographs / "cats/image_0000.jpg", photographs / "again.jpg")
+    Image.new("RGB", (90, 80), "navy").save(photographs / "flat.png")
+    dataset = datasets.load(photographs, show=lambda _: None)
+    counting.check_different(dataset, at_least=8)
+    with pytest.raises(datasets.TooFew, match=r"has 8 pictures that differ .* needs 9;"):
+        counting.check_different(dataset, at_least=9)

@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike
 from helpers import Problem, datasets, hamming
 from helpers.files.places import counted, made
 from helpers.fingerprints import catalogue
+from helpers.fingerprints.flat import says_nothing
+from helpers.fingerprints.hashes import of_file
 from helpers.truth import near_duplicates
 
 #: What the copies in the carried tables were drawn from.
@@ -36,6 +38,40 @@ def caltech_101() -> tuple[pd.DataFrame, str]:
     9144
     """
     return _carried("fingerprints"), "numbers from CALTECH-101 (9,144 pictures)"
+
+
+def check_different(dataset: datasets.Dataset, at_least: int) -> None:
+    """Make sure that a dataset has enough different pictures for a chapter that compares them.
+
+    Those whose dHash says nothing do not count, and those with one dHash count once. No more are
+    opened than are needed.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The dataset of a chapter.
+    at_least : int
+        How many different pictures the chapter needs.
+
+    Raises
+    ------
+    TooFew
+        If it has fewer; see `helpers.datasets.choose`.
+
+    Examples
+    --------
+    >>> check_different(datasets.sample(), at_least=17)
+    """
+    found = set()
+    for path in dataset.images:
+        if len(found) < at_least and not says_nothing(value := of_file(dataset.root / path)):
+            found.add(int(value))
+    if len(found) < at_least:
+        raise datasets.TooFew(
+            f"{dataset.root}: has {counted(len(found), 'picture')} that differ and are not flat, "
+            f'and this chapter needs {at_least}; write datasets.load("sample") in place of '
+            "datasets.choose(...), or choose a folder with more"
+        )
 
 
 def numbers(dataset: datasets.Dataset) -> tuple[pd.DataFrame, str]:
