@@ -6,7 +6,7 @@ Each set becomes a folder in FOLDER, unless it is there. The kit does not need t
 they come from; install those of the sets that you want in an environment of your own:
 
     pip install pillow scikit-learn       # digits: E. Alpaydin and C. Kaynak, UCI, CC BY 4.0
-    npm install emoji-datasource-twitter  # emoji: Twemoji, X Corp and contributors, CC BY 4.0
+    npm install emoji-datasource-twitter  # emoji: Twemoji, Twitter and contributors, CC BY 4.0
     pip install resvg-py; npm install flag-icons                       # flags: P. Lipiridis, MIT
     pip install segno                                   # codes: made by L. Heuer's package, BSD
     pip install pypdfium2; pip download --no-deps --no-binary :all: reportlab  # pages: BSD

@@ -203,7 +203,7 @@ def test_the_opening_cell_has_the_minutes_and_the_needs_of_the_course(path):
     time = opening.split("**Time**")[1].split(".")[0].split(";")[0]
     assert sum(map(int, re.findall(r"\d+", time))) == chapter.minutes
     need = opening.split("**You need**")[1].split("**Time**")[0]
-    named = {int(number) for number in re.findall(r"(?<![\d.])\d(?!\d)", need)}
+    named = {int(number) for number in re.findall(r"(?<![\d.])\d+", need)}
     if "to" in need.split():
         named |= set(range(min(named), max(named)))
     numbers = {chapter.id: chapter.number for chapter in COURSE}

@@ -1,6 +1,9 @@
 """The radius for a wish, on runs made up from fingerprints whose near pairs are known."""
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 from experiments_runs import write_run
 
@@ -65,6 +68,18 @@ def test_a_wish_for_less_than_can_be_shown_is_not_proved(tmp_path):
     assert 3.0 / (347 * 346 / 2) * 199 <= 0.01 < 3.0 / (346 * 345 / 2) * 199
     assert any("the bound is 3.0 / 19,900 pairs x 199" in line for line in lines)
     assert any("It assumes that pairs match independently" in line for line in lines)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("verdict", "radius"), [("different", 5), ("unsure", 5), ("same", 7)])
+def test_a_near_pair_of_which_a_judge_is_unsure_makes_no_radius_larger(tmp_path, verdict, radius):
+    values = varied(200, pairs=[(0, 1)], bits=6)
+    values[3] = values[2] ^ (2**8 - 1)
+    run = a_run(tmp_path, values)
+    first, second = run.pictures["path"][:2]
+    judged = [first, second, verdict, "Ann", "dhash", 6, 1]
+    run = replace(run, judged=pd.DataFrame([judged], columns=run.judged.columns))
+    assert choosing.choose(rates.measure(run), "dhash", 0.01, 200).radius == radius
 
 
 @pytest.mark.slow

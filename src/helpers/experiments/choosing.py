@@ -107,7 +107,7 @@ def choose(
     if radius is None and is_proved:
         radius = largest_radius(found.table(), false, pictures)
     elif radius is None:
-        radius = int((np.rint(found.pairs) == 0).sum()) - 1
+        radius = int(_is_none(found.pairs).sum()) - 1
     asked = np.isfinite(far).sum(axis=1)
     low, high = counting.wilson((far <= radius).sum(axis=1), asked)
     drawn = measured.recalls(hash, np.full(len(measured.weights), radius))
@@ -117,6 +117,11 @@ def choose(
     at = min(max(radius, 0), len(found.high) - 1)
     costs = found.redrawn[0][at] * others, found.high[at] * others
     return Choice(hash, radius, is_proved, *map(float, costs), recalls, (drawn[0], *ends))
+
+
+def _is_none(pairs: np.ndarray) -> np.ndarray:
+    """Whether no pair is near; one of which a judge is unsure counts half, and is one."""
+    return pairs < 1e-6
 
 
 def radius(
@@ -171,7 +176,7 @@ def radius(
     enough = need / others.shape[1] if strangers else (1 + sqrt(1 + 8 * need)) / 2
     for choice in sorted(choices, key=lambda choice: -np.nan_to_num(choice.mean[0])):
         lines.append(_sentence(choice, false, pictures, ceil(enough)))
-    if any(np.rint(measured.rates[each.hash].pairs[max(each.radius, 0)]) == 0 for each in choices):
+    if any(_is_none(measured.rates[each.hash].pairs[max(each.radius, 0)]) for each in choices):
         lines.append(
             f"Where there is no near pair, the bound is {rates.BOUNDS[0]} / {total:,.0f} pairs x "
             f"{pictures - 1:,} other pictures. It assumes that pairs match independently of each "
