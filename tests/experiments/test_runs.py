@@ -1,5 +1,6 @@
 """A run: what it measures, that it goes on where it was, and what it says of bad input."""
 
+import gzip
 import hashlib
 import json
 import os
@@ -322,3 +323,50 @@ def test_pictures_that_have_moved_are_asked_for(tmp_path):
     assert runs.pictures_of(made, moved) == moved
     with pytest.raises(Problem, match="it is not known where its pictures lie"):
         runs.pictures_of(spread_run(tmp_path / "made up"))
+
+
+def without_pyarrow(monkeypatch):
+    find = runs.find_spec
+    monkeypatch.setattr(runs, "find_spec", lambda name: None if name == "pyarrow" else find(name))
+
+
+def test_distances_as_parquet_are_those_of_csv_and_need_pyarrow(tmp_path, monkeypatch):
+    pytest.importorskip("pyarrow")
+    photos = folder_of_pictures(tmp_path / "photos", 4)
+    small_run(photos, tmp_path / "parquet")
+    with monkeypatch.context() as patched:
+        without_pyarrow(patched)
+        small_run(photos, tmp_path / "csv")
+        with pytest.raises(Problem, match="takes pyarrow to read"):
+            runs.read(tmp_path / "parquet")
+    files = [{file.name for file in (tmp_path / name).glob("dist*")} for name in ("csv", "parquet")]
+    assert files == [{"distances.csv"}, {"distances.parquet"}]
+    both = [runs.read(tmp_path / name).distances for name in ("csv", "parquet")]
+    assert both[0].equals(both[1])
+    (tmp_path / "parquet" / "distances.parquet").write_bytes(b"PAR1")
+    with pytest.raises(Problem, match="is damaged"):
+        runs.read(tmp_path / "parquet")
+
+
+def test_the_carried_run_is_whole_and_names_no_picture():
+    carried = runs.carried()
+    assert carried.about["pictures"] == 8242
+    assert len(carried.about["hashes"]) >= 10
+    assert sum(map(len, carried.about["changes"].values())) == 82
+    pairs = runs.table(carried, "pairs")
+    rates, recall = runs.table(carried, "rates"), runs.table(carried, "recall")
+    found = runs.table(carried, "by_radius")
+    for hash in carried.about["hashes"]:
+        near = pairs[pairs["hash"] == hash].set_index("distance")["pairs"]
+        assert near.sum() == pairs.groupby("hash")["pairs"].sum().max()
+        last = rates[rates["hash"] == hash].iloc[-1]
+        assert near[near.index <= last["radius"]].sum() == last["pairs"]
+        assert len(recall[recall["hash"] == hash]) == 82 * 3
+        assert len(found[found["hash"] == hash]) == 82 * (last["radius"] + 1)
+    assert set(recall["pictures"]) == set(found["pictures"]) == {400}
+    for file in carried.folder.iterdir():
+        opened = gzip.open if file.suffix == ".gz" else open
+        with opened(file, "rt", encoding="utf-8") as text:
+            assert "image_0" not in text.read()
+    assert sum(file.stat().st_size for file in carried.folder.iterdir()) < 500_000
+    assert "CC BY 4.0" in carried.about["credit"]
