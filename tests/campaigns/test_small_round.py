@@ -84,3 +84,25 @@ def test_a_round_fails_for_each_bar_that_a_case_breaks(tmp_path):
     for name, (_, kind) in BROKEN.items():
         assert not kind or f"1 x {name}: {kind}" in done.stdout
         assert (out / f"{name}-0").exists() == bool(kind), "what failed is kept"
+
+
+def test_chapters_run_on_odd_folders_or_end_in_a_sentence():
+    done = attack(HERE / "folders.py", "--chapters", "03", "--folders", "2", "cmyk")
+    assert done.returncode == 0, done.stdout
+    assert re.findall(r"^(.+?) +03 .* this chapter needs 17;", done.stdout, re.MULTILINE) == ["2"]
+    assert re.findall(r"^(.+?) +03 .* runs$", done.stdout, re.MULTILINE) == ["cmyk"]
+    done = attack(HERE / "folders.py", "--chapters", "02", "--folders", "spacer")
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.endswith("  runs\n")
+
+
+def test_a_chapter_that_fails_on_a_folder_or_takes_much_memory_is_told(tmp_path):
+    script = tmp_path / "empty.py"
+    made = f"sys.path.insert(0, {str(HERE)!r}); import folders; folders.FOLDERS |= {{'0': str}}"
+    script.write_text(f"import sys; {made}; sys.exit(folders.main())")
+    done = attack(script, "--chapters", "pandas", "--folders", "0")
+    assert done.returncode == 1, done.stdout
+    assert re.search(r"^0 +pandas .* FAILED: .*holds no images", done.stdout)
+    done = attack(script, "--chapters", "pandas", "--folders", "2", "--most", "1000000")
+    assert done.returncode == 1, done.stdout
+    assert "FAILED: takes too much memory" in done.stdout

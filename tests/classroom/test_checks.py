@@ -464,3 +464,9 @@ def test_what_an_attempt_prints_is_told_of_the_call_that_is_shown_and_of_no_othe
 
     checks.hamming_distance(answers_too)
     assert "bits: " not in capsys.readouterr().out
+
+
+def test_a_key_that_is_not_on_a_shelf_is_named_as_it_was_asked_for():
+    with pytest.raises(KeyError, match=r"^'ff'$"):
+        checks.shelf({"00": ["a"]})["ff"]
+    assert checks.shelf({"00": ["a"]})["00"] == ["a"]

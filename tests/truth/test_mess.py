@@ -233,3 +233,21 @@ def test_without_photographs_there_is_no_mess(tmp_path):
         with pytest.raises(Problem, match="no photograph in it can be read"):
             mess.make(tmp_path / "photos", images, tmp_path / "mess", files=30, workers=1)
     assert not (tmp_path / "mess").exists()
+
+
+@pytest.mark.slow
+def test_huge_photographs_are_reduced_so_that_a_mess_stays_small(tmp_path, photograph):
+    (tmp_path / "photos").mkdir()
+    for number, size in enumerate([(3000, 1000), (1500, 300)]):
+        photograph(number, size).save(tmp_path / "photos" / f"{number}.jpg")
+    truth = mess.make(tmp_path / "photos", ["0.jpg", "1.jpg"], tmp_path / "mess", files=30)
+    known = truth.set_index("path")
+    for path, size in (("photos/0.jpg", (1500, 500)), ("photos/1.jpg", (1500, 300))):
+        assert Image.open(tmp_path / "mess" / path).size == size
+        copies = known.index[(known["original"] == path) & known["exact"]]
+        assert len(copies) > 0
+        for copy in copies:
+            same = (tmp_path / "mess" / path).read_bytes()
+            assert (tmp_path / "mess" / copy).read_bytes() == same
+    untouched = (tmp_path / "photos" / "1.jpg").read_bytes()
+    assert (tmp_path / "mess" / "photos" / "1.jpg").read_bytes() == untouched

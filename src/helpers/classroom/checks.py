@@ -224,9 +224,16 @@ def shelf(contents: dict[str, list]) -> shelve.Shelf:
     shelve.Shelf
         The shelf.
     """
-    made = shelve.Shelf({})
+    made = _Shelf({})
     made.update(contents)
     return made
+
+
+class _Shelf(shelve.Shelf):
+    def __getitem__(self, key: str) -> object:
+        if key not in self:  # otherwise the error would name its bytes: b'ff'
+            raise KeyError(key)
+        return super().__getitem__(key)
 
 
 def files(*contents: bytes) -> tuple[Path, ...]:

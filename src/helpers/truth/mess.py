@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import io
 import os
+from contextlib import suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from helpers.files.atomic import exclusive, new_folder, write_problem
 from helpers.files.parallel import share_out
 from helpers.files.places import real_path, sha256_of
 from helpers.images.drawing import resized
+from helpers.images.folders import OneByOne
 from helpers.images.opening import open_image
 
 if TYPE_CHECKING:  # imported in `make`: workers do without it and start in half the time
@@ -51,6 +53,7 @@ _SCREENSHOTS_OF_A_LAYOUT = 4
 _END_OF_2014 = 1_420_000_000  # seconds since 1970
 _YEAR = 365 * 24 * 3600  # seconds
 _SMALLEST = 96  # pixels of the longer side of a resized copy
+_LARGEST = 1500  # pixels of the longer side of a photograph
 _TURNED = (  # EXIF's orientation, and how the pixels are stored
     (6, Image.Transpose.ROTATE_90),
     (3, Image.Transpose.ROTATE_180),
@@ -114,6 +117,8 @@ def make(
 
     Notes
     -----
+    A photograph of more than 1,500 pixels is reduced to these, and saved with JPEG quality 92.
+
     Copies are made of photographs, frames of bursts and screenshots alike:
 
     - Backups and renamed files are copies byte for byte.
@@ -304,10 +309,11 @@ def _write(root: Path, place: Path, job: dict) -> None:
 def _content(root: Path, job: dict) -> bytes:
     """The bytes of a file that is not a copy, or of the file that a copy is made of."""
     if job["content"] == "original":
-        return (root / job["source"]).read_bytes()
+        content = (root / job["source"]).read_bytes()
+        return _saved(_scene(root, job), quality=92) if _is_large(content) else content
     rng = np.random.default_rng(job["seed"])
     if job["content"] == "burst":
-        scene = open_image(root / job["source"]).convert("RGB")
+        scene = _scene(root, job)
         return _saved(_another_shot(scene, rng), quality=92)
     if job["content"] == "screenshot":
         return _saved(_screenshot(job["layout"], job["variant"], rng), "png")
@@ -317,8 +323,19 @@ def _content(root: Path, job: dict) -> bytes:
         return _saved(flat, job["path"].rpartition(".")[2])
     if job["variant"]:
         return rng.bytes(int(rng.integers(100, 3000)))
-    whole = _saved(open_image(root / job["source"]).convert("RGB"), quality=90)
+    whole = _saved(_scene(root, job), quality=90)
     return whole[: int(len(whole) * rng.uniform(0.1, 0.6))]
+
+
+def _scene(root: Path, job: dict) -> Image.Image:
+    (photograph,) = OneByOne(root, [job["source"]], longest=_LARGEST)
+    return photograph
+
+
+def _is_large(content: bytes) -> bool:
+    with suppress(Exception), Image.open(io.BytesIO(content)) as image:
+        return max(image.size) > _LARGEST
+    return False
 
 
 def _saved(picture: Image.Image, format: str = "jpeg", **options: object) -> bytes:
