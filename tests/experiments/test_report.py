@@ -13,6 +13,7 @@ from PIL import Image
 
 from helpers.__main__ import main
 from helpers.experiments import rates, report, runs
+from helpers.fingerprints.hashes import HASHES
 
 pytestmark = pytest.mark.slow  # figures take a second
 
@@ -184,6 +185,18 @@ def test_copies_that_could_not_be_made_are_left_out(tmp_path):
     )
     assert "blur, sigma 1: 40 bits" in page  # one of three misses among eight copies
     assert row(page, "At the recommended radius", "blur, sigma 1")[0].startswith("0.62")
+
+
+def test_hashes_of_all_sizes_stand_on_one_page(tmp_path):
+    rng, names = np.random.default_rng(5), ("colorhash", "dhash", "dhash-both", "pdq")
+    values = {
+        name: [int.from_bytes(rng.bytes(32), "big") >> (256 - HASHES[name].bits) for _ in range(30)]
+        for name in names
+    }
+    copies = {BLUR: {name: [HASHES[name].bits // 8] * 9 for name in names}}
+    page = page_of(counted_run(tmp_path / "run", values, copies, queries=9))
+    assert row(page, 'id="auc"', "blur, sigma 1")[1] == "1.0000 0.0"
+    assert [row(page, 'id="cost"', name)[0] for name in names] == ["42", "64", "128", "256"]
 
 
 def test_the_first_paragraph_says_what_the_radius_command_says(page, run, capsys):

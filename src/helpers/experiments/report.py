@@ -108,7 +108,10 @@ def _numbers(run: runs.Run, choices: list[choosing.Choice]) -> dict:
     about, hashes = run.about, run.about["hashes"]
     tables = {name: runs.table(run, name) for name in ("pairs", "rates", "recall", "by_radius")}
     bounds = tables["rates"][tables["rates"]["rate"].isna()]
-    others = {hash: part["pairs"].to_numpy() for hash, part in tables["pairs"].groupby("hash")}
+    others = {
+        hash: part["pairs"].to_numpy()[: HASHES[hash].bits + 1]
+        for hash, part in tables["pairs"].groupby("hash", sort=False)
+    }
     total = max(counts.sum() for counts in others.values())
     chosen = [one.recalls.assign(hash=one.hash, rate="wish", radius=one.radius) for one in choices]
     recall = pd.concat([tables["recall"], *chosen])
@@ -167,7 +170,7 @@ def _curves(tables: dict, groups: dict, shown: list[str], rate: float) -> dict[s
     points["recall"] = points["found"] / points["pictures"]
     of_change, figures = points.groupby(["change", "strength"]), {}
     title = "recall (upwards) against false matches a pair (logarithmic)"
-    least = 10 ** np.floor(np.log10(points["rate"].min() / 1.5))
+    least = points["rate"].min()
     for group, rows in groups.items() if len(points) else ():
         panels, told = {}, []
         for row in rows:
@@ -178,7 +181,7 @@ def _curves(tables: dict, groups: dict, shown: list[str], rate: float) -> dict[s
             told.append(f"{', '.join(row)}: {low:.2f} ({worst}) to {high:.2f} ({best})")
             name = ", ".join(row).replace(" %", "\u00a0%")
             panels["\n".join(textwrap.wrap(name, 32))] = table.reindex(columns=shown)
-        limits = {"ylim": (-0.04, 1.04), "xlim": (least, 1.5e-3)}
+        limits = {"ylim": (-0.04, 1.04), "xlim": (least / 1.5, max(1.5e-3, 50 * least))}
         told[0] = f"at {rate:.2g} of {told[0]}"
         figures[group] = _figure(panels, 5, "x", title, told, **limits)
     return figures
