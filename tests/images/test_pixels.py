@@ -333,3 +333,12 @@ def test_the_common_size_is_the_smaller_one_but_no_more_than_512(photograph):
     assert pixels.difference(large, large.resize((640, 498), Image.Resampling.LANCZOS)) < 15
     tiny = photograph(1, size=(3, 2))
     assert pixels.difference(tiny, tiny.resize((6, 4), Image.Resampling.NEAREST)) < 40
+
+
+@pytest.mark.slow
+def test_a_part_of_a_large_picture_is_found_at_the_size_of_a_small_one(photograph):
+    whole = photograph(1, (3000, 2000))
+    part = whole.crop((900, 500, 2100, 1400))
+    assert pixels.find_part(whole, part) > 0.995
+    assert pixels.find_part(whole, photograph(2, (1200, 900))) < 0.9
+    assert pixels.find_part(part, whole) == 0
