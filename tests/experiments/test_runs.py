@@ -264,8 +264,8 @@ def table(text):
 BAD = {
     "no such folder": (lambda place: {"folder": place / "fotos"}, "no such folder; check"),
     "no picture": (empty, "holds no images"),
-    "none can be read": (unreadable, "holds no picture that can be read and is not flat"),
-    "all flat": (all_flat, "holds no picture that can be read and is not flat"),
+    "none can be read": (unreadable, "no picture can be read and is not flat"),
+    "all flat": (all_flat, "no picture can be read and is not flat"),
     "a folder of mine": (mine, "is there already and is no run of experiment"),
     "no such hash": (lambda _: {"hashes": ["dhash", "md5"]}, "'md5': no such hash; there are"),
     "no query": (lambda _: {"queries": 0}, "queries is 0; choose 1 or more"),

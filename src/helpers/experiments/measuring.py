@@ -156,35 +156,39 @@ def _of_picture(root: Path, path: str, asked: dict, is_query: bool) -> dict:
             picture = colours
             # five times as fast on 18 megapixels as Lanczos alone: whole pixels are averaged first
             picture.thumbnail((asked["side"],) * 2, Image.Resampling.LANCZOS, reducing_gap=3)
-        values, flat = _values(picture, asked["hashes"]), is_flat(picture)
-        facts = [width, height, sha256_of(file), pixels.hexdigest(), int(flat)]
+        values = {hash: _value(picture, hash) for hash in asked["hashes"]}
+        facts = [width, height, sha256_of(file), pixels.hexdigest(), int(is_flat(picture))]
     except UnicodeEncodeError:
         return row | {"problem": "its name is not valid text; rename it"}
     except (Problem, OSError, MemoryError) as problem:
         why = str(problem).removeprefix(f"{file}: ")
         return row | {"problem": why or "takes more memory than there is; close other programs"}
-    if is_query and not flat:
+    if is_query and not facts[-1]:
         row["distances"] = _distances(picture, path, values, asked)
     digits = [f"{value:0{-(-HASHES[name].bits // 4)}x}" for name, value in values.items()]
     return row | dict(zip(FACTS, facts, strict=True)) | {"hashes": digits}
 
 
-def _values(picture: Image.Image, hashes: list[str]) -> dict[str, int]:
-    return {name: to_int(of_shown(picture, name), HASHES[name].bits) for name in hashes}
+def _value(picture: Image.Image, hash: str) -> int:
+    return to_int(of_shown(picture, hash), HASHES[hash].bits)
 
 
 def _distances(picture: Image.Image, path: str, values: dict, asked: dict) -> list[list]:
-    """A row a change and strength; a copy that cannot be made has no distances."""
+    """A row a change and strength. What takes too much memory is missing, and told at the end."""
     found, picture = [], picture.convert("RGB")
     for name, strength in each_copy(asked["changes"]):
-        try:
+        copy = None
+        with suppress(Exception):  # as MemoryError
             check_bytes(picture.width * picture.height * _COPY_BYTES)
             copy = table_of_changes.change(picture, name, strength, asked["seed"], path=path)
-            new = _values(copy, asked["hashes"])
-            found.append([(new[hash] ^ values[hash]).bit_count() for hash in values])
-        except Exception:  # too small, or too much memory: it is told at the end
-            found.append([None] * len(values))
+        found.append([_bits(copy, hash, value) for hash, value in values.items()])
     return found
+
+
+def _bits(copy: Image.Image | None, hash: str, value: int) -> int | None:
+    with suppress(Exception):
+        return (_value(copy, hash) ^ value).bit_count()
+    return None
 
 
 def each_copy(changes: dict[str, list[str]]) -> list[tuple[str, str]]:
@@ -245,7 +249,8 @@ def cost(root: Path, drawn: list[str], asked: dict, workers: int | None) -> tupl
     minutes, pairs = seconds / workers / 60, comb(n, 2)
     room = n * (200 + 30 * hashes) + copies * (60 + 4 * hashes)
     room = 1 + (room + hashes * 100 * min(pairs, 300 + pairs // 10**4)) / 1e6
-    memory = 250 + workers * (150 + _COPY_BYTES * pixels / 1e6)
+    held = (_COPY_BYTES if asked["side"] is None else 12) * pixels / 1e6
+    memory = 180 + workers * (100 + held)
     sentence = f"""each decoded once; {queries:,} changed, to {counted(copies, "copy", "copies")};
         {counted((n + copies) * hashes, "fingerprint")}. About {max(minutes, 0.1):,.1f} minutes with
         {counted(workers, "process", "processes")}, {room:,.0f} MB on disk, {memory:,.0f} MB of

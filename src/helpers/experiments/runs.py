@@ -140,9 +140,9 @@ def run(
         rows, asking = measuring.measure(root, out / "parts", drawn, asked, workers)
         if not asking:
             shutil.rmtree(out)
-            raise Problem(
-                f"{folder}: holds no picture that can be read and is not flat; choose another"
-            )
+            why = next(filter(None, (row["problem"] for row in rows.values())), "it is flat")
+            why += "; choose another folder"
+            raise Problem(f"{folder}: no picture can be read and is not flat; the first: {why}")
         made = _written(out, asked | {"found": len(found)}, rows, asking, began)
         _remember(made, root)
     _tell_end(made, show)
@@ -225,7 +225,8 @@ def _tell_end(made: Run, show: Callable) -> None:
     lost = made.distances[made.distances[hashes].isna().any(axis=1)]
     if len(lost):
         what = one_line(", ".join(lost.iloc[0][list(_COPIES)]))
-        show(f"Not made: {counted(len(lost), 'changed copy', 'changed copies')}, first {what}.")
+        copies = counted(len(lost), "changed copy", "changed copies")
+        show(f"Not made: {copies}, first {what}; --side takes less memory.")
     show(
         f"{counted(about['pictures'], 'picture')}, {len(left_out)} left out, "
         f"{int(made.pictures['flat'].sum())} flat; {about['queries']} changed."

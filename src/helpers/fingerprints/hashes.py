@@ -127,7 +127,7 @@ HASHES = {
         Hash("phash-256", 256, _bits_of(imagehash.phash, 16), 0.5, _KRAWETZ, (0, 2**255)),
         Hash("whash", 64, _bits_of(imagehash.whash), 3.2, _PETROV, memory=11),
         Hash("colorhash", 42, _colorhash, 1.6, _COLOURS, _ONE_COLOUR, needs_colour=True, memory=14),
-        Hash("pdq", 256, _pdq, 1.3, _PDQ, quality=_pdq_quality, packages=("pdqhash",)),
+        Hash("pdq", 256, _pdq, 1.3, _PDQ, (0,), 0, _pdq_quality, False, ("pdqhash",), memory=26),
     )
 }
 
