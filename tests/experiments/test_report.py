@@ -204,7 +204,7 @@ def test_the_first_paragraph_says_what_the_radius_command_says(page, run, capsys
     lines = [line for line in capsys.readouterr().out.splitlines() if ": radius" in line]
     hash, radius = re.match(r"(\w+): radius (\d+), not proved", lines[0]).groups()
     told = re.search('<p class="found">(.*?)</p>', page, re.DOTALL)[1]
-    assert f"<b>{hash}</b> found most here" in told
+    assert f"<b>{hash}</b> finds most under this wish" in told
     assert f"<b>radius {radius}</b>" in told
     assert all(line in unescape(page) for line in lines)
 

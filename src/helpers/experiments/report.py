@@ -125,6 +125,7 @@ def _numbers(run: runs.Run, choices: list[choosing.Choice]) -> dict:
         "version": __version__,
         "kinds": {hash: HASHES[hash] for hash in hashes},
         "total": total,
+        "judged": len(run.judged),
         "groups": groups,
         "is_standard": about["changes"] == changes.chosen(None),
         "cells": recall.set_index(["rate", "change", "strength", "hash"]).to_dict("index"),
