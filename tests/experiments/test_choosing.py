@@ -70,6 +70,19 @@ def test_a_wish_for_less_than_can_be_shown_is_not_proved(tmp_path):
     assert any("It assumes that pairs match independently" in line for line in lines)
 
 
+def test_bounds_are_larger_where_near_pairs_come_in_bunches(tmp_path):
+    # one picture is 4 bits from six others, which are 8 bits from each other
+    values = varied(100)
+    values[:7] = [values[0], *(values[0] ^ (15 << 4 * row) for row in range(6))]
+    run = a_run(tmp_path, values)
+    high = rates.measure(run).rates["dhash"].high * 99
+    assert high[3] > 1.9 * 3.0 / 4950 * 99
+    lines = choosing.radius(run, false=0.08, hash="dhash")
+    assert lines[0].startswith("with 100 pictures the smallest rate that can be shown is 0.06 ")
+    assert lines[1].startswith("dhash: radius 3, not proved for 0.08 false matches a query")
+    assert f"at most {high[3]:.2g} is shown" in lines[1]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("verdict", "radius"), [("different", 5), ("unsure", 5), ("same", 7)])
 def test_a_near_pair_of_which_a_judge_is_unsure_makes_no_radius_larger(tmp_path, verdict, radius):

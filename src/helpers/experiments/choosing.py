@@ -59,8 +59,8 @@ class Choice:
     radius : int
         Bits; -1 if none keeps to the wish.
     is_proved : bool
-        Whether the upper bound keeps to the wish. If not, the set cannot show so few false
-        matches: this is the largest radius without a near pair.
+        Whether the upper bound keeps to the wish. If not, this is the largest radius without a
+        near pair, and the pictures are too few to show so few false matches.
     false, most : float
         False matches a query at this radius, or at 0 if there is none, and their upper bound.
     recalls : DataFrame
@@ -103,7 +103,7 @@ def choose(
         The largest radius that keeps to the wish.
     """
     found, far, others = measured.rates[hash], measured.far[hash], pictures - 1
-    is_proved = false * _A_BIT_MORE >= rates.BOUNDS[0] / max(found.total, 1) * others
+    is_proved = radius is not None or found.high[0] * others <= false * _A_BIT_MORE
     if radius is None and is_proved:
         radius = largest_radius(found.table(), false, pictures)
     elif radius is None:
@@ -172,17 +172,17 @@ def radius(
     ]
     if flat := int(run.pictures["flat"].sum()):
         lines.append(f"{counted(flat, 'flat picture')} left out: they match each other.")
-    need = rates.BOUNDS[0] * (pictures - 1) / false  # pairs, none of them near
-    enough = need / others.shape[1] if strangers else (1 + sqrt(1 + 8 * need)) / 2
-    for choice in sorted(choices, key=lambda choice: -np.nan_to_num(choice.mean[0])):
-        lines.append(_sentence(choice, false, pictures, ceil(enough)))
+    for choice in sorted(choices, key=_merit, reverse=True):
+        need = total * choice.most / false  # pairs, none of them near
+        enough = need / others.shape[1] if strangers else (1 + sqrt(1 + 8 * need)) / 2
+        lines.append(_sentence(choice, false, pictures, ceil(enough - 1e-6)))
     if any(_is_none(measured.rates[each.hash].pairs[max(each.radius, 0)]) for each in choices):
         lines.append(
             f"Where there is no near pair, the bound is {rates.BOUNDS[0]} / {total:,.0f} pairs x "
             f"{pictures - 1:,} other pictures. It assumes that pairs match independently of each "
-            "other: not so where one picture, as a template, is near many."
+            "other; a larger one is taken where near pairs are seen to come in bunches."
         )
-    if len(hashes) > 1 and choices[0].is_proved:
+    if len(hashes) > 1 and false * _A_BIT_MORE >= rates.BOUNDS[0] / total * (pictures - 1):
         lines += _ranks(measured, false / (pictures - 1))
     lines += _on_halves(run, false, pictures, options)
     for row in choices[0].recalls.itertuples() if len(hashes) == 1 else ():
@@ -218,6 +218,10 @@ def _check(
             f"{run.folder}: has no hash {hash!r}; choose one of {', '.join(run.about['hashes'])}"
         )
     return [hash] if hash else run.about["hashes"]
+
+
+def _merit(choice: Choice) -> tuple[bool, float]:
+    return choice.is_proved, np.nan_to_num(choice.mean[0], nan=-1)
 
 
 def _sentence(choice: Choice, false: float, pictures: int, enough: int) -> str:
@@ -266,7 +270,7 @@ def _on_halves(run: Run, false: float, pictures: int, options: dict) -> list[str
     if min(len(half.pictures) for half in halves) < (1 if options["strangers"] is not None else 2):
         return ["Check: too few pictures to choose on one half and look at the other."]
     choices = [choose(halves[0], hash, false, pictures) for hash in options["hashes"]]
-    best = max(choices, key=lambda choice: np.nan_to_num(choice.mean[0], nan=-1))
+    best = max(choices, key=_merit)
     there = choose(halves[1], best.hash, false, pictures, best.radius)
     told = [
         f"{len(half.pictures):,} pictures: {_short(choice.false)} false matches (at most "

@@ -479,10 +479,9 @@ def _recall(measured: Measured, hash: str, rate: float) -> pd.DataFrame:
     low, high = wilson((far <= radii[0]).sum(axis=1), asked)
     drawn = np.where(np.isnan(recalls), recalls[:, :1], recalls)[:, 1:]
     ends = np.quantile(drawn, [0.025, 0.975], axis=1)
-    if np.append(rates.pairs, np.inf)[radii[0] + 1] < len(BOUNDS):
-        allowed = [(end <= rate).sum() - 1 for end in (rates.high, rates.low)]
-        surely = [(far <= radius).sum(axis=1) / np.maximum(asked, 1) for radius in allowed]
-        ends = np.fmin(ends[0], surely[0]), np.fmax(ends[1], surely[1])
+    for end in (rates.high, rates.low):  # which radii the rates' own intervals allow
+        at = (far <= (end <= rate).sum() - 1).sum(axis=1) / np.maximum(asked, 1)
+        ends = np.fmin(ends[0], at), np.fmax(ends[1], at)
     told = {"rate": rate, "radius": int(radii[0]), "recall": recalls[:, 0]}
     told |= {"low": np.fmin(low, ends[0]), "high": np.fmax(high, ends[1])}
     told |= {"recall_at_exact_rate": exact[:, 0], "pictures": asked}
