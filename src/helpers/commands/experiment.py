@@ -95,11 +95,12 @@ def _compare(arguments: argparse.Namespace) -> None:
     table = comparing.compare([runs.read(place) for place in arguments.places], hashes)
     for names, rows in table.groupby(["one", "other"], sort=False):
         print(one_line("{1}, less {0}:".format(*names)))
-        is_mean = (rows["change"] == "mean") & rows["shown"]
-        told = rows if arguments.all else rows[rows["claimed"] | is_mean]
+        is_told = rows.index.isin(comparing.at_headline(rows).index) | (rows["what"] == "rate")
+        is_told = rows["claimed"] & is_told | (rows["change"] == "mean") & rows["shown"]
+        told = rows if arguments.all else rows[is_told]
         columns = ["what", "at", "change", "strength", "value", "difference", "low", "high"]
         told = told[[*columns, "claimed"]].assign(value=told["other_value"])
-        print(told.to_string(index=False, float_format="{:.4g}".format, na_rep="bound"))
+        print(told.to_string(index=False, float_format="{:.3g}".format, na_rep="bound"))
     for sentence in comparing.sentences(table):
         print(one_line(sentence))
 

@@ -217,6 +217,23 @@ def _notes(one: Run, other: Run, hashes: list[str]) -> list[str]:
     return notes
 
 
+def at_headline(rows: pd.DataFrame) -> pd.DataFrame:
+    """The recalls at the rate of which sentences tell: 0.00001, or the smallest that can be shown.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        From `compare`, of the same two.
+
+    Returns
+    -------
+    DataFrame
+        A row for each change and strength, and the mean at the end.
+    """
+    shown = rows[(rows["what"] == "recall") & rows["shown"] & (rows["at"] >= LEAST_RATE)]
+    return shown[shown["at"] == shown["at"].min()]
+
+
 def sentences(table: pd.DataFrame) -> list[str]:
     """What may be said of differences, and of what nothing is claimed.
 
@@ -235,11 +252,8 @@ def sentences(table: pd.DataFrame) -> list[str]:
     >>> print(*sentences(compare([read("photos-run")])), sep="\\n")  # doctest: +SKIP
     """
     said = list(table.attrs["notes"])
-    for (one, other), rows in table[table["what"] == "recall"].groupby(
-        ["one", "other"], sort=False
-    ):
-        shown = rows[rows["shown"] & (rows["at"] >= LEAST_RATE)]
-        *each, mean = shown[shown["at"] == shown["at"].min()].itertuples()
+    for (one, other), rows in table.groupby(["one", "other"], sort=False):
+        *each, mean = at_headline(rows).itertuples()
         claimed = sum(row.claimed for row in each)
         said.append(
             f"At {mean.at:.2g} false matches a pair {other} finds {mean.other_value:.3f} and {one} "
