@@ -278,5 +278,5 @@ def test_equal_and_flat_pictures_are_no_different_ones(photographs, tmp_path):
     Image.new("RGB", (90, 80), "navy").save(photographs / "flat.png")
     dataset = datasets.load(photographs, show=lambda _: None)
     counting.check_different(dataset, at_least=8)
-    with pytest.raises(datasets.TooFew, match=r"has 8 pictures that differ .* needs 9;"):
+    with pytest.raises(datasets.TooFew, match=r"has 8 different pictures, flat .* needs 9;"):
         counting.check_different(dataset, at_least=9)

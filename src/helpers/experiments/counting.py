@@ -68,7 +68,7 @@ def check_different(dataset: datasets.Dataset, at_least: int) -> None:
             found.add(int(value))
     if len(found) < at_least:
         raise datasets.TooFew(
-            f"{dataset.root}: has {counted(len(found), 'picture')} that differ and are not flat, "
+            f"{dataset.root}: has {counted(len(found), 'different picture')}, flat ones left out, "
             f'and this chapter needs {at_least}; write datasets.load("sample") in place of '
             "datasets.choose(...), or choose a folder with more"
         )
