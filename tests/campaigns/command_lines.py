@@ -67,8 +67,12 @@ VALUES = {
     **{"workers": ("1", "1", "2", "0", "-1", "nan", "1.5", "", "x")},
     **{"LOW": ("0.9", "0.8", "0.7", *_NUMBERS), "HIGH": ("1.1", "1.2", "1.3", *_NUMBERS)},
     **{"DIR": _FOLDERS, "FOLDER": _FOLDERS, "FILE": _WRITTEN, "PICTURE": _READ, "IMAGE": _READ},
+    **{"out": ("fresh", "new", "run", *_WRITTEN), "changes": ("few.toml", "few.toml", *_READ)},
+    **{"hashes": ("dhash", "dhash,phash", "ahash", "no", ",", "")},
     **{"TEXT": _TEXTS, "COLOUR": _COLOURS},
 }
+#: What a command is given before all else, so that it takes a moment; a later word goes before it.
+_ALWAYS = {("experiment", "run"): ("--changes", "few.toml", "--hashes", "dhash")}
 #: What a command may change: the files that an earlier run of it has written.
 _OWN = {
     "gather": ("truth.csv", "hay/"),
@@ -187,7 +191,7 @@ def _command(words: list[str]) -> None:
 
 def _words(rng: random.Random) -> list[str]:
     command, tame = rng.choice(list(_COMMANDS)), rng.random() < 0.6
-    words = list(command)
+    words = [*command, *_ALWAYS.get(command, ())]
     for action in _COMMANDS[command]:
         if rng.random() > (0.98 if action.required else 0.25):
             continue
