@@ -132,7 +132,7 @@ def test_of_two_versions_it_tells_how_many_fingerprints_differ(tmp_path):
     notes = comparing.compare(made, redraws=20).attrs["notes"]
     assert notes == [
         "The same 50 pictures. Fingerprints that differ: dhash 7.",
-        "Another pillow: 12.0 and 13.0.",
+        "They differ in pillow: 12.0 and 13.0.",
     ]
 
 
@@ -178,7 +178,7 @@ def test_sentences_claim_what_the_interval_supports_and_nothing_else(tmp_path):
     run, _ = two_hashes(tmp_path / "alike", {"dhash": [1] * 40, "phash": [1] * 40}, n=400)
     told = comparing.sentences(comparing.compare([run], redraws=100))
     assert "nothing is claimed" in told[0]
-    assert "of the other 1 nothing is claimed" in told[1]
+    assert "of all of them nothing is claimed" in told[1]
 
 
 # The command

@@ -207,13 +207,14 @@ def _notes(one: Run, other: Run, hashes: list[str]) -> list[str]:
         both = len(set(tables[0]["pixels"]) & set(tables[1]["pixels"]) - {""})
         numbers = " and ".join(f"{run.about['pictures']:,}" for run in (one, other))
         notes = [f"{numbers} pictures; {both:,} are in both."]
-    versions = [
-        run.about["versions"] | run.about["rules"] | {"seed": run.about["seed"]}
+    there = [
+        {**run.about["versions"], **run.about["rules"], "seed": run.about["seed"]}
+        | {"judged pairs": len(run.judged)}
         for run in (one, other)
     ]
-    for name, version in versions[0].items():
-        if versions[1].get(name) != version:
-            notes.append(f"Another {name}: {version} and {versions[1].get(name)}.")
+    for name in there[0]:
+        if there[0][name] != there[1].get(name):
+            notes.append(f"They differ in {name}: {there[0][name]} and {there[1].get(name)}.")
     return notes
 
 
@@ -261,9 +262,15 @@ def sentences(table: pd.DataFrame) -> list[str]:
             f"is {mean.difference:+.3f}, from {mean.low:+.3f} to {mean.high:+.3f}"
             + ("." if mean.claimed else ": this holds 0, so nothing is claimed.")
         )
+        chance = round(0.05 * len(each))
         said.append(
-            f"Of the single ones {claimed} differ more than chance explains (without any "
-            f"difference {0.05 * len(each):.0f} might seem to); of the other {len(each) - claimed} "
-            "nothing is claimed."
+            f"Of {len(each)} single changes the intervals of {claimed} leave out 0, where {chance} "
+            "would by chance alone"
+            + (
+                f"; of the other {len(each) - claimed}"
+                if claimed > chance
+                else ", so of all of them"
+            )
+            + " nothing is claimed."
         )
     return said
