@@ -173,7 +173,7 @@ def radius(
     if flat := int(run.pictures["flat"].sum()):
         lines.append(f"{counted(flat, 'flat picture')} left out: they match each other.")
     for choice in sorted(choices, key=_merit, reverse=True):
-        need = total * choice.most / false  # pairs, none of them near
+        need = measured.rates[choice.hash].total * choice.most / false  # pairs, none near
         enough = need / others.shape[1] if strangers else (1 + sqrt(1 + 8 * need)) / 2
         lines.append(_sentence(choice, false, pictures, ceil(enough - 1e-6)))
     if any(_is_none(measured.rates[each.hash].pairs[max(each.radius, 0)]) for each in choices):
