@@ -763,3 +763,9 @@ def test_white_icons_are_told_to_be_plain_until_they_lie_on_another_background(t
     assert "lists 3 under 3 fingerprints" in told
     assert "Found 1 image\n" in told
     assert flat not in told
+
+
+def test_a_shelf_of_a_narrow_hash_may_be_made_anew(photographs, tmp_path):
+    where = ["--dataset", str(photographs), "--shelve", str(tmp_path / "shelf")]
+    for hash in ("colorhash", "dhash"):
+        assert main(["index", *where, "--hash", hash, "--replace"]) == 0

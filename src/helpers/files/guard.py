@@ -75,7 +75,7 @@ KINDS = {
     "shelf": Kind(
         "shelf",
         {
-            ".dir": rb"(?:'(?:about|[0-9a-f]{16,})', \(\d+, \d+\)\r?\n)+[^\n]*\Z",
+            ".dir": rb"(?:'(?:about|[0-9a-f]{11,})', \(\d+, \d+\)\r?\n)+[^\n]*\Z",
             ".dat": rb"\x80[\x02-\x05]|\(l|\]",  # how a list or a text is pickled
         },
     ),
