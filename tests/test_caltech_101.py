@@ -14,6 +14,7 @@ from PIL import Image
 
 import helpers
 from helpers import Problem, datasets, hamming, shelf
+from helpers.experiments import runs
 from helpers.fingerprints import catalogue, hashes
 from helpers.truth import near_duplicates
 
@@ -99,3 +100,29 @@ def test_the_carried_tables_are_what_the_archive_gives(caltech, tmp_path):
         for folder in (tmp_path, tables)
     )
     assert new | {"versions": None} == kept | {"versions": None}
+
+
+@pytest.mark.slow
+def test_a_part_of_the_carried_run_comes_out_the_same(caltech, tmp_path, monkeypatch):
+    """All pictures and queries, one hash and two copies of each query: the same distances, rates and recalls."""
+    monkeypatch.setenv("FINGERPRINTS_DATA", str(tmp_path / "data"))
+    (tmp_path / "photos").mkdir()
+    for category in caltech.root.iterdir():
+        if category.is_dir() and category.name not in ("BACKGROUND_Google", "Faces_easy"):
+            (tmp_path / "photos" / category.name).symlink_to(category)
+    asked = {"hashes": ["dhash"], "changes": {"jpeg": ["quality 50"], "crop one side": ["5 %"]}}
+    made, kept = runs.run(tmp_path / "photos", tmp_path / "run", **asked), runs.carried()
+    assert made.about["digest"] == kept.about["digest"]
+    for name in ("pairs", "rates", "recall", "by_radius"):
+        rows, known = runs.table(made, name), runs.table(kept, name)
+        known = known[known["hash"] == "dhash"]
+        if "change" in known:
+            known = known[
+                (known["change"] + known["strength"]).isin(rows["change"] + rows["strength"])
+            ]
+        about = ["hash", *{"change", "strength", "rate", "radius", "distance"} & set(rows)]
+        both = rows.merge(known, on=about if name != "rates" else ["hash", "radius"])
+        assert len(both) == len(rows) == len(known)
+        exact = {"pairs", "found", "radius", "recall", "pictures"} & set(rows) - {*about}
+        for column in exact:
+            assert np.allclose(both[f"{column}_x"], both[f"{column}_y"], rtol=1e-5, atol=0), column

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import sys
+from pathlib import Path
 
 import imagehash
 import numpy as np
@@ -12,8 +13,8 @@ import pytest
 from experiments_runs import CHANGES, HASH_NAMES, folder_of_pictures, small_run, spread_run
 from PIL import Image
 
-from helpers import Problem
-from helpers.experiments import measuring, runs
+from helpers import Problem, datasets, hamming
+from helpers.experiments import counting, measuring, runs
 from helpers.images import changes
 
 
@@ -370,3 +371,11 @@ def test_the_carried_run_is_whole_and_names_no_picture():
             assert "image_0" not in text.read()
     assert sum(file.stat().st_size for file in carried.folder.iterdir()) < 500_000
     assert "CC BY 4.0" in carried.about["credit"]
+
+
+def test_the_carried_pairs_are_those_of_the_carried_fingerprints():
+    table, _ = counting.numbers(datasets.Dataset("sample", Path(), [], ""))
+    kept = table[~table["category"].isin(["BACKGROUND_Google", "Faces_easy"])]
+    pairs = runs.table(runs.carried(), "pairs").query("hash == 'dhash'").set_index("distance")
+    counted = hamming.count_pairs(kept["fingerprint"])
+    assert counted.tolist() == pairs["pairs"].reindex(range(65), fill_value=0).tolist()
