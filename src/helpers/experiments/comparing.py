@@ -71,25 +71,17 @@ def compare(
         raise Problem("there is nothing to compare; name a run")
     first, *others = runs = list(runs)
     hashes, parts, notes = _check(runs, hashes), [], []
+    name = "{} in {}" if others else "{}"
     for number, other in enumerate(others or [first]):
         sides = _measured(first, other, hashes, number, redraws)
-        names = (
-            zip(hashes, hashes, strict=True)
-            if others
-            else ((hashes[0], name) for name in hashes[1:])
-        )
         notes += _notes(first, other, hashes) if others else []
-        for both in names:
-            told = [
-                f"{hash} in {run.folder}" if others else hash
-                for hash, run in zip(both, (first, other), strict=True)
-            ]
-            pair = tuple(zip(sides, both, strict=True))
-            at = set(first.about["rates"]) & set(other.about["rates"]) | {
-                max(LEAST_RATE, _smallest(pair))
-            }
+        for hash in hashes if others else hashes[1:]:
+            pair = (sides[0], hash if others else hashes[0]), (sides[1], hash)
+            at = {max(LEAST_RATE, _smallest(pair))}
+            at |= {*first.about["rates"]} & {*other.about["rates"]}
             table = pd.concat([*(_recalls(pair, rate) for rate in sorted(at)), _at_radii(pair)])
-            parts.append(table.assign(one=told[0], other=told[1]))
+            names = {"one": name.format(pair[0][1], first.folder)}
+            parts.append(table.assign(**names, other=name.format(hash, other.folder)))
     table = pd.concat(parts, ignore_index=True)
     table.attrs["notes"] = notes
     return table
@@ -116,9 +108,8 @@ def _check(runs: list[Run], hashes: Sequence[str] | None) -> list[str]:
                 f"{other.folder}: cannot be compared with {one.folder}, since {why}; name two runs "
                 "that were made alike"
             )
-    there = [
-        name for name in runs[0].about["hashes"] if all(name in run.about["hashes"] for run in runs)
-    ]
+    shared = set.intersection(*(set(run.about["hashes"]) for run in runs))
+    there = [name for name in runs[0].about["hashes"] if name in shared]
     chosen = list(dict.fromkeys(there if hashes is None else hashes))
     if missing := [name for name in chosen if name not in there]:
         raise Problem(
@@ -140,13 +131,11 @@ def _measured(
     is_paired = one.about["digest"] == other.about["digest"]
     paths = [set(rates.counted_pictures(run.pictures)["path"]) for run in (one, other)]
     found = []
-    for place, run in enumerate((one, other)):
+    for place, run in enumerate((one, other)[: 1 + (one is not other)]):
         only = run.pictures["path"].isin(paths[0] & paths[1] if is_paired else paths[place])
-        seed = SEED + (0 if is_paired else number + place)
-        seeded = replace(run, about=run.about | {"seed": seed})
-        measured = {"only": only.to_numpy(), "hashes": hashes, "redraws": redraws}
-        found.append(found[0] if place and one is other else rates.measure(seeded, **measured))
-    return found
+        run = replace(run, about=run.about | {"seed": SEED + (not is_paired) * (number + place)})
+        found.append(rates.measure(run, only=only.to_numpy(), hashes=hashes, redraws=redraws))
+    return [found[0], found[-1]]
 
 
 def _smallest(pair: tuple[Side, Side]) -> float:
