@@ -11,6 +11,7 @@ import pytest
 
 from helpers import Problem, shelf
 from helpers.__main__ import main
+from helpers.experiments import measuring, report, runs
 from helpers.files import guard
 from helpers.files.guard import KINDS, check_output, read_input
 from helpers.gate.bank import Bank
@@ -40,6 +41,23 @@ def write_grid(photographs, target):
     assert main(["search", *map(str, words), "--save-grid", str(target)]) == 0
 
 
+def write_run(photographs, target):
+    about = {"hashes": ["dhash"], "changes": {"none": ["as it is"]}, "queries": 1}
+    return runs.run(photographs, target, **about, workers=1, show=lambda text: None)
+
+
+def write_unfinished_run(photographs, target):
+    stopped = mock.patch.object(measuring, "measure", side_effect=KeyboardInterrupt)
+    with stopped, pytest.raises(KeyboardInterrupt):
+        write_run(photographs, target)
+
+
+def write_report(photographs, target):
+    figure = {"address": "", "alt": ""}
+    with mock.patch.object(report, "_figure", return_value=figure):  # figures take a second
+        report.write(write_run(photographs, target.with_name("run")), target)
+
+
 WRITERS = {
     "truth": lambda photographs, target: near_duplicates.write_truth(
         target, pd.DataFrame(columns=["needle", "copy", "factor", "width", "height"])
@@ -48,6 +66,9 @@ WRITERS = {
     "sheet": lambda photographs, target: sheet.contact_sheet(
         photographs, plan_of(photographs), target
     ),
+    "report": write_report,
+    "run": write_run,
+    "unfinished run": write_unfinished_run,
     "bank's CSV": write_bank,
     "grid": write_grid,
     "shelf": lambda photographs, target: shelf.build(target, photographs, workers=1),
