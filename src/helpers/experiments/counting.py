@@ -252,29 +252,19 @@ def by_radius(
     >>> by_radius([0, 0, 1, 3], others, pictures=2, radii=range(3))["recall"].tolist()
     [0.5, 0.75, 0.75]
     """
-    same, others, rows = np.asarray(same), np.asarray(others), []
+    same, others, radii = np.sort(same), np.asarray(others), np.array(radii)
     if not len(same) or not others.sum():
         raise Problem(
             f"{len(same)} copies and {others.sum()} pairs of different pictures: there is nothing "
             "to find; take at least one copy and two pictures"
         )
-    for radius in radii:
-        found, matching = int((same <= radius).sum()), int(others[: radius + 1].sum())
-        low, high = map(float, wilson(found, len(same)))
-        rate = matching / int(others.sum())
-        rows.append(
-            {
-                "radius": radius,
-                "found": found,
-                "recall": found / len(same),
-                "low": low,
-                "high": high,
-                "pairs": matching,
-                "rate": rate,
-                "false_per_query": rate * (pictures - 1),
-            }
-        )
-    return pd.DataFrame(rows)
+    found = np.searchsorted(same, radii, side="right")
+    pairs = np.cumsum(others)[np.minimum(radii, len(others) - 1)]
+    low, high = wilson(found, len(same))
+    rate = pairs / others.sum()
+    table = {"radius": radii, "found": found, "recall": found / len(same), "low": low, "high": high}
+    table |= {"pairs": pairs, "rate": rate, "false_per_query": rate * (pictures - 1)}
+    return pd.DataFrame(table)
 
 
 def wilson(found: ArrayLike, of: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

@@ -14,6 +14,7 @@ import io
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 from IPython import get_ipython
@@ -28,29 +29,7 @@ from helpers.explore import album
 #: Jupyter drops larger files without an error.
 UPLOAD_MEGABYTES, LAB_UPLOAD_MEGABYTES = 10, 100
 _LABEL_WIDTH = "155px"
-_STYLE = """<style>
-.explore {line-height: 1.4}
-.explore ol, .explore .row {display: flex; flex-wrap: wrap; gap: 14px; list-style: none}
-.explore ol, .explore .row {margin: 0; padding: 0}
-.explore li, .explore .card {box-sizing: content-box; padding: 8px; width: 208px}
-.explore li, .explore .card {border: 1px solid #888; border-radius: 4px}
-.explore .card {width: auto; margin-bottom: 14px}
-.explore .pair {display: flex; gap: 8px; align-items: flex-start}
-.explore .card .pair {flex-wrap: wrap}
-.explore .card p {flex: 1 1 260px}
-.explore img {object-fit: contain; flex: none; max-width: 100%}
-.explore .pair img {outline: 1px solid #888}
-.explore p {margin: 4px 0; overflow-wrap: anywhere}
-.explore .problem {border-left: 5px solid #D55E00; padding: 4px 10px}
-.explore figure {margin: 0}
-.explore figcaption {margin-bottom: 4px}
-.explore-upload {font-size: 0}
-.explore-upload::before {font-size: var(--jp-widgets-font-size)}
-.explore-upload::before {content: "Upload a picture"; content: "Upload a picture" / ""}
-.jp-OutputArea-child:has(.explore-live) + .jp-OutputArea-child,
-.jp-OutputArea-child:has(.explore-live) + .jp-OutputArea-child + .jp-OutputArea-child
-{display: none}
-</style>"""
+_STYLE = f"<style>\n{Path(__file__).with_suffix('.css').read_text(encoding='utf-8')}</style>"
 
 
 def is_run_by_a_person() -> bool:
