@@ -6,6 +6,7 @@ same bytes.
 """
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def write(folder, dataset):
 
 
 def write_run(folder, run):
-    """Pack the tables of a run that hold no name of a picture; without what differs from machine to machine."""
+    """Pack the tables of a run, and what was judged; without what differs from machine to machine."""
     folder.mkdir(exist_ok=True)
     about = {key: run.about[key] for key in run.about if key not in ("date", "seconds", "machine")}
     about |= {
@@ -50,6 +51,7 @@ def write_run(folder, run):
             {"float_format": "%.6g", "compression": PACKED},
         )
         runs.table(run, name).to_csv(file, index=False, lineterminator="\n", **six_digits)
+    shutil.copyfile(run.folder / "judged.csv", folder / "judged.csv")
 
 
 if __name__ == "__main__":

@@ -191,7 +191,7 @@ def test_what_was_decided_is_kept_with_who_judged_and_from_how_many_it_was_drawn
     judged = judging.take(run, file_of(run, drawn, ["same", "different", "unsure"] * 3)).judged
     expected = drawn.assign(verdict=["same", "different", "unsure"] * 3, judge="Ann")
     expected = expected[judged.columns].sort_values(["hash", "distance", "first", "second"])
-    assert judged.equals(expected.reset_index(drop=True))
+    assert judged.equals(expected.reset_index(drop=True).astype(judged.dtypes))
     text = (run.folder / "judged.csv").read_text(encoding="utf-8")
     assert text.startswith("first,second,verdict,judge,hash,distance,of\n")
     assert (judged["first"] < judged["second"]).all()
@@ -231,6 +231,25 @@ def test_what_a_judge_said_last_of_a_pair_holds_by_every_hash(tmp_path, file_of)
     made = judging.take(made, file_of(made, drawn.assign(hash="phash"), ["unsure"] * 3))
     assert made.judged["hash"].tolist() == ["dhash"] * 3 + ["phash"] * 3
     assert made.judged["verdict"].tolist() == ["unsure"] * 6
+
+
+def test_a_pair_added_by_hand_counts_by_every_hash_and_says_nothing_about_others(tmp_path, file_of):
+    made = planted_run(tmp_path / "two", ("dhash", "phash"))
+    added = judging.draw(made, "dhash", most=50)
+    added = added[added["distance"] == 3].iloc[0]
+    row = tables.as_csv(
+        made.judged.columns, [(added["first"], added["second"], "same", "Bob", "", "", "")]
+    )
+    (made.folder / "judged.csv").write_text(row, encoding="utf-8")
+    drawn = judging.draw(made, "dhash", most=50)
+    drawn = drawn[drawn["distance"] == 1][:10]
+    made = judging.take(made, file_of(made, drawn, ["same"] + ["different"] * 9))
+    assert len(runs.read(made.folder).judged) == 11
+    pairs = runs.table(made, "rates").set_index(["hash", "radius"])["pairs"]
+    # at 1 bit a tenth of all 50 by dHash, only the one by pHash; at 3 bits one by both
+    assert pairs["dhash"][[1, 2, 3]].tolist() == [45, 50, 89]
+    assert pairs["phash"][[1, 2, 3]].tolist() == [49, 54, 93]
+    assert judging.summary(made)[0]["distance"].tolist() == [1]
 
 
 def test_decisions_of_any_page_of_the_run_are_taken(run, file_of):

@@ -3,6 +3,9 @@
 Which pairs are the same picture after all? A program cannot know, so people look at some of the
 near pairs. Pairs of equal pixels are judged by themselves, and flat pictures stand apart: nobody is
 asked about those. What was judged stays in the run's folder, in ``judged.csv``.
+
+A pair that was found in another way may be added to ``judged.csv`` with ``hash``, ``distance`` and
+``of`` left empty. It counts as it was judged, by every hash; it says nothing about other pairs.
 """
 
 from __future__ import annotations
@@ -190,7 +193,8 @@ def take(run: Run, file: str | Path, judge: str | None = None) -> Run:
         # a pair is the same by every hash, so what a judge said last holds for all of them
         both["verdict"] = both.groupby(who)["verdict"].transform("last")
         both = both.drop_duplicates([*who, "hash"], keep="last")
-        rows = both.sort_values(["hash", "distance", *who]).itertuples(index=False, name=None)
+        both = both.sort_values(["hash", "distance", *who]).astype(object)
+        rows = both.where(both.notna(), None).itertuples(index=False, name=None)
         write_text(target, as_csv(_COLUMNS, rows, quote_texts=False))
         run = runs.read(run.folder)
         rates.write_tables(run)

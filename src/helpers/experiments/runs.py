@@ -339,12 +339,17 @@ def _read_tables(folder: Path, about: dict) -> Run:
         raise Problem(f"{file}: takes pyarrow to read; run  python -m pip install pyarrow")
     judged = pd.DataFrame(columns=list(_JUDGED))
     if os.path.lexists(folder / "judged.csv"):
-        judged = _read_csv(folder / "judged.csv")
+        judged = _read_judged(folder)
     pairs = (((*_PICTURES, *kinds), pictures), ((*_COPIES, *kinds), distances), (_JUDGED, judged))
     for columns, read in pairs:
         if list(read.columns) != list(columns):
             raise ValueError(f"columns {', '.join(read.columns)}")
     return Run(folder, about, pictures, distances, judged)
+
+
+def _read_judged(folder: Path) -> pd.DataFrame:
+    kinds = dict.fromkeys(("distance", "of"), "Int64")  # of a pair that was not drawn: empty
+    return _read_csv(folder / "judged.csv", kinds)
 
 
 def _read_csv(file: Path, kinds: dict | None = None) -> pd.DataFrame:
@@ -402,9 +407,9 @@ def carried() -> Run:
     Returns
     -------
     Run
-        Of 8,242 pictures in 100 categories, all but ``BACKGROUND_Google`` and ``Faces_easy``. Its
-        own tables of pictures, distances and judgements are empty. `table` has all of the others
-        but ``near_pairs``.
+        Of 8,242 pictures in 100 categories, all but ``BACKGROUND_Google`` and ``Faces_easy``. It
+        has its judgements; its own tables of pictures and distances are empty. `table` has all of
+        the others but ``near_pairs``.
 
     Notes
     -----
@@ -420,8 +425,8 @@ def carried() -> Run:
 
     folder = Path(str(files("helpers"))) / "tables" / "caltech_101_run"
     about = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    columns = [[*_PICTURES, *about["hashes"]], [*_COPIES, *about["hashes"]], _JUDGED]
-    return Run(folder, about, *(pd.DataFrame(columns=list(names)) for names in columns))
+    empty = [pd.DataFrame(columns=[*some, *about["hashes"]]) for some in (_PICTURES, _COPIES)]
+    return Run(folder, about, *empty, _read_judged(folder))
 
 
 def _remember(run: Run, root: Path) -> None:
