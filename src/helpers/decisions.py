@@ -12,15 +12,17 @@ import json
 from base64 import b64encode
 from collections.abc import Collection, Container, Mapping, Sequence
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
+
+from PIL import Image
 
 from helpers import Problem
 from helpers.files import tables
 from helpers.files.atomic import exclusive, write_text
 from helpers.files.guard import check_output
 from helpers.files.parallel import share_out
+from helpers.files.places import counted
 from helpers.images.opening import thumbnail
 
 #: How many bytes the pictures of a page may take, about: if there are many, they become smaller.
@@ -142,8 +144,6 @@ def write_page(
     >>> asked = {"s": "same", "d": "different"}
     >>> write_page("pairs.html", "Pairs", [], [pair], asked, page="page 1")  # doctest: +SKIP
     """
-    import jinja2
-
     if taken := set(choices) & set("fjkw"):
         raise ValueError(f"letters that the page needs itself: {', '.join(sorted(taken))}")
     check_output(target, "sheet")
@@ -152,19 +152,71 @@ def write_page(
     embedded = partial(_embedded, side=int(min(side, max(_SMALLEST_SIDE, fitting))))
     once = list(dict.fromkeys(shown))
     images = share_out(embedded, once, workers=workers, title="thumbnails")
-    template = (files("helpers") / "decisions.html.j2").read_text(encoding="utf-8")
     told = {"title": title, "about": about, "items": items, "choices": choices, "page": page}
     told |= {"names": names, "side": side, "images": dict(zip(once, images, strict=True))}
-    text = jinja2.Template(template, autoescape=True, trim_blocks=True).render(told)
+    render(target, "decisions.html.j2", told)
+
+
+def render(target: str | Path, template: str, told: dict) -> None:
+    """Write a page from a template, whole or not at all.
+
+    Parameters
+    ----------
+    target : str or Path
+        The HTML file, which has been looked at with `helpers.files.guard.check_output`.
+    template : str
+        The path of the template, from the folder of this module.
+    told : dict
+        What the template shows, by name.
+
+    Raises
+    ------
+    Problem
+        If it cannot be written.
+
+    Examples
+    --------
+    >>> render("report.html", "experiments/report.html.j2", {})  # doctest: +SKIP
+    """
+    import jinja2
+
+    pages = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    pages.filters["counted"] = counted
+    text = pages.get_template(template).render(told)
     with exclusive(target):  # which clears what a killed run left
         write_text(target, text.encode("utf-8", "backslashreplace").decode())
 
 
 def _embedded(file: Path, side: int) -> str:
-    """A small picture as an address that holds it; empty if it cannot be shown."""
-    picture, jpeg = thumbnail(file, side), io.BytesIO()
-    if picture is None:
-        return ""
+    picture = thumbnail(file, side)
+    return "" if picture is None else address(picture)
+
+
+def address(picture: Image.Image) -> str:
+    """A small picture as an address that holds it, for a page that needs no other file.
+
+    Parameters
+    ----------
+    picture : PIL.Image.Image
+        The picture, in RGB or grey.
+
+    Returns
+    -------
+    str
+        The picture as JPEG of quality 75.
+
+    Examples
+    --------
+    >>> address(Image.new("RGB", (8, 8)))[:23]
+    'data:image/jpeg;base64,'
+    """
+    jpeg = io.BytesIO()
     picture.save(jpeg, format="jpeg", quality=75)
     return f"data:image/jpeg;base64,{b64encode(jpeg.getvalue()).decode()}"
 

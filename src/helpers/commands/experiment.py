@@ -16,23 +16,19 @@ def _run(arguments: argparse.Namespace) -> None:
     """
     from helpers.experiments import runs
 
-    hashes = arguments.hashes and [name.strip() for name in arguments.hashes.split(",")]
-    runs.run(
-        arguments.folder,
-        arguments.out,
-        hashes=hashes,
-        **{
-            name: getattr(arguments, name)
-            for name in ("changes", "queries", "seed", "side", "quick", "workers")
-        },
-    )
+    names = ("hashes", "changes", "queries", "seed", "side", "quick", "workers")
+    runs.run(arguments.folder, arguments.out, **_options(arguments, names))
+
+
+def _options(arguments: argparse.Namespace, names: tuple[str, ...]) -> dict:
+    return {name: getattr(arguments, name) for name in names}
 
 
 def _add_run(action: argparse.ArgumentParser) -> None:
     action.set_defaults(if_stopped="what is finished of the run is kept")
     action.add_argument("folder", metavar="FOLDER", help="the pictures, or a dataset's name")
     action.add_argument("--out", required=True, metavar="RUN", help="the run's folder, a new one")
-    action.add_argument("--hashes", metavar="A,B", help="names of hashes (all); a wrong one lists")
+    _add_hashes(action, "names of hashes (all); a wrong one lists")
     action.add_argument("--changes", metavar="TOML", help='lines as  jpeg = ["quality 75"]  (all)')
     for name, number, what in (
         ("queries", 400, "pictures that are changed (400)"),
@@ -44,6 +40,14 @@ def _add_run(action: argparse.ArgumentParser) -> None:
     action.add_argument("--quick", action="store_true", help="a first table within a minute")
 
 
+def _add_hashes(action: argparse.ArgumentParser, what: str) -> None:
+    action.add_argument("--hashes", type=_listed, metavar="A,B", help=what)
+
+
+def _listed(names: str) -> list[str]:
+    return [name.strip() for name in names.split(",")]
+
+
 def _judge(arguments: argparse.Namespace) -> None:
     """Let a person say which near pairs of a run show the same picture.
 
@@ -53,6 +57,9 @@ def _judge(arguments: argparse.Namespace) -> None:
     from helpers.experiments import judging, runs
 
     run, file = runs.read(arguments.place), arguments.decisions
+    for name in ("hash", "pairs", "pictures"):
+        if file and getattr(arguments, name) is not None:
+            raise Problem(f"--{name}: is for the page that is written; leave it or --decisions out")
     if file:
         how = {"index": False, "na_rep": "-", "float_format": "{:.2g}".format}
         tables = judging.summary(judging.take(run, file, arguments.judge))
@@ -61,7 +68,8 @@ def _judge(arguments: argparse.Namespace) -> None:
         return
     if arguments.judge:
         raise Problem("--judge: goes with --decisions; on the page, people type their name")
-    drawn = judging.draw(run, arguments.hash, arguments.pairs)
+    pairs = 200 if arguments.pairs is None else arguments.pairs
+    drawn = judging.draw(run, arguments.hash, pairs)
     page = judging.write_page(run, drawn, pictures=arguments.pictures)
     nearest, farthest = drawn["distance"].min(), drawn["distance"].max()
     print(
@@ -74,7 +82,7 @@ def _add_judge(action: argparse.ArgumentParser) -> None:
     action.set_defaults(if_stopped="the judgements are as they were, or whole")
     action.add_argument("place", metavar="RUN", help="the run's folder")
     what = "how many pairs, at most (200)"
-    action.add_argument("--pairs", type=int, default=200, metavar="N", help=what)
+    action.add_argument("--pairs", type=int, metavar="N", help=what)
     add_hash(action, "dhash, or the run's first")
     for name, metavar, what in (
         ("pictures", "FOLDER", "where the run's pictures lie, if it is not known here"),
@@ -91,13 +99,12 @@ def _compare(arguments: argparse.Namespace) -> None:
     """
     from helpers.experiments import comparing, runs
 
-    hashes = arguments.hashes and [name.strip() for name in arguments.hashes.split(",")]
-    table = comparing.compare([runs.read(place) for place in arguments.places], hashes)
+    table = comparing.compare([runs.read(place) for place in arguments.places], arguments.hashes)
     for names, rows in table.groupby(["one", "other"], sort=False):
         print(one_line("{1}, less {0}:".format(*names)))
-        is_told = rows.index.isin(comparing.at_headline(rows).index) | (rows["what"] == "rate")
-        is_told = rows["claimed"] & is_told | (rows["change"] == "mean") & rows["shown"]
-        told = rows if arguments.all else rows[is_told]
+        is_claimed = rows["claimed"] & (rows["headline"] | (rows["what"] == "rate"))
+        is_mean = rows["shown"] & (rows["change"] == "mean")
+        told = rows if arguments.all else rows[is_claimed | is_mean]
         columns = ["what", "at", "change", "strength", "value", "difference", "low", "high"]
         told = told[[*columns, "claimed"]].assign(value=told["other_value"])
         print(told.to_string(index=False, float_format="{:.3g}".format, na_rep="bound"))
@@ -107,7 +114,7 @@ def _compare(arguments: argparse.Namespace) -> None:
 
 def _add_compare(action: argparse.ArgumentParser) -> None:
     action.add_argument("places", nargs="+", metavar="RUN", help="folders of runs")
-    action.add_argument("--hashes", metavar="A,B", help="which (all that the runs share)")
+    _add_hashes(action, "which (all that the runs share)")
     action.add_argument("--all", action="store_true", help="list what does not differ as well")
 
 
@@ -119,17 +126,15 @@ def _radius(arguments: argparse.Namespace) -> None:
     """
     from helpers.experiments import choosing, runs
 
-    names = ("false", "pictures", "hash", "strangers")
-    options = {name: getattr(arguments, name) for name in names}
+    options = _options(arguments, ("false", "pictures", "hash", "strangers"))
     for line in choosing.radius(runs.read(arguments.place), **options):
         print(one_line(line))
 
 
 def _add_radius(action: argparse.ArgumentParser) -> None:
     action.add_argument("place", metavar="RUN", help="the run's folder")
-    action.add_argument(
-        "--false", type=float, default=0.01, metavar="X", help="false matches a query (0.01)"
-    )
+    what = "false matches a query (0.01)"
+    action.add_argument("--false", type=float, default=0.01, metavar="X", help=what)
     what = "among how many pictures (as many as the run counts)"
     action.add_argument("--pictures", type=int, metavar="N", help=what)
     add_hash(action, "all of the run")
@@ -141,7 +146,7 @@ def _report(arguments: argparse.Namespace) -> None:
     """Write one HTML page about a run: it works offline, and can be sent."""
     from helpers.experiments import report, runs
 
-    options = {name: getattr(arguments, name) for name in ("pictures", "no_pictures")}
+    options = _options(arguments, ("pictures", "no_pictures"))
     target = report.write(runs.read(arguments.place), arguments.out, **options)
     print(f"The report is in {one_line(str(target))}.")
 

@@ -124,14 +124,39 @@ def _is_none(pairs: np.ndarray) -> np.ndarray:
     return pairs < 1e-6
 
 
-def radius(
+def radius(run: Run, false: float = 0.01, **options: object) -> list[str]:
+    """The radius for a wish, with its reasons, in sentences.
+
+    Parameters
+    ----------
+    run : Run
+        A run.
+    false : float
+        How many false matches a query may have.
+    **options
+        ``pictures``, ``hash`` and ``strangers``, as `answer` takes them.
+
+    Returns
+    -------
+    list of str
+        As from `answer`.
+
+    Raises
+    ------
+    Problem
+        As `answer` does.
+    """
+    return answer(run, false, **options)[1]
+
+
+def answer(
     run: Run,
     false: float = 0.01,
     pictures: int | None = None,
     hash: str | None = None,
     strangers: str | None = None,
-) -> list[str]:
-    """The radius for a wish, with its reasons, in sentences.
+) -> tuple[list[Choice], list[str]]:
+    """The radius of each hash for a wish, and the reasons in sentences.
 
     Parameters
     ----------
@@ -148,6 +173,8 @@ def radius(
 
     Returns
     -------
+    list of Choice
+        Of each hash: those first that are proved, then those first that find more.
     list of str
         First what the set can show at all, then the answer, then a check of it on two halves.
 
@@ -163,6 +190,7 @@ def radius(
     options = {"hashes": hashes, "reach": false / (pictures - 1), "strangers": others}
     measured = rates.measure(run, **options)
     choices = [choose(measured, name, false, pictures) for name in hashes]
+    choices.sort(key=_merit, reverse=True)
     total = measured.rates[hashes[0]].total
     against = f" against CALTECH-101's {others.shape[1]:,}" if strangers else ""
     lines = [
@@ -172,7 +200,7 @@ def radius(
     ]
     if flat := int(run.pictures["flat"].sum()):
         lines.append(f"{counted(flat, 'flat picture')} left out: they match each other.")
-    for choice in sorted(choices, key=_merit, reverse=True):
+    for choice in choices:
         need = measured.rates[choice.hash].total * choice.most / false  # pairs, none near
         enough = need / others.shape[1] if strangers else (1 + sqrt(1 + 8 * need)) / 2
         lines.append(_sentence(choice, false, pictures, ceil(enough - 1e-6)))
@@ -189,7 +217,7 @@ def radius(
         lines.append(
             f"{row.change}, {row.strength}: {row.recall:.3f} ({row.low:.3f} to {row.high:.3f})"
         )
-    return lines
+    return choices, lines
 
 
 def _check(

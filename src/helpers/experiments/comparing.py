@@ -48,7 +48,9 @@ def compare(
         ``other`` (what is compared), ``what`` (``"recall"``), ``at`` (false matches a pair),
         ``change``, ``strength``, ``value`` and ``other_value``, ``difference`` (the other less
         the one), its interval ``low`` to ``high``, ``shown`` (whether there are pairs enough for
-        this rate), and ``claimed``: whether it is shown and the interval leaves out 0. Where
+        this rate), ``headline`` (whether it is at the rate of which `sentences` tell: 0.00001, or
+        the smallest that both show), and ``claimed``: whether it is shown and the interval leaves
+        out 0. Where
         fingerprints have equally many bits, then a row for each radius: ``what`` is ``"rate"``,
         ``at`` the radius. ``attrs["notes"]`` tells in sentences how the runs differ.
 
@@ -77,9 +79,10 @@ def compare(
         notes += _notes(first, other, hashes) if others else []
         for hash in hashes if others else hashes[1:]:
             pair = (sides[0], hash if others else hashes[0]), (sides[1], hash)
-            at = {max(LEAST_RATE, _smallest(pair))}
-            at |= {*first.about["rates"]} & {*other.about["rates"]}
+            headline = max(LEAST_RATE, _smallest(pair))
+            at = {headline} | {*first.about["rates"]} & {*other.about["rates"]}
             table = pd.concat([*(_recalls(pair, rate) for rate in sorted(at)), _at_radii(pair)])
+            table["headline"] = (table["what"] == "recall") & (table["at"] == headline)
             names = {"one": name.format(pair[0][1], first.folder)}
             parts.append(table.assign(**names, other=name.format(hash, other.folder)))
     table = pd.concat(parts, ignore_index=True)
@@ -207,23 +210,6 @@ def _notes(one: Run, other: Run, hashes: list[str]) -> list[str]:
     return notes
 
 
-def at_headline(rows: pd.DataFrame) -> pd.DataFrame:
-    """The recalls at the rate of which sentences tell: 0.00001, or the smallest that can be shown.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        From `compare`, of the same two.
-
-    Returns
-    -------
-    DataFrame
-        A row for each change and strength, and the mean at the end.
-    """
-    shown = rows[(rows["what"] == "recall") & rows["shown"] & (rows["at"] >= LEAST_RATE)]
-    return shown[shown["at"] == shown["at"].min()]
-
-
 def sentences(table: pd.DataFrame) -> list[str]:
     """What may be said of differences, and of what nothing is claimed.
 
@@ -243,7 +229,7 @@ def sentences(table: pd.DataFrame) -> list[str]:
     """
     said = list(table.attrs["notes"])
     for (one, other), rows in table.groupby(["one", "other"], sort=False):
-        *each, mean = at_headline(rows).itertuples()
+        *each, mean = rows[rows["headline"]].itertuples()
         claimed = sum(row.claimed for row in each)
         said.append(
             f"At {mean.at:.2g} false matches a pair {other} finds {mean.other_value:.3f} and {one} "
@@ -251,15 +237,10 @@ def sentences(table: pd.DataFrame) -> list[str]:
             f"is {mean.difference:+.3f}, from {mean.low:+.3f} to {mean.high:+.3f}"
             + ("." if mean.claimed else ": this holds 0, so nothing is claimed.")
         )
-        chance = round(0.05 * len(each))
+        chance, rest = round(0.05 * len(each)), len(each) - claimed
+        others = f"; of the other {rest}" if claimed > chance else ", so of all of them"
         said.append(
             f"Of {len(each)} single changes the intervals of {claimed} leave out 0, where {chance} "
-            "would by chance alone"
-            + (
-                f"; of the other {len(each) - claimed}"
-                if claimed > chance
-                else ", so of all of them"
-            )
-            + " nothing is claimed."
+            f"would by chance alone{others} nothing is claimed."
         )
     return said

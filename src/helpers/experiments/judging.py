@@ -30,7 +30,6 @@ _ABOUT = (
     "Same: also if one is a changed copy of the other, smaller, cropped, turned or with a text.",
     "Different: also if two photographs show one scene, or two letters stand on one form.",
 )
-_COLUMNS = ["first", "second", "verdict", "judge", "hash", "distance", "of"]
 
 
 def draw(
@@ -189,13 +188,13 @@ def take(run: Run, file: str | Path, judge: str | None = None) -> Run:
     found = found.rename(columns={"decision": "verdict"}).merge(listed, on=["page", "item"])
     target, who = run.folder / "judged.csv", ["first", "second", "judge"]
     with exclusive(target):
-        both = pd.concat([runs.read(run.folder).judged, found])[_COLUMNS]
+        both = pd.concat([runs.read(run.folder).judged, found])[[*runs.JUDGED]]
         # a pair is the same by every hash, so what a judge said last holds for all of them
         both["verdict"] = both.groupby(who)["verdict"].transform("last")
         both = both.drop_duplicates([*who, "hash"], keep="last")
         both = both.sort_values(["hash", "distance", *who]).astype(object)
         rows = both.where(both.notna(), None).itertuples(index=False, name=None)
-        write_text(target, as_csv(_COLUMNS, rows, quote_texts=False))
+        write_text(target, as_csv(runs.JUDGED, rows, quote_texts=False))
         run = runs.read(run.folder)
         rates.write_tables(run)
     return run

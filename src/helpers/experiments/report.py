@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import textwrap
 from base64 import b64encode
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
-import jinja2
 import numpy as np
 import pandas as pd
 from PIL import Image
 
-from helpers import Problem, __version__
+from helpers import Problem, __version__, decisions
 from helpers.classroom import plots
 from helpers.experiments import choosing, rates, runs
 from helpers.experiments.measuring import each_copy
-from helpers.files.atomic import exclusive, write_text
 from helpers.files.guard import check_output
-from helpers.files.places import counted, sha256_of
+from helpers.files.places import sha256_of
 from helpers.fingerprints.hashes import HASHES
 from helpers.images import changes
 from helpers.images.opening import open_image
@@ -82,24 +79,11 @@ def write(
     with nullcontext() if pictures else suppress(Problem):
         root = None if no_pictures else runs.pictures_of(run, pictures)
     check_output(target, "report", folders=[root] if root else [])
-    folder = jinja2.FileSystemLoader(Path(__file__).parent)
-    pages = jinja2.Environment(loader=folder, autoescape=True, undefined=jinja2.StrictUndefined)
-    pages.trim_blocks = pages.lstrip_blocks = True
-    pages.filters["counted"] = counted
-    measured = rates.measure(run)
-    count = len(measured.pictures)
-    choices = [choosing.choose(measured, hash, WISH, count) for hash in run.about["hashes"]]
-    choices = sorted(choices, key=lambda one: -one.mean[0]) if count > 1 else []
-    page = pages.get_template("report.html.j2").render(
-        wish=WISH,
-        count=count,
-        choices=choices,
-        reasons=choosing.radius(run, WISH) if choices else [],
-        **_numbers(run, choices),
-        **_pictures(run, choices, root, no_pictures),
-    )
-    with exclusive(target):  # which clears what a killed run left
-        write_text(target, page.encode("utf-8", "backslashreplace").decode())
+    count = len(rates.counted_pictures(run.pictures))
+    choices, reasons = choosing.answer(run, WISH) if count > 1 else ([], [])
+    told = {"wish": WISH, "count": count, "choices": choices, "reasons": reasons}
+    told |= _numbers(run, choices) | _pictures(run, choices, root, no_pictures)
+    decisions.render(target, "experiments/report.html.j2", told)
     return target
 
 
@@ -254,7 +238,7 @@ def _pictures(
 
 def _small(run: runs.Run, root: Path | None, path: str, *change: str) -> str:
     """A small picture, after a change, as an address that holds it; empty if it is not there."""
-    file, known = io.BytesIO(), run.pictures.set_index("path").loc[path, "bytes"]
+    known = run.pictures.set_index("path").loc[path, "bytes"]
     try:
         if root is None or sha256_of(root / path) != known:
             return ""
@@ -266,5 +250,4 @@ def _small(run: runs.Run, root: Path | None, path: str, *change: str) -> str:
     except (OSError, Problem):
         return ""
     picture.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
-    picture.save(file, format="jpeg", quality=75)
-    return f"data:image/jpeg;base64,{b64encode(file.getvalue()).decode()}"
+    return decisions.address(picture)

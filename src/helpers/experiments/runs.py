@@ -47,18 +47,19 @@ RATES = [1e-4, 1e-5, 1e-6]
 #: What ``quick`` takes: numbers that are the same on every machine.
 QUICK = {"pictures": 200, "queries": 40, "hashes": "dhash phash ahash dhash-both", "side": 512}
 
-_JUDGED = ("first", "second", "verdict", "judge", "hash", "distance", "of")
+#: The columns of ``judged.csv``.
+JUDGED = ("first", "second", "verdict", "judge", "hash", "distance", "of")
 _PICTURES = ("path", *measuring.FACTS, "query", "problem")
 #: Of these copies the end of a run tells.
-_TOLD = (
-    *(
-        "jpeg, quality 50",
-        "resize, x 0.25",
-        "crop each side, 5 %",
-        "rotate, black corners, 2 degrees",
-    ),
-    *("watermark, large in the centre", "pad black, 5 %", "mirror, left-right"),
-)
+_TOLD = {
+    "jpeg": "quality 50",
+    "resize": "x 0.25",
+    "crop each side": "5 %",
+    "rotate, black corners": "2 degrees",
+    "watermark": "large in the centre",
+    "pad black": "5 %",
+    "mirror": "left-right",
+}
 _COPIES = ("path", "change", "strength")
 #: The types of columns that hold no text.
 _KINDS = {
@@ -233,11 +234,12 @@ def _tell_end(made: Run, show: Callable) -> None:
     )
     recall, pairs = table(made, "recall"), table(made, "pairs")["pairs"].sum() / len(hashes)
     rate, least = (1e-5 if pairs >= 3e5 else RATES[0]), 3 / max(pairs, 1)
-    each = [f"{change}, {strength}" for change, strength in measuring.each_copy(about["changes"])]
-    recall = recall[recall["rate"] == rate]
-    recall = recall.assign(copy=recall["change"] + ", " + recall["strength"])
-    wide = recall.pivot(index="copy", columns="hash", values="recall")[hashes]
-    wide = wide.loc[[name for name in _TOLD if name in each] or each[:6]]
+    each = measuring.each_copy(about["changes"])
+    wide = recall[recall["rate"] == rate].pivot(
+        index=["change", "strength"], columns="hash", values="recall"
+    )
+    wide = wide.loc[[name for name in _TOLD.items() if name in each] or each[:6], hashes]
+    wide.index = map(", ".join, wide.index)
     few = f" (so few pictures can show none under {least:.2g})" if rate < least else ""
     show(f"Recall where at most {rate:g} of the pairs of different pictures match{few}:")
     show(wide.rename_axis(index=None, columns=None).to_string(float_format="%.2f"))
@@ -337,10 +339,10 @@ def _read_tables(folder: Path, about: dict) -> Run:
         distances = pd.read_parquet(file).astype(kinds)
     else:
         raise Problem(f"{file}: takes pyarrow to read; run  python -m pip install pyarrow")
-    judged = pd.DataFrame(columns=list(_JUDGED))
+    judged = pd.DataFrame(columns=list(JUDGED))
     if os.path.lexists(folder / "judged.csv"):
         judged = _read_judged(folder)
-    pairs = (((*_PICTURES, *kinds), pictures), ((*_COPIES, *kinds), distances), (_JUDGED, judged))
+    pairs = (((*_PICTURES, *kinds), pictures), ((*_COPIES, *kinds), distances), (JUDGED, judged))
     for columns, read in pairs:
         if list(read.columns) != list(columns):
             raise ValueError(f"columns {', '.join(read.columns)}")

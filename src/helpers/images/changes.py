@@ -98,11 +98,9 @@ def _cut_one_side(image: Image.Image, percent: float, rng: np.random.Generator) 
 
 def _framed(image: Image.Image, percent: float) -> Image.Image:
     thick = max(1, round(image.width * percent / 100))
-    new = Image.new("RGB", image.size, "white")
-    if min(image.size) > 2 * thick:
-        inside = thick, thick, image.width - thick, image.height - thick
-        new.paste(image.crop(inside), inside)
-    return new
+    if min(image.size) <= 2 * thick:
+        return Image.new("RGB", image.size, "white")
+    return ImageOps.expand(ImageOps.crop(image, thick), thick, "white")
 
 
 def _seen_aslant(image: Image.Image, percent: float) -> Image.Image:
