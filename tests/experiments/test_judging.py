@@ -388,6 +388,9 @@ def test_the_command_writes_the_page_and_takes_the_decisions_in(measured, tmp_pa
         (["{run}", "--decisions", "{tmp}/page.csv"], "page.csv: line 2: was decided on another"),
         (["{run}", "--decisions", "{run}"], "cannot be read"),
         (["{run}", "--decisions", "{run}/rates.csv"], "rates.csv: has no column 'page'"),
+        (["{run}", "--decisions", "d.csv", "--pairs", "9"], "--pairs: is for the page"),
+        (["{run}", "--decisions", "d.csv", "--hash", "dhash"], "--hash: is for the page"),
+        (["{run}", "--decisions", "d.csv", "--pictures", "{tmp}"], "--pictures: is for the page"),
         (["{run}", "--decisions", ""], "--decisions: is empty, as a variable is that is not set"),
     ],
 )

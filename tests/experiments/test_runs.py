@@ -306,6 +306,13 @@ def test_what_is_no_run_or_damaged_is_told_in_a_sentence(tmp_path):
     (tmp_path / "run" / "run.json").write_text(json.dumps(made.about | {"format": 2}))
     with pytest.raises(Problem, match="was made by newer helpers; install those"):
         runs.read(tmp_path / "run")
+    for name, unknown in (
+        ("smudge", {"changes": {"smudge": []}}),
+        ("shash", {"hashes": ["shash"]}),
+    ):
+        (tmp_path / "run" / "run.json").write_text(json.dumps(made.about | unknown))
+        with pytest.raises(Problem, match=f"has '{name}', which these helpers do not know"):
+            runs.read(tmp_path / "run")
     (tmp_path / "run" / "run.json").write_text('{"format": 1')
     with pytest.raises(Problem, match="is damaged"):
         runs.read(tmp_path / "run")

@@ -33,7 +33,7 @@ from helpers.files.places import counted, data_folder, one_line
 from helpers.files.tables import MOST_CSV_BYTES, as_csv, read_csv
 from helpers.fingerprints import recipe
 from helpers.fingerprints.hashes import HASHES
-from helpers.images.changes import chosen
+from helpers.images.changes import CHANGES, chosen
 from helpers.images.folders import look_into, not_looked_at
 
 if TYPE_CHECKING:  # late elsewhere: workers start without it
@@ -306,7 +306,8 @@ def read(folder: str | Path) -> Run:
     Raises
     ------
     Problem
-        If it is no run, is not finished, is damaged, or was made by newer helpers.
+        If it is no run, is not finished, is damaged, was made by newer helpers, or has a hash or a
+        change that there is not.
 
     Examples
     --------
@@ -322,6 +323,11 @@ def read(folder: str | Path) -> Run:
         about = json.loads(read_input(folder / "run.json", MOST_CSV_BYTES))
         if about["format"] > FORMAT:
             raise Problem(f"{folder}: was made by newer helpers; install those")
+        if unknown := [*({*about["hashes"]} - {*HASHES}), *({*about["changes"]} - {*CHANGES})]:
+            raise Problem(
+                f"{folder}: has {min(unknown)!r}, which these helpers do not know; install those "
+                "that made it"
+            )
         return _read_tables(folder, about)
     except (ValueError, KeyError, TypeError) as error:
         raise Problem(f"{folder}: is damaged ({error!r}); make the run anew") from error
