@@ -239,7 +239,7 @@ def _tell_end(made: Run, show: Callable) -> None:
         index=["change", "strength"], columns="hash", values="recall"
     )
     wide = wide.loc[[name for name in _TOLD.items() if name in each] or each[:6], hashes]
-    wide.index = map(", ".join, wide.index)
+    wide.index = [", ".join(copy) for copy in wide.index]
     few = f" (so few pictures can show none under {least:.2g})" if rate < least else ""
     show(f"Recall where at most {rate:g} of the pairs of different pictures match{few}:")
     show(wide.rename_axis(index=None, columns=None).to_string(float_format="%.2f"))
