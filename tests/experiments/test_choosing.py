@@ -174,9 +174,9 @@ def test_flat_pictures_are_told_apart(tmp_path):
         (["--false", "0"], "false 0.0: it is a number above 0"),
         (["--false", "inf"], "false inf: it is a number above 0"),
         (["--false", "39"], "below 39, at which every picture would match"),
-        (["--pictures", "1"], "pictures 1: it is a whole number, 2 or more"),
-        (["--pictures", "-5"], "pictures -5: it is a whole number"),
-        (["--pictures", "9" * 30], "it is a whole number, 2 or more"),
+        (["--pictures", "1"], "pictures 1: choose a whole number from 2"),
+        (["--pictures", "-5"], "pictures -5: choose a whole number"),
+        (["--pictures", "9" * 30], "choose a whole number from 2 to 999,999"),
         (["--hash", "md5"], "has no hash 'md5'; choose one of dhash"),
         (["--strangers", "imagenet"], "strangers 'imagenet': the kit carries caltech-101 only"),
         (

@@ -9,7 +9,7 @@ from experiments_runs import folder_of_pictures, small_run, spread_run, write_ru
 
 from helpers import Problem
 from helpers.__main__ import main
-from helpers.experiments import comparing, runs
+from helpers.experiments import choosing, comparing, runs
 
 BLUR, CROP = ("blur", "sigma 1"), ("crop each side", "5 %")
 
@@ -182,6 +182,14 @@ def test_sentences_claim_what_the_interval_supports_and_nothing_else(tmp_path):
 
 
 # The command
+
+
+@pytest.mark.filterwarnings("error")
+def test_redraws_without_a_query_are_left_out_without_a_warning(tmp_path):
+    run, _ = two_hashes(tmp_path / "run", {"dhash": [3], "phash": [3]}, n=20)
+    means = comparing.compare([run]).query("change == 'mean'")
+    assert means[["difference", "low", "high"]].notna().all(axis=None)
+    assert any("no hash is shown" in line for line in choosing.radius(run, 5))
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ import pytest
 from experiments_runs import folder_of_pictures, small_run, spread_run, write_run
 from PIL import Image
 
+from helpers import Problem
 from helpers.__main__ import main
 from helpers.experiments import rates, report, runs
 from helpers.fingerprints.hashes import HASHES
@@ -155,9 +156,15 @@ def test_where_the_pictures_are_gone_the_page_says_so_and_has_all_the_rest(
 def test_a_picture_that_has_changed_since_is_not_shown(run, made, tmp_path):
     photos = tmp_path / "photos"
     shutil.copytree(made / "my secret place", photos)
-    for file in photos.rglob("*.png"):
+    first, *others = sorted(photos.rglob("*.png"))
+    for file in others:
         Image.new("RGB", (9, 9), "red").save(file)
-    assert "data:image/jpeg" not in page_of(run, pictures=photos)
+    shown = {*re.findall('data:image/jpeg[^"]*', page_of(run, pictures=photos))}
+    assert len(shown) < len({*re.findall('data:image/jpeg[^"]*', page_of(run))})
+    first.write_bytes(others[0].read_bytes())
+    with pytest.raises(Problem, match="holds none of the pictures as they were"):
+        report.write(run, tmp_path / "page.html", pictures=photos)
+    assert not (tmp_path / "page.html").exists()
 
 
 def test_pairs_that_a_person_judged_the_same_are_no_false_matches(tmp_path):

@@ -322,6 +322,26 @@ def test_what_is_no_run_or_damaged_is_told_in_a_sentence(tmp_path):
         runs.read(tmp_path / "other")
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("different", "diferent", "'diferent' is no verdict"),
+        ("00000.jpg", "0.jpg", r"'0\.jpg' is no first"),
+        ("verdict", "Verdict", "'verdict'"),
+        (",3,", ",x,", "Unable to parse string 'x'"),
+    ],
+)
+def test_a_judgement_that_was_edited_wrongly_is_told_and_not_left_out(old, new, why, tmp_path):
+    row = ["00000.jpg", "00001.jpg", "different", "Ann", "dhash", 3, 1]
+    file = spread_run(tmp_path / "run", n=12, judged=[row]).folder / "judged.csv"
+    text = file.read_text()
+    file.write_bytes("\ufeff{}".format(text.replace(",", ";").replace("\n", "\r\n")).encode())
+    assert runs.read(tmp_path / "run").judged.iloc[0].tolist() == row
+    file.write_text(text.replace(old, new))
+    with pytest.raises(Problem, match=rf"judged\.csv: is damaged \({why}.*; correct it"):
+        runs.read(tmp_path / "run")
+
+
 def test_pictures_that_have_moved_are_asked_for(tmp_path):
     photos = folder_of_pictures(tmp_path / "photos", 2)
     made = small_run(photos, tmp_path / "run")

@@ -232,7 +232,7 @@ def _check(
             "take a folder with more, or --strangers caltech-101"
         )
     if isinstance(pictures, bool) or not isinstance(pictures, int) or not 2 <= pictures < 1e12:
-        raise Problem(f"pictures {pictures!r}: it is a whole number, 2 or more; say among how many")
+        raise Problem(f"pictures {pictures!r}: choose a whole number from 2 to 999,999,999,999")
     if not 0 < false < pictures - 1:
         raise Problem(
             f"false {false!r}: it is a number above 0 and below {pictures - 1:,}, at which every "
@@ -281,10 +281,10 @@ def _short(number: float) -> str:
 
 def _ranks(measured: rates.Measured, rate: float) -> list[str]:
     """Which hash finds more than which, in redraws that they share, at equal false matches."""
-    drawn = {hash: np.nanmean(measured.recalls_at(hash, rate)[2], axis=0) for hash in measured.far}
+    drawn = {hash: pd.DataFrame(measured.recalls_at(hash, rate)[2]).mean() for hash in measured.far}
     lines = []
     for one in drawn:
-        less = [other for other in drawn if np.nanquantile(drawn[one] - drawn[other], 0.025) > 0]
+        less = [other for other in drawn if (drawn[one] - drawn[other]).quantile(0.025) > 0]
         if less:
             lines.append(f"At equal false matches {one} finds more than {', '.join(less)}.")
     return lines or ["At equal false matches no hash is shown to find more than another."]

@@ -154,7 +154,7 @@ def _recalls(pair: tuple[Side, Side], rate: float) -> pd.DataFrame:
         one.recalls_at(hash, rate)[2][[there.index(row) for row in common]]
         for (one, hash), there in zip(pair, rows, strict=True)
     ]
-    table = _differences(*(np.vstack([one, np.nanmean(one, axis=0)]) for one in recalls))
+    table = _differences(*(np.vstack([one, pd.DataFrame(one).mean()]) for one in recalls))
     table[["change", "strength"]] = [*common, ("mean", f"of {len(common)}")]
     queries = min(len(one.queries) for one, _ in pair)
     is_enough = table["difference"].abs() * queries >= FEWEST_QUERIES
@@ -182,7 +182,7 @@ def _at_radii(pair: tuple[Side, Side]) -> pd.DataFrame:
 
 def _differences(one: np.ndarray, other: np.ndarray) -> pd.DataFrame:
     """The other less the one; in both a column as it is comes first, then the redraws."""
-    low, high = np.nanquantile((other - one)[:, 1:], [0.025, 0.975], axis=1)
+    low, high = pd.DataFrame((other - one)[:, 1:].T).quantile([0.025, 0.975]).to_numpy()
     table = pd.DataFrame({"value": one[:, 0], "other_value": other[:, 0], "low": low, "high": high})
     table["difference"] = table["other_value"] - table["value"]
     return table.assign(claimed=(low > 0) | (high < 0))

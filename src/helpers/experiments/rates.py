@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 REDRAWS = 1000
 #: With 0, 1, 2 near pairs: how many are expected at most (Poisson, 95 %).
 BOUNDS = (3.0, 4.74, 6.30)
+#: What a judged pair counts.
+VERDICTS = {"same": 0.0, "unsure": 0.5, "different": 1.0}
 #: Up to this rate a pair, near pairs are counted in each redraw, and listed.
 COUNTED_RATE, LISTED_RATE = 1e-3, 1e-4
 #: ... but no more than so many of a hash; then the table ends at a smaller radius.
@@ -250,7 +252,7 @@ def _spread(partners: np.ndarray, often: np.ndarray) -> tuple[np.ndarray, float]
 def _values(judged: pd.DataFrame, place: pd.Series) -> pd.DataFrame:
     """What was judged of each pair; `place` has a row for each name."""
     columns = {name: judged[name].map(place) for name in ("first", "second")}
-    columns["value"] = judged["verdict"].map({"same": 0.0, "unsure": 0.5, "different": 1.0})
+    columns["value"] = judged["verdict"].map(VERDICTS)
     table = judged.assign(**columns).dropna(subset=list(columns))
     table[["first", "second"]] = np.sort(table[["first", "second"]].to_numpy(dtype=int), axis=1)
     table = table[table["first"] < table["second"]].groupby(["first", "second"], as_index=False)

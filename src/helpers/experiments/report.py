@@ -83,6 +83,8 @@ def write(
     choices, reasons = choosing.answer(run, WISH) if count > 1 else ([], [])
     told = {"wish": WISH, "count": count, "choices": choices, "reasons": reasons}
     told |= _numbers(run, choices) | _pictures(run, choices, root, no_pictures)
+    if pictures and not any(small for _, small in told["some"]):
+        raise Problem(f"{pictures}: holds none of the pictures as they were; name their folder")
     decisions.render(target, "experiments/report.html.j2", told)
     return target
 

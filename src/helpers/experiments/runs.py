@@ -347,7 +347,7 @@ def _read_tables(folder: Path, about: dict) -> Run:
         raise Problem(f"{file}: takes pyarrow to read; run  python -m pip install pyarrow")
     judged = pd.DataFrame(columns=list(JUDGED))
     if os.path.lexists(folder / "judged.csv"):
-        judged = _read_judged(folder)
+        judged = _read_judged(folder, pictures["path"])
     pairs = (((*_PICTURES, *kinds), pictures), ((*_COPIES, *kinds), distances), (JUDGED, judged))
     for columns, read in pairs:
         if list(read.columns) != list(columns):
@@ -355,9 +355,19 @@ def _read_tables(folder: Path, about: dict) -> Run:
     return Run(folder, about, pictures, distances, judged)
 
 
-def _read_judged(folder: Path) -> pd.DataFrame:
+def _read_judged(folder: Path, paths: pd.Series | None = None) -> pd.DataFrame:
+    """The judgements, which people edit: none is left out without a word."""
     kinds = dict.fromkeys(("distance", "of"), "Int64")  # of a pair that was not drawn: empty
-    return _read_csv(folder / "judged.csv", kinds)
+    file, checked = folder / "judged.csv", {"verdict": rates.VERDICTS}
+    checked |= {} if paths is None else {"first": paths, "second": paths}
+    try:
+        judged = _read_csv(file, kinds)
+        for column, known in checked.items():
+            for wrong in judged[column][~judged[column].isin(known)]:
+                raise ValueError(f"{wrong!r} is no {column}")
+    except (ValueError, KeyError) as error:
+        raise Problem(f"{file}: is damaged ({error}); correct it, or judge again") from error
+    return judged
 
 
 def _read_csv(file: Path, kinds: dict | None = None) -> pd.DataFrame:
@@ -476,6 +486,7 @@ def pictures_of(run: Run, given: str | Path | None = None) -> Path:
             place = os.fsdecode(_memory_of(run).read_bytes())
     first = run.pictures["path"][run.pictures["problem"] == ""].iloc[0]
     if place is None or not os.path.exists(Path(place, first)):
-        where = "it is not known where its pictures lie" if place is None else f"not in {place}"
+        where = f"its pictures are not in {place}"
+        where = "it is not known where its pictures lie" if place is None else where
         raise Problem(f"{run.folder}: {where}; name their folder with --pictures")
     return Path(place)
