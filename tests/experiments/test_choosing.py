@@ -137,6 +137,16 @@ def test_ranks_are_claimed_only_where_the_intervals_support_them(tmp_path):
     assert [line.split(":")[0] for line in lines[1:4]] == ["dhash", "ahash", "phash"]
 
 
+@pytest.mark.filterwarnings("error")
+def test_of_a_single_query_no_rank_is_claimed(tmp_path):
+    values = varied(20)
+    bits = {"dhash": [2], "phash": [40]}
+    hashes = {"dhash": values, "phash": values}
+    run = write_run(tmp_path, hashes, {("jpeg", "quality 10"): bits}, queries=1, seed=5)
+    lines = choosing.radius(run, false=5)
+    assert "At equal false matches no hash is shown to find more than another." in lines
+
+
 @pytest.mark.slow
 def test_caltech_101_may_serve_as_strangers(tmp_path):
     known = counting.caltech_101()[0]["fingerprint"].tolist()

@@ -109,6 +109,16 @@ def test_rates_at_equal_radii_come_with_bounds_where_near_pairs_are_few(tmp_path
     assert rates[["low", "high"]].notna().all(axis=None)
 
 
+@pytest.mark.filterwarnings("error")
+def test_of_five_queries_no_difference_is_claimed_not_even_of_the_mean(tmp_path):
+    copies = {"dhash": [0] * 5, "phash": [40] * 4 + [None]}
+    run, _ = two_hashes(tmp_path / "run", copies, n=20)
+    table = comparing.compare([run], redraws=200)
+    recalls = table[table["what"] == "recall"]
+    assert (recalls["difference"] < -0.5).any()
+    assert not recalls["claimed"].any()
+
+
 def test_hashes_of_other_sizes_have_no_radius_in_common(tmp_path):
     values = {"dhash": near_values(50), "dhash-both": near_values(50)}
     run = write_run(tmp_path / "run", values, {BLUR: {hash: [1] * 9 for hash in values}}, queries=9)
@@ -214,7 +224,7 @@ def copy_of(run, folder, **about):
 
 @pytest.fixture
 def places(tmp_path):
-    """One run, and nine things with which it cannot be compared."""
+    """One run, and ten things with which it cannot be compared."""
     run = spread_run(tmp_path / "run", date="first")
     other = spread_run(tmp_path / "other hash", hash="phash", date="second")
     unfinished = tmp_path / "unfinished"
@@ -236,6 +246,7 @@ def places(tmp_path):
         "other reading": copy_of(run, tmp_path / "reading", reading={"rotate": False}),
         "quick": copy_of(run, tmp_path / "quick", quick=True),
         "reduced": copy_of(run, tmp_path / "reduced", side=32),
+        "three": write_run(tmp_path / "three", {"dhash": [1, 2, 3]}).folder,
     }
 
 
@@ -254,6 +265,7 @@ def places(tmp_path):
         (["run", "other change"], "no change and strength is in both"),
         (["run", "other reading"], "pictures were read with other options"),
         (["run", "quick"], "only one is quick"),
+        (["run", "three"], "has 3 pictures to count with, too few to compare; take a run of 4"),
         (["run", "reduced"], "reduced to 32 pixels in one of them only"),
         (["run", "--hashes", "dhash,phash"], "'phash': is not a hash of all these runs"),
         (["run", "--hashes", ","], "'': is not a hash of all these runs"),

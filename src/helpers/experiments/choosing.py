@@ -283,7 +283,7 @@ def _ranks(measured: rates.Measured, rate: float) -> list[str]:
     """Which hash finds more than which, in redraws that they share, at equal false matches."""
     drawn = {hash: pd.DataFrame(measured.recalls_at(hash, rate)[2]).mean() for hash in measured.far}
     lines = []
-    for one in drawn:
+    for one in drawn if len(measured.queries) >= counting.FEWEST_QUERIES else ():
         less = [other for other in drawn if (drawn[one] - drawn[other]).quantile(0.025) > 0]
         if less:
             lines.append(f"At equal false matches {one} finds more than {', '.join(less)}.")

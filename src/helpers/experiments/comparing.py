@@ -11,7 +11,7 @@ import pandas as pd
 
 from helpers import Problem
 from helpers.experiments import rates
-from helpers.experiments.counting import SEED
+from helpers.experiments.counting import FEWEST_QUERIES, SEED
 from helpers.experiments.measuring import each_copy
 from helpers.experiments.runs import Run
 from helpers.files.places import counted, is_same_file
@@ -19,11 +19,9 @@ from helpers.fingerprints.hashes import HASHES
 
 #: At this rate, or at the smallest one that both can show if it is larger, sentences compare.
 LEAST_RATE = 1e-5
+_FEWEST_PICTURES = 4  # three pairs can show no rate below 1, at which all pictures match
 #: What is compared: a run in redraws, and the name of a hash.
 Side = tuple[rates.Measured, str]
-#: A smaller difference, in queries, is never claimed: that five of five queries differ to one side
-#: happens by chance in one case of 16.
-FEWEST_QUERIES = 6
 
 
 def compare(
@@ -49,8 +47,8 @@ def compare(
         ``change``, ``strength``, ``value`` and ``other_value``, ``difference`` (the other less
         the one), its interval ``low`` to ``high``, ``shown`` (whether there are pairs enough for
         this rate), ``headline`` (whether it is at the rate of which `sentences` tell: 0.00001, or
-        the smallest that both show), and ``claimed``: whether it is shown and the interval leaves
-        out 0. Where
+        the smallest that both show), and ``claimed``: whether it is shown, the interval leaves
+        out 0, and enough queries differ for it. Where
         fingerprints have equally many bits, then a row for each radius: ``what`` is ``"rate"``,
         ``at`` the radius. ``attrs["notes"]`` tells in sentences how the runs differ.
 
@@ -92,6 +90,12 @@ def compare(
 
 def _check(runs: list[Run], hashes: Sequence[str] | None) -> list[str]:
     """The hashes to compare; a Problem if these runs may not be compared."""
+    for run in runs:
+        if (count := len(rates.counted_pictures(run.pictures))) < _FEWEST_PICTURES:
+            raise Problem(
+                f"{run.folder}: has {counted(count, 'picture')} to count with, too few to compare; "
+                f"take a run of {_FEWEST_PICTURES} or more"
+            )
     for one, other in combinations(runs, 2):
         sides = [run.about["side"] or np.inf for run in (one, other)]
         sizes = [run.pictures[["width", "height"]].max(axis=None) for run in (one, other)]
@@ -157,9 +161,10 @@ def _recalls(pair: tuple[Side, Side], rate: float) -> pd.DataFrame:
     table = _differences(*(np.vstack([one, pd.DataFrame(one).mean()]) for one in recalls))
     table[["change", "strength"]] = [*common, ("mean", f"of {len(common)}")]
     queries = min(len(one.queries) for one, _ in pair)
-    is_enough = table["difference"].abs() * queries >= FEWEST_QUERIES
+    # how many queries differ; the mean is of all of them
+    differ = queries * table["difference"].abs().mask(table["change"] == "mean", 1)
     shown = rate >= _smallest(pair)
-    table["claimed"] &= shown & (is_enough | (table["change"] == "mean"))
+    table["claimed"] &= shown & (differ >= FEWEST_QUERIES)
     return table.assign(what="recall", at=rate, shown=shown)
 
 

@@ -25,7 +25,7 @@ from helpers.files.atomic import write_text
 from helpers.files.parallel import share_out
 from helpers.files.places import counted, sha256_of
 from helpers.fingerprints.flat import is_flat
-from helpers.fingerprints.hashes import HASHES, of_shown, to_int
+from helpers.fingerprints.hashes import HASHES, of_shown, to_hex, to_int
 from helpers.images import changes as table_of_changes
 from helpers.images.formats import check_bytes, open_header
 from helpers.images.opening import open_with_size
@@ -165,7 +165,7 @@ def _of_picture(root: Path, path: str, asked: dict, is_query: bool) -> dict:
         return row | {"problem": why or "takes more memory than there is; close other programs"}
     if is_query and not facts[-1]:
         row["distances"] = _distances(picture, path, values, asked)
-    digits = [f"{value:0{-(-HASHES[name].bits // 4)}x}" for name, value in values.items()]
+    digits = [to_hex(value, HASHES[name].bits) for name, value in values.items()]
     return row | dict(zip(FACTS, facts, strict=True)) | {"hashes": digits}
 
 
