@@ -231,6 +231,9 @@ def places(tmp_path):
     (unfinished / "parts").mkdir(parents=True)
     (unfinished / "parts" / "settings.json").write_text("{}")
     (tmp_path / "none").mkdir()
+    changed = copy_of(run, tmp_path / "change", changes={"jpeg": ["quality 75"]})
+    text = (changed / "distances.csv").read_text()
+    (changed / "distances.csv").write_text(text.replace("blur,sigma 1", "jpeg,quality 75"))
     damaged = copy_of(run, tmp_path / "damaged")
     (damaged / "run.json").write_text("{")
     return {
@@ -242,7 +245,7 @@ def places(tmp_path):
         "newer": copy_of(run, tmp_path / "newer", format=99),
         "copied": copy_of(run, tmp_path / "copied"),
         "other hash": other.folder,
-        "other change": copy_of(run, tmp_path / "change", changes={"jpeg": ["quality 75"]}),
+        "other change": changed,
         "other reading": copy_of(run, tmp_path / "reading", reading={"rotate": False}),
         "quick": copy_of(run, tmp_path / "quick", quick=True),
         "reduced": copy_of(run, tmp_path / "reduced", side=32),

@@ -342,6 +342,50 @@ def test_a_judgement_that_was_edited_wrongly_is_told_and_not_left_out(old, new, 
         runs.read(tmp_path / "run")
 
 
+@pytest.mark.parametrize(
+    ("key", "wrong"),
+    [
+        *(("digest", 5), ("name", 5), ("seed", "x"), ("rates", []), ("rates", ["x"])),
+        *(("changes", {}), ("changes", 5), ("pictures", 61), ("seconds", None), ("versions", 3)),
+        *(("format", "one"), ("hashes", ["phash"]), ("side", "x"), ("machine", None)),
+    ],
+)
+def test_a_run_json_that_lacks_something_or_does_not_fit_is_damaged(key, wrong, tmp_path):
+    made = spread_run(tmp_path / "run", n=12)
+    without = {name: made.about[name] for name in made.about if name != key}
+    for about in (without | {key: wrong}, without):
+        (made.folder / "run.json").write_text(json.dumps(about))
+        with pytest.raises(Problem, match="is damaged"):
+            runs.read(made.folder)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "{}", "[" * 100_000])
+def test_a_run_json_of_another_kind_is_damaged(text, tmp_path):
+    (spread_run(tmp_path / "run", n=12).folder / "run.json").write_text(text)
+    with pytest.raises(Problem, match="is damaged"):
+        runs.read(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("distances.csv", "00003.jpg,blur,sigma 1,3\n", ""),
+        ("distances.csv", "sigma 1,3", "sigma 1,-3"),
+        ("distances.csv", "sigma 1,3", "sigma 1,65"),
+        ("pictures.csv", "00003.jpg", "00002.jpg"),
+        ("pictures.csv", ",40,30,", ",x,30,"),
+        ("pictures.csv", "0,1,,", "0,0,,"),
+    ],
+)
+def test_tables_of_a_run_that_do_not_fit_are_damaged(name, old, new, tmp_path):
+    file = spread_run(tmp_path / "run", n=12).folder / name
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+    with pytest.raises(Problem, match="is damaged"):
+        runs.read(tmp_path / "run")
+
+
 def test_pictures_that_have_moved_are_asked_for(tmp_path):
     photos = folder_of_pictures(tmp_path / "photos", 2)
     made = small_run(photos, tmp_path / "run")

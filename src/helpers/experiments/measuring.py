@@ -36,6 +36,15 @@ if TYPE_CHECKING:  # workers start without it
 #: What is known of each picture beside its fingerprints.
 FACTS = ("width", "height", "bytes", "pixels", "flat")
 
+#: What ``run.json`` must have, by kind.
+_ABOUT = {
+    str: "name digest date",
+    int: "pictures left_out queries seed found asked",
+    int | float: "seconds",
+    int | None: "side",
+    list: "hashes rates machine",
+    dict: "changes versions",
+}
 _COPY_BYTES = 32  # a pixel, while a copy is made; the largest one has both sides doubled
 _QUICKER = "Quicker: --queries 100, --side 1024, or --quick for a table within a minute."
 _TIMED_SIDE = 512  # pixels; a larger query is timed at this size
@@ -66,6 +75,43 @@ class Run:
     pictures: pd.DataFrame
     distances: pd.DataFrame
     judged: pd.DataFrame
+
+
+def check_fits(run: Run) -> None:
+    """Make sure that the parts of a run fit together, since people edit and send them.
+
+    Parameters
+    ----------
+    run : Run
+        As its files say.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        If something is missing, of another kind, or does not fit the rest.
+
+    Examples
+    --------
+    >>> check_fits(runs.read("photos-run"))  # doctest: +SKIP
+    """
+    about, pictures, distances = run.about, run.pictures, run.distances
+    for kind, keys in _ABOUT.items():
+        if wrong := [key for key in keys.split() if not isinstance(about[key], kind)]:
+            raise TypeError(f"{wrong[0]} is {about[wrong[0]]!r}")
+    if not 0 < min(about["rates"]) <= max(about["rates"]) < 1:
+        raise ValueError(f"rates are {about['rates']}")
+    number = about["pictures"] + about["left_out"]
+    if not about["pictures"] or len(pictures) != number or not pictures["path"].is_unique:
+        raise ValueError(f"pictures.csv has not {counted(number, 'picture')}")
+    asking, copies = pictures["path"][pictures["query"]], each_copy(about["changes"])
+    rows = distances[["path", "change", "strength"]].itertuples(index=False, name=None)
+    if [*rows] != [(path, *copy) for path in asking for copy in copies]:
+        raise ValueError("distances are of other copies")
+    for hash in about["hashes"]:
+        bits, digits = HASHES[hash].bits, pictures[hash][pictures["problem"] == ""]
+        is_hex = digits.str.fullmatch(f"[0-9a-f]{{{-(-bits // 4)}}}")
+        if not (is_hex.all() and distances[hash].dropna().between(0, bits).all()):
+            raise ValueError(f"fingerprints or distances are none of {hash}")
 
 
 def measure(

@@ -328,8 +328,10 @@ def read(folder: str | Path) -> Run:
                 f"{folder}: has {min(unknown)!r}, which these helpers do not know; install those "
                 "that made it"
             )
-        return _read_tables(folder, about)
-    except (ValueError, KeyError, TypeError) as error:
+        made = _read_tables(folder, about)
+        measuring.check_fits(made)
+        return made
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Problem(f"{folder}: is damaged ({error!r}); make the run anew") from error
 
 
