@@ -92,15 +92,6 @@ def test_the_letter_of_each_choice_is_told_on_the_page(write, pairs):
         assert f"<kbd>{letter}</kbd> {choice}" in text
 
 
-def test_names_can_be_left_out_and_are_nowhere_on_the_page_then(write, pairs):
-    assert "image_0000" in write(pairs)
-    text = write(pairs, names=False)
-    assert "image_0000" not in text
-    alts = [image["alt"] for image in Page(text).of("img") if "src" in image]
-    assert alts == [f"picture {n} of Pair {pair}" for pair in (1, 2) for n in (1, 2)]
-    assert text.count("120 x 80 pixels") == 4
-
-
 @pytest.mark.parametrize("where", ["title", "about", "heading", "key", "name", "fact", "label"])
 def test_strangers_text_is_shown_and_never_run(where, write, photographs):
     nasty = "</script><script>alert(1)</script>\"'<b onload=x>&amp;"

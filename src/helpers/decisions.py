@@ -103,7 +103,6 @@ def write_page(
     choices: Mapping[str, str],
     *,
     page: str,
-    names: bool = True,
     side: int = 320,
     workers: int | None = None,
 ) -> None:
@@ -123,8 +122,6 @@ def write_page(
         What can be decided about an item: the letter of the key, and the decision.
     page : str
         From `page_name`.
-    names : bool
-        Whether the names of the pictures are shown.
     side : int
         How large a picture is shown, in pixels. Pictures that do not fit `PAGE_BYTES` are stored
         smaller and shown at this size.
@@ -153,7 +150,7 @@ def write_page(
     once = list(dict.fromkeys(shown))
     images = share_out(embedded, once, workers=workers, title="thumbnails")
     told = {"title": title, "about": about, "items": items, "choices": choices, "page": page}
-    told |= {"names": names, "side": side, "images": dict(zip(once, images, strict=True))}
+    told |= {"side": side, "images": dict(zip(once, images, strict=True))}
     render(target, "decisions.html.j2", told)
 
 

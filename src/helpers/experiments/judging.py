@@ -32,10 +32,8 @@ _ABOUT = (
 )
 
 
-def draw(
-    run: Run, hash: str | None = None, pairs: int = 200, most: int = 30, seed: int | None = None
-) -> pd.DataFrame:
-    """Near pairs of a run, as evenly from all distances as there are such.
+def draw(run: Run, hash: str | None = None, pairs: int = 200, most: int = 30) -> pd.DataFrame:
+    """Near pairs of a run, as evenly from all distances as there are such, drawn by its seed.
 
     Parameters
     ----------
@@ -47,8 +45,6 @@ def draw(
         How many pairs, at most.
     most : int
         How many pairs of one distance, at most.
-    seed : int, optional
-        What they are drawn with; the run's seed if left out.
 
     Returns
     -------
@@ -72,10 +68,9 @@ def draw(
         raise Problem(f"{hash}: is no hash of {run.folder}; choose one of {', '.join(hashes)}")
     if min(pairs, most) < 1:
         raise Problem(f"{min(pairs, most)} pairs: are too few to judge; choose 1 or more")
-    near, seed = _near(run, hash), run.about["seed"] if seed is None else seed
+    near, rng = _near(run, hash), np.random.default_rng(run.about["seed"])
     if not len(near):
         raise Problem(f"{run.folder}: has no near pairs by {hash}, so there is nothing to judge")
-    rng = np.random.default_rng(seed)
     near = near.iloc[rng.permutation(len(near))]
     near = near.assign(turn=near.groupby("distance").cumcount())
     near = near[near["turn"] < most].sort_values(["turn", "distance"]).head(pairs)
@@ -100,9 +95,7 @@ def _page(run: Run, hash: str) -> str:
     return decisions.page_name(run.about["digest"], run.pictures["path"].tolist(), hash, CHOICES)
 
 
-def write_page(
-    run: Run, drawn: pd.DataFrame, *, pictures: str | Path | None = None, names: bool = True
-) -> Path:
+def write_page(run: Run, drawn: pd.DataFrame, *, pictures: str | Path | None = None) -> Path:
     """Write the page on which a person judges near pairs.
 
     Parameters
@@ -113,8 +106,6 @@ def write_page(
         The pairs, from `draw`.
     pictures : str or Path, optional
         Where the run's pictures lie; see `helpers.experiments.runs.pictures_of`.
-    names : bool
-        Whether the names of the pictures are shown, which may tell more than the pictures do.
 
     Returns
     -------
@@ -144,7 +135,7 @@ def write_page(
     ]
     target, page = run.folder / "judge.html", _page(run, drawn["hash"][0])
     title = f"Near pairs of {run.about['name']}: same or different?"
-    decisions.write_page(target, title, _ABOUT, items, CHOICES, page=page, names=names)
+    decisions.write_page(target, title, _ABOUT, items, CHOICES, page=page)
     return target
 
 

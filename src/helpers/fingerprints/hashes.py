@@ -333,13 +333,7 @@ def from_hex(digits: str, bits: int = _WORD) -> np.uint64 | np.ndarray:
     return found[0] if words == 1 else found
 
 
-def of_image(
-    image: Image.Image,
-    hash: str = DHASH,
-    *,
-    rules: dict[str, int] | None = None,
-    **reading: object,
-) -> np.uint64 | np.ndarray:
+def of_image(image: Image.Image, hash: str = DHASH, **reading: object) -> np.uint64 | np.ndarray:
     """The fingerprint of a picture in memory: the same as that of its file.
 
     Parameters
@@ -348,11 +342,10 @@ def of_image(
         The picture, also one that Pillow has opened and not decoded yet. It stays as it is.
     hash : str
         The name of the hash: one of `HASHES`.
-    rules : dict, optional
-        By which rules it is read: see `helpers.images.opening.open_image`.
     **reading
-        ``rotate``, ``background``: see `helpers.images.opening.open_image`. With ``rotate=False,
-        background=None`` the pixels count as they are stored, as they do for ``imagehash``.
+        ``rotate``, ``background``, ``rules``: see `helpers.images.opening.open_image`. With
+        ``rotate=False, background=None`` the pixels count as they are stored, as they do for
+        ``imagehash``.
 
     Returns
     -------
@@ -379,15 +372,11 @@ def of_image(
     >>> of_image(Image.linear_gradient("L"), hash="dhash-both")
     array([                   0, 18446744073709551615], dtype=uint64)
     """
-    return of_shown(open_image(image, rules=rules, **reading), hash)
+    return of_shown(open_image(image, **reading), hash)
 
 
 def of_file(
-    path: str | Path | BinaryIO,
-    hash: str = DHASH,
-    *,
-    rules: dict[str, int] | None = None,
-    **reading: object,
+    path: str | Path | BinaryIO, hash: str = DHASH, **reading: object
 ) -> np.uint64 | np.ndarray:
     """The fingerprint of an image file.
 
@@ -397,10 +386,8 @@ def of_file(
         The file.
     hash : str
         The name of the hash: one of `HASHES`.
-    rules : dict, optional
-        By which rules the file is read: see `helpers.images.opening.open_image`.
     **reading
-        ``rotate``, ``background``, ``fast``: see `helpers.images.opening.open_image`.
+        ``rotate``, ``background``, ``fast``, ``rules``: see `helpers.images.opening.open_image`.
 
     Returns
     -------
@@ -417,7 +404,7 @@ def of_file(
     >>> to_hex(of_file("data/sample/cat/whole.jpg"))  # doctest: +SKIP
     '3c3c3e0f8ececdc9'
     """
-    return of_shown(open_image(path, rules=rules, **reading), hash)
+    return of_shown(open_image(path, **reading), hash)
 
 
 def of_shown(picture: Image.Image, hash: str = DHASH) -> np.uint64 | np.ndarray:
