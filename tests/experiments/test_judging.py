@@ -1,5 +1,6 @@
 """Near pairs drawn for a person, what comes back, and what it changes."""
 
+import errno
 import re
 from dataclasses import replace
 
@@ -259,6 +260,24 @@ def test_decisions_of_any_page_of_the_run_are_taken(run, file_of):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("last", range(6))
+def test_on_a_full_disk_judgements_and_tables_stay_as_they_were(run, file_of, last, monkeypatch):
+    drawn = judging.draw(run, "dhash", 40)
+    file, left = file_of(run, drawn, ["same"] * 40), [None] * last
+    before = {path: path.read_bytes() for path in run.folder.iterdir()}
+
+    def fail_at_last(_):
+        if not left:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        left.pop()
+
+    monkeypatch.setattr("helpers.files.atomic.os.fsync", fail_at_last)
+    with pytest.raises(Problem, match="No space left on device"):
+        judging.take(run, file)
+    assert not left
+    assert {path: path.read_bytes() for path in run.folder.iterdir()} == before
+
+
 def test_decisions_about_other_pictures_are_refused(run, tmp_path, file_of):
     file = file_of(run, judging.draw(run, pairs=1), ["same"])
     other = planted_run(tmp_path / "other", digest="0" * 64)

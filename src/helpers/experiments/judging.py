@@ -11,6 +11,7 @@ A pair that was found in another way may be added to ``judged.csv`` with ``hash`
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -20,7 +21,7 @@ import pandas as pd
 from helpers import Problem, decisions
 from helpers.experiments import rates, runs
 from helpers.experiments.runs import Run
-from helpers.files.atomic import exclusive, write_text
+from helpers.files.atomic import exclusive
 from helpers.files.places import sha256_of
 from helpers.files.tables import as_csv
 
@@ -179,16 +180,16 @@ def take(run: Run, file: str | Path, judge: str | None = None) -> Run:
     found = found.rename(columns={"decision": "verdict"}).merge(listed, on=["page", "item"])
     target, who = run.folder / "judged.csv", ["first", "second", "judge"]
     with exclusive(target):
-        both = pd.concat([runs.read(run.folder).judged, found])[[*runs.JUDGED]]
+        run = runs.read(run.folder)
+        both = pd.concat([run.judged, found])[[*runs.JUDGED]]
         # a pair is the same by every hash, so what a judge said last holds for all of them
         both["verdict"] = both.groupby(who)["verdict"].transform("last")
         both = both.drop_duplicates([*who, "hash"], keep="last")
         both = both.sort_values(["hash", "distance", *who]).astype(object)
         rows = both.where(both.notna(), None).itertuples(index=False, name=None)
-        write_text(target, as_csv(runs.JUDGED, rows, quote_texts=False))
-        run = runs.read(run.folder)
-        rates.write_tables(run)
-    return run
+        text = as_csv(runs.JUDGED, rows, quote_texts=False)
+        rates.write_tables(replace(run, judged=both), judged=text)
+        return runs.read(run.folder)
 
 
 def agreement(judged: pd.DataFrame) -> pd.DataFrame:

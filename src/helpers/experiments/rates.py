@@ -22,7 +22,7 @@ import pandas as pd
 from scipy.special import ndtr, stdtrit
 
 from helpers.experiments.counting import SEED, wilson
-from helpers.files.atomic import write_text
+from helpers.files.atomic import write_all
 from helpers.files.tables import as_csv
 from helpers.hamming import as_words, count_bits, count_pairs
 from helpers.search.pairs import all_pairs
@@ -36,13 +36,11 @@ if TYPE_CHECKING:
 REDRAWS = 1000
 #: With 0, 1, 2 near pairs: how many are expected at most (Poisson, 95 %).
 BOUNDS = (3.0, 4.74, 6.30)
-#: What a judged pair counts.
-VERDICTS = {"same": 0.0, "unsure": 0.5, "different": 1.0}
+VERDICTS = {"same": 0.0, "unsure": 0.5, "different": 1.0}  # what a judged pair counts
 #: Up to this rate a pair, near pairs are counted in each redraw, and listed.
 COUNTED_RATE, LISTED_RATE = 1e-3, 1e-4
 #: ... but no more than so many of a hash; then the table ends at a smaller radius.
 MOST_COUNTED, MOST_LISTED = 1_000_000, 50_000
-
 _FEW = 300  # near pairs that are counted and listed in any case, where there are so many
 
 
@@ -415,13 +413,15 @@ def _may_count(pictures: pd.DataFrame) -> pd.Series:
     return ~pictures["flat"] & (pictures["problem"] == "")
 
 
-def write_tables(run: Run) -> None:
-    """Write a run's tables of near pairs, rates and recalls into its folder.
+def write_tables(run: Run, **others: str) -> None:
+    """Write a run's tables of near pairs, rates and recalls into its folder, all or none.
 
     Parameters
     ----------
     run : Run
         With its pictures and distances, and the judgements if there are any.
+    **others : str
+        Texts of other tables that are written with them.
     """
     measured, tables = measure(run), {}
     for hash, rates in measured.rates.items():
@@ -441,7 +441,8 @@ def write_tables(run: Run) -> None:
             [float(f"{cell:.6g}") if isinstance(cell, float) else cell for cell in row]
             for row in table.where(table.notna(), None).itertuples(index=False, name=None)
         )
-        write_text(run.folder / f"{name}.csv", as_csv(list(table), rows, quote_texts=False))
+        others[name] = as_csv(list(table), rows, quote_texts=False)
+    write_all({run.folder / f"{name}.csv": text.encode() for name, text in others.items()})
 
 
 def _near_pairs(pictures: pd.DataFrame, measured: Measured, hash: str) -> pd.DataFrame:

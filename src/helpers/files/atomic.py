@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
@@ -341,16 +341,39 @@ def write_bytes(path: str | Path, content: bytes) -> None:
     --------
     >>> write_bytes("grid.png", b"...")  # doctest: +SKIP
     """
-    path = Path(path)
-    partial = unique_partial(path)
+    write_all({Path(path): content})
+
+
+def write_all(contents: Mapping[Path, bytes]) -> None:
+    """Write small files that belong together: if there is no room for one, all stay as they were.
+
+    Parameters
+    ----------
+    contents : mapping of Path to bytes
+        What each file is to hold; an older one is replaced in one step.
+
+    Raises
+    ------
+    Problem
+        If one cannot be written.
+
+    Examples
+    --------
+    >>> write_all({Path("one.csv"): b"...", Path("other.csv"): b"..."})  # doctest: +SKIP
+    """
+    partials = {path: unique_partial(path) for path in contents}
     try:
-        make_folders(path.parent)
-        with partial.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())  # else, after a power cut, the new name might hold nothing
-        partial.replace(path)
+        for path, partial in partials.items():
+            make_folders(path.parent)
+            with partial.open("xb") as file:
+                file.write(contents[path])
+                file.flush()
+                os.fsync(file.fileno())  # else, after a power cut, the new name might hold nothing
+        for path, partial in partials.items():
+            partial.replace(path)
     except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
         raise write_problem(path, error) from error
+    finally:
+        for partial in partials.values():
+            with suppress(OSError):
+                partial.unlink()
