@@ -42,18 +42,14 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--source", metavar="TEXT", help="where they came from (the path of each)"
     )
     actions.choices["unflag"].add_argument("entries", nargs="+", type=int, metavar="ENTRY")
-    actions.choices["list"].add_argument(
-        "--withdrawn", action="store_true", help="list the withdrawn ones too, and say which"
-    )
+    withdrawn = "list the withdrawn ones too, and say which"
+    actions.choices["list"].add_argument("--withdrawn", action="store_true", help=withdrawn)
 
 
 def _add_making(action: argparse.ArgumentParser) -> None:
     action.add_argument("--new", action="store_true", help="make the bank if there is none")
-    action.add_argument(
-        "--anyway",
-        action="store_true",
-        help="even fingerprints that say nothing, with which plain pictures would be held back",
-    )
+    what = "even fingerprints that say nothing, with which plain pictures would be held back"
+    action.add_argument("--anyway", action="store_true", help=what)
     add_reading(action)
 
 
@@ -63,9 +59,8 @@ def _add_radii(action: argparse.ArgumentParser) -> None:
         ("--block", 2, "a picture is blocked"),
         ("--review", 8, "a person is to look at it"),
     ):
-        action.add_argument(
-            name, type=int, default=bits, metavar="N", help=f"bits up to which {what} ({bits})"
-        )
+        told = f"bits up to which {what} ({bits})"
+        action.add_argument(name, type=int, default=bits, metavar="N", help=told)
 
 
 def _opened(arguments: argparse.Namespace) -> Bank:

@@ -71,14 +71,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     option("--article", action="store_true", help=article)
     needles = "how many images are copied, 1 to 8 times each (default: 17)"
     option("--needles", type=int, default=17, metavar="N", help=needles)
-    option(
-        "--factors",
-        type=float,
-        nargs=2,
-        default=(0.95, 1.05),
-        metavar=("LOW", "HIGH"),
-        help="resize each copy by a factor between these two (default: 0.95 1.05)",
-    )
+    factors = "resize each copy by a factor between these two (default: 0.95 1.05)"
+    two = {"type": float, "nargs": 2, "default": (0.95, 1.05), "metavar": ("LOW", "HIGH")}
+    option("--factors", **two, help=factors)
     saved = "how the copies are saved (default: jpeg)"
     option("--format", default="jpeg", metavar="jpeg|png", help=saved)
     quality = "JPEG quality of the copies, 1 to 95 (default: 75)"

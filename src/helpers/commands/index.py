@@ -57,18 +57,10 @@ def add(commands: argparse._SubParsersAction) -> None:
     summary = "Fingerprint a folder of images and keep the fingerprints on a shelf."
     command = commands.add_parser("index", help=summary, description=_index.__doc__)
     command.set_defaults(run=_index)
-    command.add_argument(
-        "-d", "--dataset", required=True, metavar="DIR", help="the folder of images"
-    )
-    command.add_argument(
-        "-s",
-        "--shelve",
-        required=True,
-        metavar="FILE",
-        help="the shelf, made or brought up to date",
-    )
-    command.add_argument(
-        "--replace", action="store_true", help="start anew, whatever shelf is there"
-    )
+    option = command.add_argument
+    option("-d", "--dataset", required=True, metavar="DIR", help="the folder of images")
+    shelf = "the shelf, made or brought up to date"
+    option("-s", "--shelve", required=True, metavar="FILE", help=shelf)
+    option("--replace", action="store_true", help="start anew, whatever shelf is there")
     add_hash(command, "dHash, as in the article")
     add_reading(command)

@@ -112,19 +112,14 @@ def add(commands: argparse._SubParsersAction) -> None:
     """
     command = commands.add_parser("search", help=_search.__doc__, description=_search.__doc__)
     command.set_defaults(run=_search)
-    command.add_argument(
-        "-d", "--dataset", required=True, metavar="DIR", help="the folder that was indexed"
-    )
-    command.add_argument("-s", "--shelve", required=True, metavar="FILE", help="the shelf")
-    command.add_argument(
-        "-q", "--query", required=True, metavar="IMAGE", help="the picture to look for"
-    )
-    command.add_argument(
-        "-r", "--radius", type=int, default=0, metavar="R", help="bits that may differ (0)"
-    )
-    command.add_argument("--save-grid", metavar="PNG", help="draw the query and its matches")
-    command.add_argument(
-        "--turned", action="store_true", help="ask for turned and mirrored copies too (dhash only)"
-    )
+    option = command.add_argument
+    option("-d", "--dataset", required=True, metavar="DIR", help="the folder that was indexed")
+    option("-s", "--shelve", required=True, metavar="FILE", help="the shelf")
+    option("-q", "--query", required=True, metavar="IMAGE", help="the picture to look for")
+    radius = "bits that may differ (0)"
+    option("-r", "--radius", type=int, default=0, metavar="R", help=radius)
+    option("--save-grid", metavar="PNG", help="draw the query and its matches")
+    turned = "ask for turned and mirrored copies too (dhash only)"
+    option("--turned", action="store_true", help=turned)
     add_hash(command, "that of the shelf")
     add_reading(command)

@@ -85,22 +85,12 @@ def add_reading(command: argparse.ArgumentParser) -> None:
     command : argparse.ArgumentParser
         The command that gets the options.
     """
-    command.add_argument(
-        "--fast",
-        action="store_const",
-        const=True,
-        help="let the JPEG decoder shrink large photographs",
-    )
-    command.add_argument(
-        "--no-rotate",
-        dest="rotate",
-        action="store_const",
-        const=False,
-        help="ignore the EXIF orientation",
-    )
-    command.add_argument(
-        "--background", metavar="COLOUR", help="what shows through transparency (white)"
-    )
+    option = command.add_argument
+    fast = "let the JPEG decoder shrink large photographs"
+    option("--fast", action="store_const", const=True, help=fast)
+    rotate = "ignore the EXIF orientation"
+    option("--no-rotate", dest="rotate", action="store_const", const=False, help=rotate)
+    option("--background", metavar="COLOUR", help="what shows through transparency (white)")
 
 
 def add_hash(command: argparse.ArgumentParser, usual: str) -> None:

@@ -78,14 +78,11 @@ def _mirrored(image: Image.Image, sides: str) -> Image.Image:
 
 
 def _cut_unevenly(image: Image.Image, most: float, rng: np.random.Generator) -> Image.Image:
-    left, top, right, bottom = rng.uniform(0, most / 100, 4)
-    box = (
-        int(left * image.width),
-        int(top * image.height),
-        max(int(left * image.width) + 1, round((1 - right) * image.width)),
-        max(int(top * image.height) + 1, round((1 - bottom) * image.height)),
-    )
-    return image.crop(box)
+    (width, height), shares = image.size, rng.uniform(0, most / 100, 4)
+    left, top = int(shares[0] * width), int(shares[1] * height)
+    right = max(left + 1, round((1 - shares[2]) * width))
+    bottom = max(top + 1, round((1 - shares[3]) * height))
+    return image.crop((left, top, right, bottom))
 
 
 def _cut_one_side(image: Image.Image, percent: float, rng: np.random.Generator) -> Image.Image:

@@ -397,10 +397,8 @@ def _screenshot(layout: list[int], variant: int, rng: np.random.Generator) -> Im
     windows = int(frame.integers(1, 4))
     for window in range(windows):
         left, top = int(frame.integers(0, width // 4)), int(frame.integers(0, height // 4))
-        right, bottom = (
-            int(frame.integers(width // 2, width)),
-            int(frame.integers(height // 2, height)),
-        )
+        right = int(frame.integers(width // 2, width))
+        bottom = int(frame.integers(height // 2, height))
         bar = tuple(int(v) for v in frame.integers(60, 200, 3))
         draw.rectangle((left, top, right, bottom), fill=paper, outline="#888888")
         draw.rectangle((left, top, right, top + 24), fill=bar)
