@@ -177,13 +177,9 @@ def render(target: str | Path, template: str, told: dict) -> None:
     """
     import jinja2
 
-    pages = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    folder = jinja2.FileSystemLoader(Path(__file__).parent)
+    pages = jinja2.Environment(loader=folder, autoescape=True, undefined=jinja2.StrictUndefined)
+    pages.trim_blocks = pages.lstrip_blocks = True
     pages.filters["counted"] = counted
     text = pages.get_template(template).render(told)
     with exclusive(target):  # which clears what a killed run left

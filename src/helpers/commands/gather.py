@@ -27,17 +27,10 @@ def _gather(arguments: argparse.Namespace) -> int:
             raise Problem(f"{arguments.input}: {problem}") from problem
     else:
         needles = near_duplicates.random_needles(images, arguments.needles, seed=arguments.seed)
-    truth = near_duplicates.gather(
-        arguments.input,
-        arguments.output,
-        needles,
-        seed=arguments.seed,
-        factors=tuple(arguments.factors),
-        format=arguments.format,
-        quality=arguments.quality,
-        replace=arguments.replace,
-        images=images,
-    )
+    names = ("seed", "format", "quality", "replace")
+    options = {name: getattr(arguments, name) for name in names}
+    options |= {"factors": tuple(arguments.factors), "images": images}
+    truth = near_duplicates.gather(arguments.input, arguments.output, needles, **options)
     near_duplicates.write_truth(arguments.csv, truth)
     if sentence := not_looked_at(others):
         print(one_line(sentence))

@@ -20,15 +20,9 @@ def _index(arguments: argparse.Namespace) -> int:
 
     check_output(arguments.shelve, "shelf")
     found = look_into(arguments.dataset)
-    chosen = {"hash": arguments.hash} if arguments.hash else {}
-    table = shelf.build(
-        arguments.shelve,
-        arguments.dataset,
-        images=found.images,
-        replace=arguments.replace,
-        **chosen,
-        **reading_of(arguments),
-    )
+    options = {"images": found.images, "replace": arguments.replace, **reading_of(arguments)}
+    options |= {"hash": arguments.hash} if arguments.hash else {}
+    table = shelf.build(arguments.shelve, arguments.dataset, **options)
     problems = table[table["problem"] != ""]
     for row in problems.itertuples():
         print(f"Left out: {one_line(row.path)}: {one_line(row.problem)}")

@@ -211,7 +211,9 @@ def _pictures(
     readable = table[table["problem"] == ""]
     some = readable["path"].iloc[np.linspace(0, len(readable) - 1, 18).astype(int)].unique()
     equal = readable.groupby("pixels")["name"].agg(list)
-    hash, radius = (choices[0].hash, choices[0].radius) if choices else (run.about["hashes"][0], 64)
+    hash, radius = (
+        (choices[0].hash, choices[0].radius) if choices else (run.about["hashes"][0], np.inf)
+    )
     far = run.distances.assign(bits=run.distances[hash], is_missed=run.distances[hash] > radius)
     missed = far.groupby(["change", "strength"])["is_missed"].transform("mean")
     far = far[far["is_missed"] & (missed <= 0.5)].sort_values("bits", kind="stable")[::-1]
