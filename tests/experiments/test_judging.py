@@ -431,7 +431,11 @@ def test_bad_input_is_answered_with_one_sentence(words, sentence, measured, tmp_
 @pytest.mark.parametrize(
     ("name", "text", "sentence"),
     [
-        ("near_pairs.csv", "hash,first\n", "near_pairs.csv: is damaged; make the run anew"),
+        (
+            "near_pairs.csv",
+            "hash,first\n",
+            "near_pairs.csv: is damaged (columns hash, first); make the run anew",
+        ),
         (
             "near_pairs.csv",
             "hash,first,second,distance,kind\ndhash,a,b,1,\n",

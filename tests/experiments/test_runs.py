@@ -14,7 +14,7 @@ from experiments_runs import CHANGES, HASH_NAMES, folder_of_pictures, small_run,
 from PIL import Image
 
 from helpers import Problem, datasets, hamming
-from helpers.experiments import counting, measuring, runs
+from helpers.experiments import counting, measuring, rates, runs
 from helpers.images import changes
 
 
@@ -384,6 +384,25 @@ def test_tables_of_a_run_that_do_not_fit_are_damaged(name, old, new, tmp_path):
     file.write_text(text.replace(old, new, 1))
     with pytest.raises(Problem, match="is damaged"):
         runs.read(tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", measuring.TABLES)
+def test_a_table_that_lacks_a_column_or_a_hash_is_damaged(name, tmp_path):
+    made = spread_run(tmp_path / "run", n=12)
+    rates.write_tables(made)
+    assert list(runs.table(made, name))[1:] == measuring.TABLES[name].split()
+    file = made.folder / f"{name}.csv"
+    lines = file.read_text().splitlines(keepends=True)
+    if name == "pairs":
+        file.write_text("".join(lines[:-1]))
+        with pytest.raises(Problem, match="is damaged"):
+            runs.table(made, name)
+    for text in (lines[0], "".join(line.partition(",")[2] for line in lines)):
+        file.write_text(text)
+        if name == "near_pairs" and text == lines[0]:  # there may be none
+            continue
+        with pytest.raises(Problem, match=rf"{name}\.csv: is damaged"):
+            runs.table(made, name)
 
 
 def test_pictures_that_have_moved_are_asked_for(tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from helpers import Problem
-from helpers.commands.terminal import add_hash, one_line
+from helpers.commands.terminal import add_hash, one_line, until_nobody_reads
 from helpers.files.places import counted
 
 
@@ -17,7 +17,12 @@ def _run(arguments: argparse.Namespace) -> None:
     from helpers.experiments import runs
 
     names = ("hashes", "changes", "queries", "seed", "side", "quick", "workers")
-    runs.run(arguments.folder, arguments.out, **_options(arguments, names))
+    runs.run(arguments.folder, arguments.out, show=_say, **_options(arguments, names))
+
+
+def _say(text: str) -> None:
+    with until_nobody_reads():  # a run goes on if its first lines were enough for somebody
+        print(text)
 
 
 def _options(arguments: argparse.Namespace, names: tuple[str, ...]) -> dict:

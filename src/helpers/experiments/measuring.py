@@ -39,11 +39,19 @@ FACTS = ("width", "height", "bytes", "pixels", "flat")
 #: What ``run.json`` must have, by kind.
 _ABOUT = {
     str: "name digest date",
-    int: "pictures left_out queries seed found asked",
+    int: "pictures left_out queries seed found asked quick",
     int | float: "seconds",
     int | None: "side",
     list: "hashes rates machine",
     dict: "changes versions",
+}
+#: The columns of the tables that are counted from a run, after ``hash``.
+TABLES = {
+    "near_pairs": "first second distance kind",
+    "pairs": "distance pairs",
+    "rates": "radius pairs rate low high",
+    "recall": "change strength rate radius recall low high recall_at_exact_rate pictures",
+    "by_radius": "change strength radius found pictures",
 }
 _COPY_BYTES = 32  # a pixel, while a copy is made; the largest one has both sides doubled
 _QUICKER = "Quicker: --queries 100, --side 1024, or --quick for a table within a minute."

@@ -39,8 +39,7 @@ from helpers.images.folders import look_into, not_looked_at
 if TYPE_CHECKING:  # late elsewhere: workers start without it
     import pandas as pd
 
-#: The format of a run's folder.
-FORMAT = 1
+FORMAT = 1  # of a run's folder
 SEED = 2014
 #: False-match rates per pair at which recalls are told.
 RATES = [1e-4, 1e-5, 1e-6]
@@ -416,7 +415,14 @@ def table(run: Run, name: str) -> pd.DataFrame:
     if packed.is_file():
         return pd.read_csv(packed, keep_default_na=False, na_values=[""])
     try:
-        return _read_csv(file := run.folder / f"{name}.csv")
+        made, hashes = _read_csv(file := run.folder / f"{name}.csv"), {*run.about["hashes"]}
+        if list(made.columns) != ["hash", *measuring.TABLES[name].split()]:
+            raise ValueError(f"columns {', '.join(made.columns)}")
+        rows = sum(4 * -(-HASHES[hash].bits // 4) + 1 for hash in hashes)  # a hex digit has 4
+        lacks = {*made["hash"]} != hashes if name != "pairs" else len(made) != rows
+        if lacks and name != "near_pairs":
+            raise ValueError("rows are missing")
+        return made
     except ValueError as error:
         raise Problem(f"{file}: is damaged ({error}); make the run anew") from error
 
