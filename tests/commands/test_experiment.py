@@ -1,5 +1,9 @@
 """`python -m helpers experiment run`: what it prints, and what it says of bad input."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from experiments_runs import folder_of_pictures
 
@@ -65,3 +69,16 @@ def test_bad_input_gets_one_sentence(words, says, capsys, tmp_path):
     assert told.err.startswith(says)
     assert told.err.count("\n") == 1
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_when_nobody_reads_what_it_says():
+    read, write = os.pipe()
+    os.close(read)
+    words = [sys.executable, "-m", "helpers", *RUN.split()]
+    try:
+        done = subprocess.run(words, stdout=write, stderr=subprocess.PIPE, check=False, timeout=60)
+    finally:
+        os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert runs.read("run").about["pictures"] == 6
