@@ -94,11 +94,12 @@ def _cost_of_turning(stored: Shelf, radius: int) -> str:
     keys, sizes = list(stored), [len(paths) for paths in stored.values()]
     some = keys[:: -(-len(keys) // _ASKED)]
     found = LinearScan(keys).within_many(some, radius)["row"]
-    others = (sum(sizes[row] for row in found) - len(some)) / len(some)
+    near = sum(sizes[row] for row in found) - len(some)
+    others = (near or 3) / len(some)  # none near: at 95 %, fewer than 3 are to be expected
     return (
         "Asked in 8 orientations: up to 8 times as many false matches; on average "
-        f"{others:.3g} other images of this shelf (copies, too) lie within "
-        f"{counted(radius, 'bit')} of one, so expect up to {8 * others:.3g} a query"
+        f"{'' if near else 'fewer than '}{others:.3g} other images of this shelf (copies, too) lie "
+        f"within {counted(radius, 'bit')} of one, so expect up to {8 * others:.3g} a query"
     )
 
 
