@@ -52,6 +52,7 @@ def test_given_again_it_says_that_it_is_finished(capsys):
         ("experiment run photos --out run --hashes dhash,", "'': no such hash; there are dhash"),
         ("experiment run photos --out run --hashes md5", "'md5': no such hash; there are dhash"),
         ("experiment run photos --out run --queries 0", "queries is 0; choose 1 or more"),
+        ("experiment run photos --out run --rates 0,1e-5", "rates [0.0, 1e-05]: each is above 0"),
         ("experiment run photos --out run --side 3", "side is 3; choose 32 or more"),
         ("experiment run photos --out run --workers -1", "workers is -1; choose 1 or more"),
         ("experiment run photos --out run --changes no.toml", "no.toml: cannot be read"),

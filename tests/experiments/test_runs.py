@@ -73,6 +73,15 @@ def test_a_run_of_other_settings_is_not_mixed_with_this_one(tmp_path):
         small_run(photos, tmp_path / "run", seed=1)
 
 
+def test_recalls_are_told_at_the_rates_that_are_asked_for(tmp_path, capsys):
+    photos = folder_of_pictures(tmp_path / "photos", 16)
+    made = small_run(photos, tmp_path / "run", rates=[0.9, 1e-3, 1e-3], show=print)
+    assert made.about["rates"] == [0.9, 1e-3]
+    assert set(runs.table(made, "recall")["rate"]) == {0.9, 1e-3}
+    # 120 pairs: 0.9 of them are more than a hundred
+    assert "Recall where at most 0.9 of the pairs" in capsys.readouterr().out
+
+
 def test_flat_and_unreadable_pictures_are_no_queries_and_equal_ones_ask_once(tmp_path):
     photos = folder_of_pictures(tmp_path / "photos", 2)
     Image.new("RGB", (40, 40), "navy").save(photos / "flat.png")
@@ -270,6 +279,8 @@ BAD = {
     "a folder of mine": (mine, "is there already and is no run of experiment"),
     "no such hash": (lambda _: {"hashes": ["dhash", "md5"]}, "'md5': no such hash; there are"),
     "no query": (lambda _: {"queries": 0}, "queries is 0; choose 1 or more"),
+    "no rate": (lambda _: {"rates": []}, "rates []: each is above 0 and below 1"),
+    "a rate of 1": (lambda _: {"rates": [1e-4, 1]}, "each is above 0 and below 1"),
     "a tiny side": (lambda _: {"side": 1}, "side is 1; choose 32 or more"),
     "a seed below 0": (lambda _: {"seed": -1}, "seed is -1; choose 0 or more"),
     "no worker": (lambda _: {"workers": 0}, "workers is 0; choose 1 or more"),

@@ -16,7 +16,7 @@ def _run(arguments: argparse.Namespace) -> None:
     """
     from helpers.experiments import runs
 
-    names = ("hashes", "changes", "queries", "seed", "side", "quick", "workers")
+    names = ("hashes", "changes", "queries", "seed", "rates", "side", "quick", "workers")
     runs.run(arguments.folder, arguments.out, show=_say, **_options(arguments, names))
 
 
@@ -42,11 +42,22 @@ def _add_run(action: argparse.ArgumentParser) -> None:
         ("workers", None, "processes (all processors)"),
     ):
         action.add_argument(f"--{name}", type=int, default=number, metavar="N", help=what)
+    what = "false matches a pair, at which recalls are told (1e-4,1e-5,1e-6)"
+    action.add_argument(
+        "--rates", type=_numbers, default="1e-4,1e-5,1e-6", metavar="X,Y", help=what
+    )
     action.add_argument("--quick", action="store_true", help="a first table within a minute")
 
 
 def _add_hashes(action: argparse.ArgumentParser, what: str) -> None:
     action.add_argument("--hashes", type=_listed, metavar="A,B", help=what)
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(number) for number in _listed(text)]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: numbers with commas, as 1e-4,1e-5") from error
 
 
 def _listed(names: str) -> list[str]:

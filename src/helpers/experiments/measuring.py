@@ -33,6 +33,16 @@ from helpers.images.opening import open_with_size
 if TYPE_CHECKING:  # workers start without it
     import pandas as pd
 
+#: Of these copies the end of a run tells.
+TOLD = {
+    "jpeg": "quality 50",
+    "resize": "x 0.25",
+    "crop each side": "5 %",
+    "rotate, black corners": "2 degrees",
+    "watermark": "large in the centre",
+    "pad black": "5 %",
+    "mirror": "left-right",
+}
 #: What is known of each picture beside its fingerprints.
 FACTS = ("width", "height", "bytes", "pixels", "flat")
 

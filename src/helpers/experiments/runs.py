@@ -49,16 +49,6 @@ QUICK = {"pictures": 200, "queries": 40, "hashes": "dhash phash ahash dhash-both
 #: The columns of ``judged.csv``.
 JUDGED = ("first", "second", "verdict", "judge", "hash", "distance", "of")
 _PICTURES = ("path", *measuring.FACTS, "query", "problem")
-#: Of these copies the end of a run tells.
-_TOLD = {
-    "jpeg": "quality 50",
-    "resize": "x 0.25",
-    "crop each side": "5 %",
-    "rotate, black corners": "2 degrees",
-    "watermark": "large in the centre",
-    "pad black": "5 %",
-    "mirror": "left-right",
-}
 _COPIES = ("path", "change", "strength")
 #: The types of columns that hold no text.
 _KINDS = {
@@ -76,6 +66,7 @@ def run(
     changes: Mapping | str | Path | None = None,
     queries: int = 400,
     seed: int = SEED,
+    rates: Sequence[float] = RATES,
     side: int | None = None,
     quick: bool = False,
     workers: int | None = None,
@@ -98,6 +89,8 @@ def run(
         flat, and are the first of their equals.
     seed : int
         0 or more, for what is drawn.
+    rates : sequence of float
+        Rates of false matches per pair, between 0 and 1, at which recalls are told.
     side : int, optional
         Pictures with a longer side than this, in pixels, are reduced to it before all else.
     quick : bool
@@ -124,7 +117,7 @@ def run(
     began, out = perf_counter(), Path(out)
     name, root, found = _look_into(folder, show)
     numbers = {"queries": queries, "seed": seed, "side": side, "workers": workers}
-    asked = {"name": name} | _settings(hashes, changes, quick, numbers)
+    asked = {"name": name} | _settings(hashes, changes, quick, rates, numbers)
     drawn = [found[row] for row in np.random.default_rng(seed).permutation(len(found))]
     drawn = drawn[: QUICK["pictures"] if quick else None]
     is_finished = os.path.lexists(out / "run.json")
@@ -161,7 +154,9 @@ def _look_into(folder: str | Path, show: Callable) -> tuple[str, Path, list[str]
     return _shown(Path(os.path.realpath(folder)).name), Path(folder), found.images
 
 
-def _settings(hashes: Sequence[str] | None, changes: object, quick: bool, numbers: dict) -> dict:
+def _settings(
+    hashes: Sequence[str] | None, changes: object, quick: bool, told: Sequence, numbers: dict
+) -> dict:
     """All that a run depends on beside its pictures, as ``run.json`` has it."""
     if quick:
         numbers["queries"] = min(numbers["queries"], QUICK["queries"])
@@ -169,6 +164,8 @@ def _settings(hashes: Sequence[str] | None, changes: object, quick: bool, number
     for what, least in (("queries", 1), ("seed", 0), ("side", 32), ("workers", 1)):
         if numbers[what] is not None and numbers[what] < least:
             raise Problem(f"{what} is {numbers[what]}; choose {least} or more")
+    if not told or not all(0 < rate < 1 for rate in told):
+        raise Problem(f"rates {list(told)}: each is above 0 and below 1; 1e-5 is 1 pair in 100,000")
     installed = [name for name in HASHES if all(map(find_spec, HASHES[name].packages))]
     hashes = hashes or (QUICK["hashes"].split() if quick else installed)
     recipes = [recipe.here(name) for name in dict.fromkeys(hashes)]
@@ -180,7 +177,7 @@ def _settings(hashes: Sequence[str] | None, changes: object, quick: bool, number
         "asked": numbers["queries"],
         "side": numbers["side"],
         "quick": quick,
-        "rates": RATES,
+        "rates": list(dict.fromkeys(told)),
         "reading": recipes[0].reading,
         "rules": recipes[0].rules,
         "versions": versions | {key: v for one in recipes for key, v in one.versions.items()},
@@ -232,12 +229,14 @@ def _tell_end(made: Run, show: Callable) -> None:
         f"{int(made.pictures['flat'].sum())} flat; {about['queries']} changed."
     )
     recall, pairs = table(made, "recall"), table(made, "pairs")["pairs"].sum() / len(hashes)
-    rate, least = (1e-5 if pairs >= 3e5 else RATES[0]), 3 / max(pairs, 1)
+    least, stated = 3 / max(pairs, 1), about["rates"]
+    # the smallest with a hundred near pairs behind it
+    rate = min((one for one in stated if one * pairs >= 100), default=max(stated))
     each = measuring.each_copy(about["changes"])
     wide = recall[recall["rate"] == rate].pivot(
         index=["change", "strength"], columns="hash", values="recall"
     )
-    wide = wide.loc[[name for name in _TOLD.items() if name in each] or each[:6], hashes]
+    wide = wide.loc[[name for name in measuring.TOLD.items() if name in each] or each[:6], hashes]
     wide.index = [", ".join(copy) for copy in wide.index]
     few = f" (so few pictures can show none under {least:.2g})" if rate < least else ""
     show(f"Recall where at most {rate:g} of the pairs of different pictures match{few}:")
