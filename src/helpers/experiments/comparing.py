@@ -243,9 +243,9 @@ def sentences(table: pd.DataFrame) -> list[str]:
             + ("." if mean.claimed else ": this holds 0, so nothing is claimed.")
         )
         chance, rest = round(0.05 * len(each)), len(each) - claimed
-        others = f"; of the other {rest}" if claimed > chance else ", so of all of them"
+        what = f"nothing is claimed of the other {rest}" if claimed > chance else "none is claimed"
         said.append(
-            f"Of {len(each)} single changes the intervals of {claimed} leave out 0, where {chance} "
-            f"would by chance alone{others} nothing is claimed."
+            f"{claimed} of {len(each)} single changes differ so much that their interval leaves 0 "
+            f"out (by chance alone about {chance} would): {what}."
         )
     return said
