@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -30,6 +31,14 @@ def small_run(pictures, out, **options):
     """A run with few hashes and changes, in this process and without a word."""
     about = {"hashes": HASH_NAMES, "changes": CHANGES, "queries": 5, "workers": 1}
     return runs.run(pictures, out, **{**about, "show": lambda text: None, **options})
+
+
+def copied_run(run, folder, **about):
+    """The same run in another folder, with other facts in run.json."""
+    shutil.copytree(run.folder, folder)
+    facts = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({**facts, **about}))
+    return folder
 
 
 def write_run(

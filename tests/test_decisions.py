@@ -2,11 +2,11 @@
 
 import io
 import re
-import shutil
 from base64 import b64decode
 from html.parser import HTMLParser
 
 import pytest
+from browsers import chromium
 from PIL import Image
 
 from helpers import Problem, decisions
@@ -250,22 +250,13 @@ def test_a_file_that_holds_no_decisions_is_refused_in_a_sentence(text, sentence,
 @pytest.fixture
 def browser():
     """A page of Chromium that reaches no network."""
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="no browser test: playwright is not installed"
-    )
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-    chrome = next(filter(None, map(shutil.which, names)), None)
-    if chrome is None:
-        pytest.skip("no browser test: neither Chromium nor Chrome is on the PATH")
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=chrome, args=["--no-sandbox"])
-        context = chromium.new_context(viewport={"width": 1366, "height": 768}, offline=True)
+    with chromium() as launched:
+        context = launched.new_context(viewport={"width": 1366, "height": 768}, offline=True)
         page = context.new_page()
         errors = []
         page.on("pageerror", lambda error: errors.append(error))
         yield page
         assert not errors
-        chromium.close()
 
 
 def press(browser, *keys):

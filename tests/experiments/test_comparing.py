@@ -1,11 +1,9 @@
 """What is said of the difference between two runs, or between two hashes of one."""
 
-import json
-import shutil
 
 import numpy as np
 import pytest
-from experiments_runs import folder_of_pictures, small_run, spread_run, write_run
+from experiments_runs import copied_run, folder_of_pictures, small_run, spread_run, write_run
 
 from helpers import Problem
 from helpers.__main__ import main
@@ -214,14 +212,6 @@ def test_the_command_prints_what_differs_and_two_sentences(tmp_path, capsys):
     assert len(capsys.readouterr().out.splitlines()) > few
 
 
-def copy_of(run, folder, **about):
-    """The same run in another folder, with other facts in run.json."""
-    shutil.copytree(run.folder, folder)
-    facts = json.loads((folder / "run.json").read_text())
-    (folder / "run.json").write_text(json.dumps({**facts, **about}))
-    return folder
-
-
 @pytest.fixture
 def places(tmp_path):
     """One run, and ten things with which it cannot be compared."""
@@ -231,10 +221,10 @@ def places(tmp_path):
     (unfinished / "parts").mkdir(parents=True)
     (unfinished / "parts" / "settings.json").write_text("{}")
     (tmp_path / "none").mkdir()
-    changed = copy_of(run, tmp_path / "change", changes={"jpeg": ["quality 75"]})
+    changed = copied_run(run, tmp_path / "change", changes={"jpeg": ["quality 75"]})
     text = (changed / "distances.csv").read_text()
     (changed / "distances.csv").write_text(text.replace("blur,sigma 1", "jpeg,quality 75"))
-    damaged = copy_of(run, tmp_path / "damaged")
+    damaged = copied_run(run, tmp_path / "damaged")
     (damaged / "run.json").write_text("{")
     return {
         "run": run.folder,
@@ -242,13 +232,13 @@ def places(tmp_path):
         "no run": tmp_path / "none",
         "unfinished": unfinished,
         "damaged": damaged,
-        "newer": copy_of(run, tmp_path / "newer", format=99),
-        "copied": copy_of(run, tmp_path / "copied"),
+        "newer": copied_run(run, tmp_path / "newer", format=99),
+        "copied": copied_run(run, tmp_path / "copied"),
         "other hash": other.folder,
         "other change": changed,
-        "other reading": copy_of(run, tmp_path / "reading", reading={"rotate": False}),
-        "quick": copy_of(run, tmp_path / "quick", quick=True),
-        "reduced": copy_of(run, tmp_path / "reduced", side=32),
+        "other reading": copied_run(run, tmp_path / "reading", reading={"rotate": False}),
+        "quick": copied_run(run, tmp_path / "quick", quick=True),
+        "reduced": copied_run(run, tmp_path / "reduced", side=32),
         "three": write_run(tmp_path / "three", {"dhash": [1, 2, 3]}).folder,
     }
 

@@ -1,6 +1,5 @@
 """One page about a run: what it says, what it keeps to itself, and what it refuses."""
 
-import json
 import re
 import shutil
 from html import unescape
@@ -8,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from experiments_runs import folder_of_pictures, small_run, spread_run, write_run
+from experiments_runs import copied_run, folder_of_pictures, small_run, spread_run, write_run
 from PIL import Image
 
 from helpers import Problem
@@ -265,13 +264,6 @@ def test_the_command_writes_the_page_into_the_run(run, capsys):
     assert main(["experiment", "report", str(run.folder), "--no-pictures"]) == 0  # replaces it
 
 
-def with_facts(run, folder, **about):
-    shutil.copytree(run.folder, folder)
-    facts = json.loads((folder / "run.json").read_text())
-    (folder / "run.json").write_text(json.dumps({**facts, **about}))
-    return folder
-
-
 @pytest.fixture
 def places(tmp_path):
     run = spread_run(tmp_path / "run")
@@ -279,9 +271,9 @@ def places(tmp_path):
     unfinished = tmp_path / "unfinished" / "parts"
     unfinished.mkdir(parents=True)
     (unfinished / "settings.json").write_text("{}")
-    without = with_facts(run, tmp_path / "without a table")
+    without = copied_run(run, tmp_path / "without a table")
     (without / "recall.csv").unlink()
-    damaged = with_facts(run, tmp_path / "damaged")
+    damaged = copied_run(run, tmp_path / "damaged")
     (damaged / "pictures.csv").write_text("path\n")
     (tmp_path / "mine.html").write_text("<p>mine")
     (tmp_path / "empty").mkdir()
@@ -292,7 +284,7 @@ def places(tmp_path):
         "UNFINISHED": unfinished.parent,
         "DAMAGED": damaged,
         "WITHOUT": without,
-        "NEWER": with_facts(run, tmp_path / "newer", format=99),
+        "NEWER": copied_run(run, tmp_path / "newer", format=99),
         "MINE": tmp_path / "mine.html",
         "BELOW": tmp_path / "mine.html" / "report.html",
     }

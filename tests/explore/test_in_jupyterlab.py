@@ -4,7 +4,6 @@ import json
 import os
 import re
 import secrets
-import shutil
 import socket
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 import requests
+from browsers import chromium
 from PIL import Image
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
@@ -71,19 +71,8 @@ def jupyter_lab(home, folder):
 def browser():
     """A page of Chromium, or a reason why there is none."""
     pytest.importorskip("jupyterlab", reason="jupyterlab is not installed")
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="no browser test: playwright is not installed"
-    )
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-    program = next(filter(None, map(shutil.which, names)), None)
-    if program is None:
-        pytest.skip("no browser test: neither Chromium nor Chrome is on the PATH")
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(
-            executable_path=program, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield chromium.new_page(viewport={"width": 1400, "height": 1000})
-        chromium.close()
+    with chromium() as launched:
+        yield launched.new_page(viewport={"width": 1400, "height": 1000})
 
 
 def test_in_jupyterlab_from_the_keyboard(browser, sample, photograph, tmp_path, monkeypatch):

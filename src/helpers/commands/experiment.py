@@ -43,9 +43,7 @@ def _add_run(action: argparse.ArgumentParser) -> None:
     ):
         action.add_argument(f"--{name}", type=int, default=number, metavar="N", help=what)
     what = "false matches a pair, at which recalls are told (1e-4,1e-5,1e-6)"
-    action.add_argument(
-        "--rates", type=_numbers, default="1e-4,1e-5,1e-6", metavar="X,Y", help=what
-    )
+    action.add_argument("--rates", type=_numbers, metavar="X,Y", help=what)
     action.add_argument("--quick", action="store_true", help="a first table within a minute")
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from helpers import Problem, __version__, decisions
 from helpers.classroom import plots
 from helpers.experiments import choosing, rates, runs
-from helpers.experiments.measuring import each_copy
+from helpers.experiments.measuring import each_copy, reduced
 from helpers.files.guard import check_output
 from helpers.files.places import sha256_of
 from helpers.fingerprints.hashes import HASHES
@@ -246,9 +246,7 @@ def _small(run: runs.Run, root: Path | None, path: str, *change: str) -> str:
     try:
         if root is None or sha256_of(root / path) != known:
             return ""
-        picture, side = open_image(root / path).convert("RGB"), run.about["side"] or np.inf
-        if max(picture.size) > side:
-            picture = changes.resized(picture, side / max(picture.size))
+        picture = reduced(open_image(root / path).convert("RGB"), run.about["side"])
         if change:
             picture = changes.change(picture, *change, run.about["seed"], path=path)
     except (OSError, Problem):

@@ -66,7 +66,7 @@ def run(
     changes: Mapping | str | Path | None = None,
     queries: int = 400,
     seed: int = SEED,
-    rates: Sequence[float] = RATES,
+    rates: Sequence[float] | None = None,
     side: int | None = None,
     quick: bool = False,
     workers: int | None = None,
@@ -89,8 +89,8 @@ def run(
         flat, and are the first of their equals.
     seed : int
         0 or more, for what is drawn.
-    rates : sequence of float
-        Rates of false matches per pair, between 0 and 1, at which recalls are told.
+    rates : sequence of float, optional
+        False matches a pair, between 0 and 1, at which recalls are told; else `RATES`.
     side : int, optional
         Pictures with a longer side than this, in pixels, are reduced to it before all else.
     quick : bool
@@ -117,7 +117,8 @@ def run(
     began, out = perf_counter(), Path(out)
     name, root, found = _look_into(folder, show)
     numbers = {"queries": queries, "seed": seed, "side": side, "workers": workers}
-    asked = {"name": name} | _settings(hashes, changes, quick, rates, numbers)
+    told = RATES if rates is None else rates
+    asked = {"name": name} | _settings(hashes, changes, quick, told, numbers)
     drawn = [found[row] for row in np.random.default_rng(seed).permutation(len(found))]
     drawn = drawn[: QUICK["pictures"] if quick else None]
     is_finished = os.path.lexists(out / "run.json")
