@@ -1,6 +1,5 @@
 """What is said of the difference between two runs, or between two hashes of one."""
 
-
 import numpy as np
 import pytest
 from experiments_runs import copied_run, folder_of_pictures, small_run, spread_run, write_run
