@@ -53,8 +53,15 @@ TABLE = {
     "deep": "boolean",
     "quantisation": "Float64",
     "exposed": "str",
+    "holds": "str",
+    "edited": "str",
+    "partners": "str",
+    "names": "Int64",
+    "variants": "str",
     "problem": "str",
 }
+# What a new column has for every file until it is filled.
+_NOT_YET = {"holds": "{}", "partners": "[]", "names": 1}
 # Whether a value that was remembered may stand in a column of this type.
 _HAS_TYPE = {
     "str": lambda value: isinstance(value, str),
@@ -116,6 +123,14 @@ def scan(
       more was lost. It is missing for other formats.
     - ``exposed``: when the picture was taken, by the camera's clock (EXIF, with the fraction of a
       second); or empty.
+    - ``holds``: what the file holds beside its pixels, as a JSON object with sorted keys: kind and
+      short text. Empty for every file as yet.
+    - ``edited``: which program, or which sign, shows that the file was edited; or empty.
+    - ``partners``: the names of the files beside it that belong to it, as a JSON list.
+    - ``names``: how many paths in the library are this one file, by hard links. None of a file with
+      several should move.
+    - ``variants``: fingerprints of the picture turned, mirrored, without its border, and of its
+      centre: 16 hex digits each.
     - ``problem``: why the picture could not be read; or empty.
 
     A file that cannot be decoded has a ``sha256`` all the same. A link, and a file that cannot be
@@ -231,7 +246,7 @@ def _before_reading(folder: Path, path: str) -> dict:
 
 def _empty_row(path: str) -> dict:
     texts = {name: "" for name, kind in TABLE.items() if kind == "str"}
-    return {**dict.fromkeys(TABLE), **texts, "path": path}
+    return {**dict.fromkeys(TABLE), **texts, **_NOT_YET, "path": path}
 
 
 def _row(folder: Path, path: str) -> dict:
