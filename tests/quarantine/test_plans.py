@@ -193,3 +193,5 @@ def test_a_plan_of_version_0_1_opens():
     assert read["path"].tolist() == ["cat large.jpg", "=cat, a copy.jpg", "cat.jpg"]
     assert read["bytes"].tolist() == [5093, 2214, 2214]
     assert read["difference"].tolist() == [0.0, 4.8, 4.8]
+    later = read[["partner_of", "lost", "gained"]]
+    assert (later == "").all(axis=None), "columns that it did not have"

@@ -161,6 +161,8 @@ def propose(
     - ``action``: ``keep``, ``move`` or ``look``.
     - ``kind``: ``best``, ``exact copy``, ``near copy`` or ``look-alike``.
     - ``kept``: the path of the file that stays.
+    - ``partner_of``: of a raw file, a film or a sidecar, the path of its picture.
+    - ``lost``, ``gained``: what the file holds and the one that stays lacks, and the reverse.
     - ``distance`` (in bits), ``difference`` and ``correlation``: all from the file that stays.
     - ``reason``: in words.
 
@@ -346,7 +348,9 @@ def _plan(files: pd.DataFrame, verdicts: list[Verdict]) -> pd.DataFrame:
                 evidence = member.distance, member.difference, member.correlation
                 rows.append((group, action, member.kind, member.path, kept, *evidence, why))
     facts = ["width", "height", "bytes", "modified", "sha256"]
-    plan = pd.DataFrame(rows, columns=[name for name in PLAN if name not in facts])
+    none_yet = {"partner_of": "", "lost": "", "gained": ""}
+    columns = [name for name in PLAN if name not in (*facts, *none_yet)]
+    plan = pd.DataFrame(rows, columns=columns).assign(**none_yet)
     plan = _without_moves_from(plan, set(about.index[about["is_kept"].astype(bool)]))
     for fact in facts:
         plan[fact] = about[fact].reindex(plan["path"]).array

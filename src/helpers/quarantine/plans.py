@@ -26,6 +26,7 @@ PLAN = {
     "kind": "str",
     "path": "str",
     "kept": "str",
+    "partner_of": "str",
     "distance": "Int64",
     "difference": "Float64",
     "correlation": "Float64",
@@ -34,6 +35,8 @@ PLAN = {
     "bytes": "Int64",
     "modified": "Int64",
     "sha256": "str",
+    "lost": "str",
+    "gained": "str",
     "reason": "str",
 }
 #: The columns without which a plan cannot be carried out.
