@@ -10,6 +10,8 @@ the same in one of eight orientations, correlation 0.98 or more at 32 x 32 pixel
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from PIL import Image
 
@@ -42,6 +44,10 @@ WINDOWS = {
 #: How far, in levels of 255, a border may be from one grey: as far as JPEG takes it.
 TOLERANCE = 12
 _SHARE = 0.97  # of a line's pixels that are as near as that; the others are text or noise
+
+#: How much of each side the centred windows of `variants_of` leave, in hundredths.
+CENTRES = (94, 89, 84, 78)
+_GRID = 128  # pixels on each side, to which `variants_of` brings every picture first
 
 
 def orientations(picture: Image.Image) -> np.ndarray:
@@ -85,10 +91,20 @@ def orientations(picture: Image.Image) -> np.ndarray:
         np.asarray(one.resize((9, 8), Image.Resampling.LANCZOS))
         for one in (greys, greys.transpose(Image.Transpose.TRANSPOSE))
     )
+    return _digits(_eight(upright, fallen)).ravel().astype(np.uint64)
+
+
+def _eight(upright: np.ndarray, fallen: np.ndarray) -> list[np.ndarray]:
+    """The thumbnails of all orientations, in their order, from two of them."""
     turned = [upright, fallen[::-1], upright[::-1, ::-1], fallen[:, ::-1]]
     mirrored = [upright[:, ::-1], upright[::-1], fallen, fallen[::-1, ::-1]]
-    bits = [(one[:, 1:] > one[:, :-1]).ravel() for one in turned + mirrored]
-    return np.packbits(bits, axis=1).view(">u8").ravel().astype(np.uint64)
+    return turned + mirrored
+
+
+def _digits(thumbnails: list[np.ndarray]) -> np.ndarray:
+    """The dHash of each thumbnail."""
+    bits = [(one[:, 1:] > one[:, :-1]).ravel() for one in thumbnails]
+    return np.packbits(bits, axis=1).view(">u8")
 
 
 def without_border(picture: Image.Image, tolerance: int = TOLERANCE) -> Image.Image:
@@ -125,6 +141,27 @@ def without_border(picture: Image.Image, tolerance: int = TOLERANCE) -> Image.Im
     >>> without_border(letterbox).size
     (90, 60)
     """
+    return picture.crop(border(picture, tolerance))
+
+
+def border(picture: Image.Image, tolerance: int = TOLERANCE) -> tuple[int, int, int, int]:
+    """Where a picture without its border lies.
+
+    Parameters
+    ----------
+    picture, tolerance
+        As for `without_border`.
+
+    Returns
+    -------
+    tuple of int
+        Left, top, right and bottom, in pixels; all of the picture if it has no border.
+
+    Examples
+    --------
+    >>> border(Image.new("L", (90, 80)))
+    (0, 0, 90, 80)
+    """
     greys = np.asarray(picture.convert("L"), dtype=np.int16)
     left, top, right, bottom = 0, 0, *picture.size
     for _ in range(2):
@@ -133,17 +170,19 @@ def without_border(picture: Image.Image, tolerance: int = TOLERANCE) -> Image.Im
         left += _count_border(greys[top:bottom, left:right].T, tolerance)
         right -= _count_border(greys[top:bottom, left:right].T[::-1], tolerance)
         if 10 * (right - left) < picture.width or 10 * (bottom - top) < picture.height:
-            return picture
-    return picture.crop((left, top, right, bottom))
+            return 0, 0, *picture.size
+    return left, top, right, bottom
 
 
 def _count_border(greys: np.ndarray, tolerance: int) -> int:
     """How many lines from the top are of one grey."""
     if not greys.size:
         return 0
-    near = np.abs(greys - np.int16(np.median(greys[0]))) <= tolerance
-    is_border = np.append(near.mean(axis=1) >= _SHARE, False)
-    return int(np.argmin(is_border))
+    level = np.int16(np.median(greys[0]))
+    if (np.abs(greys[0] - level) <= tolerance).mean() < _SHARE:
+        return 0  # as most are
+    is_border = (np.abs(greys - level) <= tolerance).mean(axis=1) >= _SHARE
+    return int(np.argmin(np.append(is_border, False)))
 
 
 def windows(picture: Image.Image, hash: str = DHASH) -> np.ndarray:
@@ -184,3 +223,58 @@ def windows(picture: Image.Image, hash: str = DHASH) -> np.ndarray:
         for box in WINDOWS.values()
     ]
     return np.array([of_shown(picture.crop(box), hash) for box in boxes])
+
+
+def variants_of(picture: Image.Image) -> str:
+    """The dHashes of a picture turned and mirrored, of its centre, and without its border.
+
+    Parameters
+    ----------
+    picture : PIL.Image.Image
+        The picture. A small one will do: a draft of 144 x 128 pixels.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits each, of: the eight of `orientations`, in their order; each window
+        of `CENTRES`, as it is and mirrored at the falling diagonal; and, if the picture has a
+        border, what is left without it, in the same two ways.
+
+    Notes
+    -----
+    All of them come from one picture of 128 x 128 pixels, and so may differ by a bit or two from
+    those of the picture itself. Two in two ways are compared in 128 bits: at equal misses, they
+    match far fewer different pictures.
+
+    Examples
+    --------
+    >>> len(variants_of(Image.radial_gradient("L"))) // 16
+    16
+    """
+    grid = picture.convert("L").resize((_GRID, _GRID), Image.Resampling.BOX)
+    rims = [round(_GRID * (100 - share) / 200) for share in (100, *CENTRES)]
+    boxes = [(rim, rim, _GRID - rim, _GRID - rim) for rim in rims]
+    if (inner := border(grid)) != boxes[0]:
+        boxes.append(inner)
+    levels = np.asarray(grid, dtype=np.float32)
+    whole, *others = (_two_thumbnails(levels, box) for box in boxes)
+    return _digits([*_eight(*whole), *(one for two in others for one in two)]).tobytes().hex()
+
+
+def _two_thumbnails(levels: np.ndarray, box: tuple[int, int, int, int]) -> list[np.ndarray]:
+    """Thumbnails of 9 x 8 of a part of the picture, as it is and with rows for columns."""
+    left, top, right, bottom = box
+    both = [
+        _weights(top, bottom, rows) @ levels @ _weights(left, right, columns).T
+        for rows, columns in ((8, 9), (9, 8))
+    ]
+    upright, fallen = np.rint(both[0]), np.rint(both[1]).T
+    return [upright, fallen]
+
+
+@lru_cache(maxsize=1024)
+def _weights(start: int, end: int, count: int) -> np.ndarray:
+    """How Pillow weighs the pixels of a line where it reduces some of them to a few."""
+    each = Image.fromarray(np.eye(_GRID, dtype=np.float32))
+    box = (0, start, _GRID, end)
+    return np.asarray(each.resize((_GRID, count), Image.Resampling.LANCZOS, box=box))
