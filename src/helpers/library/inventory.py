@@ -30,6 +30,7 @@ from helpers.fingerprints.flat import is_flat
 from helpers.images.folders import look_into
 from helpers.images.formats import reason_of_system
 from helpers.images.opening import open_with_size
+from helpers.images.pixels import sketch
 from helpers.library.remembered import Memory, open_memory
 
 # What only the main process needs is imported where it is used, so that workers start sooner.
@@ -58,6 +59,7 @@ TABLE = {
     "partners": "str",
     "names": "Int64",
     "variants": "str",
+    "sketch": "str",
     "problem": "str",
 }
 # What a new column has for every file until it is filled.
@@ -131,6 +133,8 @@ def scan(
       several should move.
     - ``variants``: fingerprints of the picture turned, mirrored, without its border, and of its
       centre: 16 hex digits each.
+    - ``sketch``: numbers by which the nearest of many pictures are found; see
+      `helpers.images.pixels.sketch`.
     - ``problem``: why the picture could not be read; or empty.
 
     A file that cannot be decoded has a ``sha256`` all the same. A link, and a file that cannot be
@@ -277,6 +281,7 @@ def _about_picture(content: BinaryIO) -> dict:
         "height": height,
         "fingerprint": int(hashes.of_shown(picture)),
         "flat": is_flat(picture),
+        "sketch": sketch(picture),
     }
     content.seek(0)
     return about | _about_header(content, picture)
