@@ -11,7 +11,7 @@ import io
 import os
 import re
 import struct
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cache
 from importlib import import_module
 from math import prod
@@ -21,6 +21,7 @@ from typing import BinaryIO
 from PIL import Image
 
 from helpers import Problem
+from helpers.files.places import open_input
 
 #: File names that count as images, whatever their case.
 SUFFIXES = (
@@ -316,6 +317,51 @@ def _is_tga(file: BinaryIO, size: int) -> bool:
     file.seek(max(0, size - 18))
     is_named = str(getattr(file, "name", "")).lower().endswith(".tga")
     return is_named or file.read(18) == b"TRUEVISION-XFILE.\0"
+
+
+def file_of(source: str | Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
+    """A file, open for reading; one that is open already stays open.
+
+    Parameters
+    ----------
+    source : str, Path or binary file
+        The file.
+
+    Returns
+    -------
+    context manager
+        Gives a binary file.
+
+    Examples
+    --------
+    >>> with file_of(io.BytesIO(b"open")) as file:
+    ...     file.read()
+    b'open'
+    """
+    return nullcontext(source) if hasattr(source, "read") else open_input(source)
+
+
+def name_of(source: str | Path | BinaryIO | Image.Image) -> str:
+    """How a sentence calls a picture.
+
+    Parameters
+    ----------
+    source : str, Path, binary file or PIL.Image.Image
+        The picture.
+
+    Returns
+    -------
+    str
+        The path, if it has one.
+
+    Examples
+    --------
+    >>> name_of(Path("cat.jpg"))
+    'cat.jpg'
+    """
+    if isinstance(source, (str, Path)):
+        return str(source)
+    return str(getattr(source, "filename", "") or getattr(source, "name", "") or "the picture")
 
 
 def describe(start: bytes) -> str:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,11 +23,12 @@ import numpy as np
 from PIL import Image, ImageColor, UnidentifiedImageError
 
 from helpers import Problem
-from helpers.files.places import open_input
 from helpers.images.formats import (
     bare_png,
     check_memory,
     describe,
+    file_of,
+    name_of,
     open_header,
     reason_of_system,
 )
@@ -178,9 +179,9 @@ def open_with_size(
             image = bits(image)
             return image, size[::-1] if rotate and turned in (5, 6, 7, 8) else size
     except Problem as problem:
-        raise Problem(f"{_name(path)}: {problem}") from problem
+        raise Problem(f"{name_of(path)}: {problem}") from problem
     except Exception as error:  # a decoder may raise anything; each file gets its own sentence
-        raise Problem(f"{_name(path)}: {_reason(path, error)}") from error
+        raise Problem(f"{name_of(path)}: {_reason(path, error)}") from error
 
 
 def _decoded(
@@ -189,7 +190,7 @@ def _decoded(
     """A picture with its pixels, its size as stored, and how it is to be turned."""
     if isinstance(source, Image.Image):
         return _loaded(source, orientation)
-    with _file(source) as file:
+    with file_of(source) as file:
         try:
             return _read(file, orientation, fast)
         except Problem:
@@ -220,16 +221,6 @@ def _loaded(
         check_memory(image, size, is_copied=is_copied)
     image.load()
     return image, size, turned or orientation(image)
-
-
-def _file(source: str | Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
-    return nullcontext(source) if hasattr(source, "read") else open_input(source)
-
-
-def _name(source: str | Path | BinaryIO | Image.Image) -> str:
-    if isinstance(source, (str, Path)):
-        return str(source)
-    return str(getattr(source, "filename", "") or getattr(source, "name", "") or "the picture")
 
 
 def complete_rules(rules: dict[str, int]) -> dict[str, int]:
@@ -392,7 +383,7 @@ def _reason(source: str | Path | BinaryIO | Image.Image, error: Exception) -> st
             "refuses to open, since such files are used to exhaust memory; save a smaller copy"
         )
     if isinstance(error, UnidentifiedImageError):
-        with _file(source) as file:
+        with file_of(source) as file:
             file.seek(0)
             return describe(file.read(1024))
     if "truncated" in str(error).lower():

@@ -29,6 +29,7 @@ from helpers.fingerprints.catalogue import as_column
 from helpers.fingerprints.flat import is_flat
 from helpers.images.folders import look_into
 from helpers.images.formats import reason_of_system
+from helpers.images.frames import count_frames
 from helpers.images.opening import open_with_size
 from helpers.images.pixels import sketch
 from helpers.library.remembered import Memory, open_memory
@@ -306,7 +307,7 @@ def _about_header(content: BinaryIO, picture: Image.Image) -> dict:
         with suppress(Exception):
             about["exposed"] = _exposed(header)
         # Frames come last: Pillow has to look for later ones, which may be broken.
-        about["frames"] = _count_frames(header)
+        about["frames"] = count_frames(header)
     return about
 
 
@@ -347,12 +348,3 @@ def _exposed(header: Image.Image) -> str:
     time, fraction = (str(exposure.get(tag, "")).strip(" \0") for tag in (0x9003, 0x9291))
     known = any(digit in time for digit in "123456789")  # cameras without a clock write zeros
     return f"{time}.{fraction}".rstrip(".") if known else ""
-
-
-def _count_frames(header: Image.Image) -> int:
-    """How many frames a file has. In an MPO only views of stereo cameras and panoramas count."""
-    if header.format == "MPO":  # its other pictures are previews, depth maps and the like
-        kinds = [entry["Attribute"]["MPType"] for entry in header.mpinfo[0xB002][1:]]
-        if not any(kind.startswith("Multi-Frame") for kind in kinds):
-            return 1
-    return getattr(header, "n_frames", 1)
