@@ -9,7 +9,7 @@ from inputs import by_path, copy, exif_of, propose, save, sixteen_bits
 from PIL import Image, ImageDraw, ImageFont
 
 from helpers.images import opening, pixels
-from helpers.library import second_look
+from helpers.library import groups as second_look
 
 
 def exposed(path, picture, *when):

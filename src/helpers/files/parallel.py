@@ -53,14 +53,42 @@ def share_out(
     >>> share_out(abs, [3, -1, -2], workers=1, title="signs")
     [3, 1, 2]
     """
+    return list(share_out_as_done(function, jobs, workers=workers, title=title))
+
+
+def share_out_as_done(
+    function: Callable[[object], object], jobs: list, *, workers: int | None, title: str
+) -> Iterator:
+    """As `share_out`, but each result as soon as it and all before it are there.
+
+    Parameters
+    ----------
+    function, jobs, workers, title
+        See `share_out`.
+
+    Yields
+    ------
+    object
+        What `function` returned for the next job. What was done is so not lost when somebody stops
+        the work.
+
+    Raises
+    ------
+    Problem
+        As `share_out` does.
+
+    Examples
+    --------
+    >>> next(share_out_as_done(abs, [-3, 1], workers=1, title="signs"))
+    3
+    """
     if not jobs:
-        return []
+        return
     workers = workers or (1 if len(jobs) <= _FEW_JOBS else joblib.cpu_count())
     workers = min(workers, len(jobs))
     size = max(1, min(_JOBS_AT_A_TIME, len(jobs) // (8 * workers)))
     chunks = [jobs[start : start + size] for start in range(0, len(jobs), size)]
     pool = joblib.Parallel(n_jobs=workers, return_as="generator", batch_size=1)
-    results = []
     here = Path()
     with suppress(OSError):  # somebody has deleted it
         here = Path.cwd()
@@ -70,14 +98,13 @@ def share_out(
                 work = joblib.delayed(partial(_work_in, here, function))
                 outcomes = pool(map(work, chunks))
             for chunk, done in zip(chunks, outcomes, strict=True):
-                results += done
                 bar.update(len(chunk))
+                yield from done
         except BrokenProcessPool as error:
             raise Problem(
                 f"{title}: one of {workers} processes was killed, most likely for want of memory; "
                 "try again with fewer (workers=1; with clean, --workers 1)"
             ) from error
-    return results
 
 
 def _work_in(place: Path, function: Callable[[object], object], jobs: list) -> list:

@@ -232,6 +232,28 @@ def difference(first: Image.Image, second: Image.Image, size: int | None = COMPA
     return float(worst * _for_contrast(*map(_deviation, counts)))
 
 
+def shows_more(first: Image.Image, second: Image.Image) -> int:
+    """Which of two copies of one picture shows more detail.
+
+    Parameters
+    ----------
+    first, second : PIL.Image.Image
+        The two copies, in RGB.
+
+    Returns
+    -------
+    int
+        1 if the first one does, -1 if the second one does, 0 if neither.
+
+    Examples
+    --------
+    >>> shows_more(*[Image.new("RGB", (90, 80), "white")] * 2)
+    0
+    """
+    sizes = first.width * first.height, second.width * second.height
+    return int(sizes[0] > 1.02 * sizes[1]) - int(sizes[1] > 1.02 * sizes[0])
+
+
 def mean_levels(picture: Image.Image, parts: int = 1) -> np.ndarray:
     """The mean brightness and the two mean colours of a picture, which a filter changes.
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from helpers import Problem
 from helpers.files.places import one_line
 from helpers.images.folders import check_folder, identity
+from helpers.library.groups import Job, Verdict, decided_by, verdicts_on
 from helpers.library.inventory import TABLE
-from helpers.library.second_look import Job, Verdict, decided_by, verdicts_on
 from helpers.quarantine.plans import PLAN
 
 # What only the main process needs is imported where it is used, so that workers start sooner.

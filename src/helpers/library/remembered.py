@@ -22,6 +22,7 @@ _MOST_BYTES_OF_A_LINE = 2**24  # enough for a group of 40,000 pictures
 #: The modules whose code decides what is found. If one of them changes, nothing is remembered.
 FINDERS = (
     "library.inventory",
+    "library.groups",
     "library.second_look",
     "images.pixels",
     "images.opening",

@@ -1,6 +1,6 @@
 """The second look: pictures with near fingerprints are compared once more, pixel by pixel.
 
-Near fingerprints only make two pictures candidates. Two pictures are copies of each other if
+Near fingerprints only make two pictures candidates. Two pictures are one picture if
 
 - they correlate by at least `LEAST_CORRELATION`;
 - they differ by at most `COPY_DIFFERENCE` in every place, at 512 pixels on the longer side, and
@@ -8,28 +8,33 @@ Near fingerprints only make two pictures candidates. Two pictures are copies of 
 - their mean levels differ by at most `COPY_SHIFT`, in each part by at most `COPY_SHIFT_OF_PART`;
 - their shapes (width by height) differ by at most 2 %;
 - both have 8 bits a channel, since only 8 are compared;
-- their cameras do not tell of two moments.
+- their cameras do not tell of two moments, or all their pixels are equal.
 
-Two pictures that correlate, but are not copies, are look-alikes: a person may look at them.
+Two pictures that correlate, but are not one picture, are look-alikes: a person may look at them.
+All that is found is about two contents. It does not depend on which of the files stays, so it is
+remembered by their SHA-256.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from functools import lru_cache, partial
-from operator import attrgetter
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageChops
 
 from helpers import Problem
-from helpers.files.parallel import share_out
-from helpers.images.opening import open_image, thumbnail
+from helpers.files.parallel import share_out_as_done
+from helpers.images.opening import thumbnail
 from helpers.library.remembered import open_memory
+
+# What only the main process needs is imported where it is used, so that workers start sooner.
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: The most that copies may differ in one place; see `helpers.images.pixels.difference`.
 COPY_DIFFERENCE = 20.0
@@ -39,346 +44,328 @@ COPY_SHIFT = 3.0
 COPY_SHIFT_OF_PART, PARTS = 5.0, 6
 #: The least that copies and look-alikes correlate; see `helpers.images.pixels.correlation`.
 LEAST_CORRELATION = 0.9
-_PICTURES_IN_MEMORY = 200  # of one group, at the size at which they are compared
+#: If the pictures of a group have more near ones than this on average, it is a crowd, in which
+#: each picture is compared with its `NEAREST` only.
+CROWD, NEAREST = 24, 6
+SECONDS = 30  # after so many, what was found is remembered
+_PAIRS_OF_A_JOB = 256  # at most; those of a crowd
+_BYTES_OF_PICTURES = 2**27  # of a process, which stay in memory
 
 
-class Job(NamedTuple):
-    """A group of pictures with near fingerprints; each dictionary has a value for each path.
+class _File(NamedTuple):
+    """What the second look has to know about a file; columns of the table that a scan makes."""
 
-    Parameters
-    ----------
-    ranks : dict
-        What the pictures are sorted by, the best first; see `helpers.library.proposal`.
-    near : dict
-        The pictures whose fingerprints are near, each by its place among all paths, sorted. (Their
-        paths would take most of the memory.)
-    fingerprints : dict
-        The fingerprint as an integer of 64 bits.
-    exposed : dict
-        When the picture was taken, as the camera tells; or empty.
-    deep : dict
-        Whether the file has more than 8 bits a channel.
-    sizes : dict
-        Width and height in pixels.
-    files : dict
-        Bytes, time and SHA-256 of the file.
-    """
-
-    ranks: dict[str, tuple]
-    near: dict[str, list[int]]
-    fingerprints: dict[str, int]
-    exposed: dict[str, str]
-    deep: dict[str, bool]
-    sizes: dict[str, tuple[int, int]]
-    files: dict[str, tuple]
-
-
-class Verdict(NamedTuple):
-    """What was found about a file, beside the one that stays.
-
-    Parameters
-    ----------
-    kind : str
-        ``near copy`` or ``look-alike``; ``exact copy`` where nobody had to look.
-    kept : str
-        The path of the file that stays.
-    path : str
-        The path of the file itself.
-    distance : int
-        Bits by which the two fingerprints differ.
-    difference : float
-        The difference in the worst place; see `helpers.images.pixels.difference`.
-    correlation : float
-        See `helpers.images.pixels.correlation`.
-    decided : int
-        The place, in the ranks, of what made the other one stay.
-    why : str
-        What was found, in words.
-    """
-
-    kind: str
-    kept: str
     path: str
-    distance: int
-    difference: float
-    correlation: float
-    decided: int
-    why: str
+    bytes: int
+    modified: int
+    sha256: str
+    width: int
+    height: int
+    deep: bool
+    exposed: str
 
 
-def verdicts_on(
-    folder: Path, jobs: list[Job], cache: str | Path | None, workers: int | None
-) -> tuple[list[Verdict], int]:
-    """What was found about each group: remembered if nothing has changed, else by a second look.
+_Pair = Sequence[_File]  # two
+
+
+# Which pairs
+
+
+def candidates(table: pd.DataFrame, radius: int) -> pd.DataFrame:
+    """The pairs of pictures to be compared: those with near fingerprints.
 
     Parameters
     ----------
-    folder : Path
-        The photo library.
-    jobs : list of Job
-        The groups.
-    cache : str, Path or None
-        Where it is remembered; see `helpers.library.remembered.open_memory`.
-    workers : int or None
+    table : DataFrame
+        From `helpers.library.inventory.scan`. Of rows with the same bytes only the first counts.
+        So do only pictures that are not flat, not transparent, and of one frame.
+    radius : int
+        Bits by which the fingerprints of copies may differ.
+
+    Returns
+    -------
+    DataFrame
+        ``first`` and ``second`` (paths, in the order of the table) and ``distance`` (bits), sorted.
+        In a crowd, such as a time-lapse, the pictures have too many near ones. A sentence names
+        it, and each of its pictures is paired with those of the `NEAREST` sketches only. So n
+        frames have at most 6 n pairs.
+
+    Examples
+    --------
+    >>> candidates(scan("photos"), 8)  # doctest: +SKIP
+    """
+    import pandas as pd
+
+    from helpers.files.places import one_line
+    from helpers.search import pairs
+
+    table = table[(table["sha256"] != "") & table["fingerprint"].notna()]
+    table = table.drop_duplicates("sha256")
+    for name, usual in (("frames", 1), ("flat", False), ("transparent", False)):
+        table = table[table[name].eq(usual).fillna(False)]
+    crowds = pairs.crowds(table["fingerprint"], radius, CROWD)
+    rest = np.setdiff1d(np.arange(len(table)), np.concatenate([[], *crowds]).astype(int))
+    near = pairs.all_pairs(table["fingerprint"].iloc[rest], radius)
+    found = [near.assign(first=rest[near["first"]], second=rest[near["second"]])]
+    for rows in crowds:
+        print(
+            f"{len(rows):,} pictures are near each other, as "
+            f"{one_line(min(table['path'].iloc[rows]))}: "
+            f"each is compared with the {NEAREST} nearest only"
+        )
+        found.append(_nearest(table, rows, radius))
+    near = pd.concat(found).sort_values(["distance", "first", "second"], ignore_index=True)
+    paths = table["path"].to_numpy()
+    return near.assign(first=paths[near["first"]], second=paths[near["second"]])
+
+
+def _nearest(table: pd.DataFrame, rows: np.ndarray, radius: int) -> pd.DataFrame:
+    """The pairs of rows whose sketches are nearest, as far as they lie within the radius."""
+    import pandas as pd
+    from scipy.spatial import cKDTree
+
+    sketches = b"".join(map(bytes.fromhex, table["sketch"].iloc[rows]))
+    points = np.frombuffer(sketches, dtype="<i2").reshape(len(rows), -1).astype(float)
+    near = cKDTree(points).query(points, k=min(NEAREST + 1, len(rows)), workers=-1)[1]
+    ends = np.stack([np.repeat(rows, near.shape[1]), rows[near.ravel()]])
+    first, second = np.unique(np.sort(ends, axis=0), axis=1)
+    words = table["fingerprint"].to_numpy(dtype=np.uint64)
+    distance = np.bitwise_count(words[first] ^ words[second]).astype(np.int64)
+    found = pd.DataFrame({"first": first, "second": second, "distance": distance})
+    return found[(first != second) & (distance <= radius)]
+
+
+# What is found about them
+
+
+def look(
+    folder: str | Path,
+    pairs: pd.DataFrame,
+    table: pd.DataFrame,
+    cache: str | Path | None = None,
+    workers: int | None = None,
+) -> pd.DataFrame:
+    """What there is to know about pairs of pictures: remembered, or by a second look.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The photo library. Absolute paths may name files elsewhere.
+    pairs : DataFrame
+        With columns ``first`` and ``second``: paths, as from `candidates`.
+    table : DataFrame
+        From `helpers.library.inventory.scan`, with a row for each path.
+    cache : str or Path, optional
+        As for `helpers.library.inventory.scan`. What is found is remembered as it is found, by the
+        SHA-256 of both files, as long as both are in the table.
+    workers : int, optional
         How many processes; see `helpers.files.parallel.share_out`.
 
     Returns
     -------
-    verdicts : list of Verdict
-        Those of each group together. A group in which a file is not the one that was scanned has
-        none, and a sentence says so.
-    opened : int
-        How many files the groups have that were not remembered, and so had to be opened.
+    DataFrame
+        A row a pair, in their order: ``first``, ``second``, ``distance`` (bits of the
+        fingerprints), ``correlation``, ``difference`` (in the worst place), ``objection`` (why
+        they are not one picture; empty if they are) and ``shows``: 1 if the first one shows more
+        detail, -1 if the second one does, 0 if neither. A pair is left out if it does not
+        correlate. So is one of which a file is not as it was when it was scanned; a sentence
+        counts these. ``attrs["opened"]`` is how many files had to be opened.
 
     Examples
     --------
-    >>> verdicts_on(Path("photos"), [], "cache", 1)
-    ([], 0)
+    >>> look("photos", candidates(table, 8), table)  # doctest: +SKIP
     """
-    keys = [hashlib.sha256(json.dumps(job).encode()).hexdigest() for job in jobs]
+    import pandas as pd
+
+    folder = Path(folder)
+    paths = list(dict.fromkeys([*pairs["first"], *pairs["second"]]))
+    named = table.set_index("path", drop=False).loc[paths]
+    facts = named[list(_File._fields)].astype(object).itertuples(index=False, name=None)
+    files = {about[0]: _File(*about) for about in facts}
+    there = {path for path, file in files.items() if _is_there(folder, file)}
+    bits = named["fingerprint"].map(int).to_dict()
+    asked = list(zip(pairs["first"], pairs["second"], strict=True))
+    to_know = [(files[one], files[two]) for one, two in asked if {one, two} <= there]
+    found, opened = _found(folder, to_know, set(table["sha256"]), cache, workers)
+    rows, changed = [], len(asked) - len(to_know)
+    for one, two in to_know:
+        fact = found.get(_key(one, two))
+        changed += fact is None
+        if fact:
+            *seen, shows = fact
+            distance = (bits[one.path] ^ bits[two.path]).bit_count()
+            turn = 1 if one.sha256 <= two.sha256 else -1
+            rows.append((one.path, two.path, distance, *seen, shows * turn))
+    if changed:
+        print(f"Pairs of which a file changed, or could not be opened: {changed}; scan again.")
+    columns = ["first", "second", "distance", "correlation", "difference", "objection", "shows"]
+    looked = pd.DataFrame(rows, columns=columns)
+    looked.attrs["opened"] = opened
+    return looked
+
+
+def _found(
+    folder: Path,
+    pairs: list[_Pair],
+    known: set[str],
+    cache: str | Path | None,
+    workers: int | None,
+) -> tuple[dict[str, list], int]:
+    """What is known about contents, these pairs among them, and how many files were opened."""
     depends_on = [COPY_DIFFERENCE, COPY_SHIFT, COPY_SHIFT_OF_PART, PARTS, LEAST_CORRELATION]
-    with open_memory(folder, cache, "looks", depends_on, _are_verdicts) as memory:
-        old = [
-            memory.found[key]
-            if _is_about(job, memory.found.get(key)) and _is_there(folder, job)
-            else None
-            for key, job in zip(keys, jobs, strict=True)
-        ]
-        new = [job for job, found in zip(jobs, old, strict=True) if found is None]
-        judged = iter(share_out(partial(_judge, folder), new, workers=workers, title="second look"))
-        found = [next(judged) if found is None else (True, found) for found in old]
-        if changed := sum(not whole for whole, _ in found):
-            print(f"Groups in which a file changed, or could not be opened: {changed}; scan again.")
-        if new or len(memory.found) > len(jobs):
-            memory.keep(
-                {key: group for key, (whole, group) in zip(keys, found, strict=True) if whole}
-            )
-    verdicts = [Verdict(*verdict) for _, group in found for verdict in group]
-    return verdicts, sum(len(job.files) for job in new)
+    with open_memory(folder, cache, "pairs", depends_on, _is_fact) as memory:
+        found = {key: fact for key, fact in memory.found.items() if {*key.split()} <= known}
+        ordered = (sorted(two, key=lambda file: file.sha256) for two in pairs)
+        new = {_key(*two): two for two in ordered if _key(*two) not in found}
+        jobs, written = list(_jobs(list(new.values()))), time.monotonic()
+        work = partial(_facts, folder)
+        try:
+            for some in share_out_as_done(work, jobs, workers=workers, title="second look"):
+                found |= some
+                if time.monotonic() > written + SECONDS:
+                    memory.keep(found)
+                    written = time.monotonic()
+        finally:
+            if found != memory.found:
+                memory.keep(found)
+    return found, len({file.path for two in new.values() for file in two})
 
 
-def _are_verdicts(_: str, found: list) -> bool:
-    """Whether this may be what an earlier run has found about a group."""
-    types = [str, str, str, int, float, float, int, str]
-    return isinstance(found, list) and all([*map(type, verdict)] == types for verdict in found)
+def _key(one: _File, two: _File) -> str:
+    return " ".join(sorted((one.sha256, two.sha256)))
 
 
-def _is_about(job: Job, found: list | None) -> bool:
-    """Whether what was found is about this group: a better picture stays for each other one."""
-    ranks = job.ranks
-    return found is not None and all(
-        verdict.kind in ("near copy", "look-alike")
-        and {verdict.kept, verdict.path} <= ranks.keys()
-        and ranks[verdict.kept] < ranks[verdict.path]
-        and verdict.decided == decided_by(ranks[verdict.kept], ranks[verdict.path])
-        for verdict in map(Verdict._make, found)
-    )
+def _is_fact(_: str, fact: list) -> bool:
+    """Whether this may be what an earlier run has found: nothing if two do not correlate."""
+    return isinstance(fact, list) and [*map(type, fact)] in ([], [float, float, str, int])
 
 
-def _is_there(folder: Path, job: Job) -> bool:
-    """Whether all files of a group have the size and time that they had when they were scanned."""
-    try:
-        now = {path: (folder / path).lstat() for path in job.files}
-    except OSError:
-        return False
-    return all(
-        (now[path].st_size, now[path].st_mtime_ns) == about[:2] for path, about in job.files.items()
-    )
+def _is_there(folder: Path, file: _File) -> bool:
+    """Whether a file has the size and time that it had when it was scanned."""
+    with suppress(OSError):
+        now = (folder / file.path).lstat()
+        return (now.st_size, now.st_mtime_ns) == (file.bytes, file.modified)
+    return False
 
 
-def _judge(folder: Path, job: Job) -> tuple[bool, list[Verdict]]:
-    """Whether all pictures could be opened, and what was found; nothing if a file has changed."""
-    if _is_there(folder, job):
+def _jobs(pairs: list[_Pair]) -> Iterator[list[_Pair]]:
+    """The pairs in an order in which those of one picture come close to each other, in parts.
+
+    A group of pictures is one part; a large one is several. (The order is due to E. Cuthill and
+    J. McKee, "Reducing the bandwidth of sparse symmetric matrices", ACM (1969).)
+    """
+    if not pairs:
+        return
+    from scipy import sparse
+
+    number: dict[str, int] = {}
+    ends = [[number.setdefault(file.path, len(number)) for file in two] for two in pairs]
+    first, second = np.array(ends).T
+    ones = np.ones(2 * len(pairs), dtype=bool)
+    both = np.append(first, second), np.append(second, first)
+    graph = sparse.csr_array((ones, both), shape=(len(number),) * 2)
+    group = sparse.csgraph.connected_components(graph, directed=False)[1][first]
+    place = np.argsort(sparse.csgraph.reverse_cuthill_mckee(graph, symmetric_mode=True))
+    order = np.lexsort([np.minimum(*place[[first, second]]), np.maximum(*place[[first, second]])])
+    order = order[np.argsort(group[order], kind="stable")]
+    for rows in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):
+        for start in range(0, len(rows), _PAIRS_OF_A_JOB):
+            yield [pairs[row] for row in rows[start : start + _PAIRS_OF_A_JOB]]
+
+
+def _facts(folder: Path, pairs: list[_Pair]) -> dict[str, list]:
+    """What is found about each pair; nothing about those of which a file has changed."""
+    pictures, found = _Pictures(folder), {}
+    for one, two in pairs:
         with suppress(Problem):  # of a file that goes away, or breaks, in the middle of it
-            look = _Look(folder, job)
-            found = look.verdicts()
-            if _is_there(folder, job):
-                return look.saw_all, found
-    return False, []
+            fact = _fact(pictures, one, two)
+            if _is_there(folder, one) and _is_there(folder, two):
+                found[_key(one, two)] = fact
+    return found
 
 
-class _Look:
-    """A second look at one group. The best picture is compared first."""
+def _fact(pictures: _Pictures, one: _File, two: _File) -> list:
+    from helpers.images import pixels
 
-    def __init__(self, folder: Path, job: Job) -> None:
-        self.job = job
-        self.paths = sorted(job.near)
-        self.pictures = _Pictures(folder, list(job.ranks))
-        self.saw_all = len(self.pictures.greys) == len(job.ranks)
-        self.copies: dict[str, Verdict] = {}
-        # path -> the pictures it may look like: least difference, number, path, correlation
-        self.looks: dict[str, list[tuple[float, int, str, float]]] = {}
+    small = [pictures.of(file, pixels.COMPARED_SIZE) for file in (one, two)]
+    alike = pixels.correlation(*small)
+    if alike < LEAST_CORRELATION:
+        return []
+    differs, shows = pixels.difference(*small), 0
+    objection = _too_different(differs) or _objection(one, two, *small)
+    if not objection:
+        least = min(max(file.width, file.height) for file in (one, two))
+        size = max(2 * least, pixels.COMPARED_SIZE)
+        large = [pictures.of(file, size) for file in (one, two)]
+        if least > pixels.COMPARED_SIZE:
+            differs = max(differs, pixels.difference(*large, None))
+        objection = _too_different(differs)
+        equal = large[0].size == large[1].size and not ImageChops.difference(*large).getbbox()
+        if not (objection or equal):
+            shows = pixels.shows_more(*large)
+            if _is_taken_apart(one.exposed, two.exposed):
+                objection = "taken at two moments, as their EXIF has it"
+    return [round(alike, 4), round(differs, 1), objection, shows]
 
-    def verdicts(self) -> list[Verdict]:
-        """The copies and look-alikes. Of a copy nothing more is said than whose copy it is."""
-        for best in self.pictures.greys:
-            if best not in self.copies:
-                self._compare_with(best)
-        looks = self.looks.keys() - self.copies.keys()
-        return [*self.copies.values(), *sorted(self._most_alike(path) for path in looks)]
 
-    def _compare_with(self, best: str) -> None:
-        """Find the copies of one picture, and note which pictures may only look like it.
-
-        Pictures near one of its copies are compared too, but with the best one itself. So every
-        copy is a copy of the one that stays, not only of another copy.
-        """
-        by_difference = attrgetter("difference")
-        reached, seen = [best], {best}
-        for member in reached:  # which grows
-            others = [
-                other
-                for other in map(self.paths.__getitem__, self.job.near[member])
-                if other in self.pictures.greys
-                and other not in seen
-                and self.job.ranks[other] > self.job.ranks[best]
-            ]
-            seen.update(others)
-            for other, alike in self.pictures.alike(best, others):
-                least = self.pictures.at_least(best, other)
-                found = self._verdict(best, other, alike) if least <= COPY_DIFFERENCE else None
-                if found and found.kind == "near copy":
-                    reached.append(other)
-                    so_far = self.copies.get(other, found)
-                    self.copies[other] = min(so_far, found, key=by_difference)
-                else:
-                    looks = self.looks.setdefault(other, [])
-                    looks.append((least, len(looks), best, alike))
-
-    def _verdict(self, best: str, other: str, alike: float) -> Verdict:
-        job, differs = self.job, self.pictures.difference(best, other)
-        if but := self._objection(best, other, differs):
-            kind, why = "look-alike", f"alike, but {but}"
-        else:
-            most = f"a difference of {differs:.1f} at most (up to {COPY_DIFFERENCE:g} passes)"
-            kind, why = "near copy", f"the same picture, {most}"
-        distance = (job.fingerprints[best] ^ job.fingerprints[other]).bit_count()
-        decided = decided_by(job.ranks[best], job.ranks[other])
-        return Verdict(kind, best, other, distance, differs, round(alike, 4), decided, why)
-
-    def _objection(self, best: str, other: str, differs: float) -> str:
-        """Why two pictures that correlate are not copies of each other; empty if they are."""
-        job, changed = self.job, "brighter, darker or of other colours"
-        if differs > COPY_DIFFERENCE:
-            return f"a difference of {differs:.1f} in one place (up to {COPY_DIFFERENCE:g} passes)"
-        if (shift := self.pictures.shift(best, other)) > COPY_SHIFT:
-            return f"{changed} as a whole, by {shift:.1f} (up to {COPY_SHIFT:g} passes)"
-        if (part := self.pictures.shift_of_part(best, other)) > COPY_SHIFT_OF_PART:
-            return f"{changed} over an area, by {part:.1f} (up to {COPY_SHIFT_OF_PART:g} passes)"
-        if _is_stretched(job.sizes[best], job.sizes[other]):
-            return "of another shape: one of them was stretched"
-        if job.deep[best] or job.deep[other]:
-            return "with more than 8 bits a channel, of which 8 are compared"
-        if _is_taken_apart(job.exposed[best], job.exposed[other]):
-            return "taken at two moments, as their EXIF has it"
+def _too_different(differs: float) -> str:
+    if round(differs, 1) <= COPY_DIFFERENCE:
         return ""
+    return f"a difference of {differs:.1f} in one place (up to {COPY_DIFFERENCE:g} passes)"
 
-    def _most_alike(self, path: str) -> Verdict:
-        """The verdict beside the picture that a look-alike differs least from."""
-        exact: list[tuple[float, int, Verdict]] = []
-        for least, number, best, alike in sorted(self.looks[path]):
-            if exact and least > min(exact)[0]:
-                break
-            found = self._verdict(best, path, alike)
-            exact.append((found.difference, number, found))
-        return min(exact)[2]
+
+def _objection(one: _File, two: _File, *small: Image.Image) -> str:
+    """Why two pictures that differ little in each place are not one picture all the same."""
+    from helpers.images import pixels
+
+    def shift(pictures: Iterable[Image.Image], parts: int) -> float:
+        levels = [pixels.mean_levels(picture, parts) for picture in pictures]
+        return round(float(np.abs(levels[0] - levels[1]).max()), 1)
+
+    changed = "brighter, darker or of other colours"
+    if (whole := shift(small, 1)) > COPY_SHIFT:
+        return f"{changed} as a whole, by {whole:.1f} (up to {COPY_SHIFT:g} passes)"
+    # At two sizes an edge might fall into two parts.
+    size = pixels.common_size(small[0].size, small[1].size)
+    same = [picture.resize(size, Image.Resampling.LANCZOS) for picture in small]
+    if (part := shift(same, PARTS)) > COPY_SHIFT_OF_PART:
+        return f"{changed} over an area, by {part:.1f} (up to {COPY_SHIFT_OF_PART:g} passes)"
+    if _is_stretched(one, two):
+        return "of another shape: one of them was stretched"
+    if one.deep or two.deep:
+        return "with more than 8 bits a channel, of which 8 are compared"
+    return ""
 
 
 class _Pictures:
-    """The pictures of a group, at the size at which they are compared.
+    """The pictures of a job, as large as they are compared; the latest ones stay in memory."""
 
-    A little of each picture stays in memory; all of it only for the latest ones.
-    """
-
-    def __init__(self, folder: Path, paths: list[str]) -> None:
-        from helpers.images import pixels
-
-        def opened(path: str) -> Image.Image:
-            if picture := thumbnail(folder / path, pixels.COMPARED_SIZE):
-                return picture
-            raise Problem(f"{folder / path}: is gone or broken since the scan; scan again")
-
-        self._pixels = pixels
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._small = small = lru_cache(maxsize=_PICTURES_IN_MEMORY)(opened)
-        self._blocks = lru_cache(maxsize=None)(lambda path, size: pixels.blocks(small(path), size))
-        self._whole = lru_cache(maxsize=1)(lambda path: open_image(folder / path).convert("RGB"))
-        self._sizes, self._means, self.greys = {}, {}, {}
-        for path in paths:
-            with suppress(Problem):
-                picture = small(path)
-                self._sizes[path] = picture.size
-                self._means[path] = pixels.mean_levels(picture)
-                self.greys[path] = pixels.greys(picture)
+        self._latest: dict[tuple, Image.Image] = {}
 
-    def alike(self, best: str, others: list[str]) -> list[tuple[str, float]]:
-        """The pictures that correlate with the best one, and by how much."""
-        if not others:
-            return []
-        many = np.stack([self.greys[other] for other in others])
-        found = self._pixels.correlations(self.greys[best], many).tolist()
-        return [
-            (other, alike)
-            for other, alike in zip(others, found, strict=True)
-            if alike >= LEAST_CORRELATION
-        ]
-
-    def at_least(self, best: str, other: str) -> float:
-        """What two pictures differ by at least: for most this shows that they are no copies."""
-        size = self._pixels.common_size(self._sizes[best], self._sizes[other])
-        return round(self._pixels.at_least(self._blocks(best, size), self._blocks(other, size)), 1)
-
-    def shift(self, best: str, other: str) -> float:
-        """By how much the brightness or a colour of the whole differs."""
-        return round(float(np.abs(self._means[best] - self._means[other]).max()), 1)
-
-    def shift_of_part(self, best: str, other: str) -> float:
-        """The same, of the part where it differs most."""
-        # At two sizes an edge might fall into two parts.
-        size = self._pixels.common_size(self._sizes[best], self._sizes[other])
-        both = [self._small(path).resize(size, Image.Resampling.LANCZOS) for path in (best, other)]
-        one, two = (self._pixels.mean_levels(picture, PARTS) for picture in both)
-        return round(float(np.abs(one - two).max()), 1)
-
-    def difference(self, best: str, other: str) -> float:
-        """What two pictures differ by; if it is little, also at the smaller one's full size."""
-        differs = self._pixels.difference(self._small(best), self._small(other))
-        both = min(max(self._sizes[best]), max(self._sizes[other]))
-        if both == self._pixels.COMPARED_SIZE and round(differs, 1) <= COPY_DIFFERENCE:
-            other_whole = open_image(self._folder / other).convert("RGB")
-            differs = max(differs, self._pixels.difference(self._whole(best), other_whole, None))
-        return round(differs, 1)
+    def of(self, file: _File, size: int) -> Image.Image:
+        """A picture in RGB, with at most so many pixels on its longer side."""
+        size = min(size, max(file.width, file.height))
+        picture = self._latest.pop((file, size), None)
+        if picture is None:
+            path = self._folder / file.path
+            if not _is_there(self._folder, file) or not (picture := thumbnail(path, size)):
+                raise Problem(f"{path}: is gone or broken since the scan; scan again")
+        self._latest[file, size] = picture
+        held = 0
+        for key, other in reversed(list(self._latest.items())):
+            held += 3 * other.width * other.height
+            if held > _BYTES_OF_PICTURES and other is not picture:
+                del self._latest[key]
+        return picture
 
 
-def decided_by(best: tuple, other: tuple) -> int:
-    """The first place at which two ranks differ.
-
-    Parameters
-    ----------
-    best : tuple
-        The rank of the picture that stays.
-    other : tuple
-        The rank of another picture, of the same length.
-
-    Returns
-    -------
-    int
-        Counted from 0.
-
-    Examples
-    --------
-    >>> decided_by((-100, False, "a.jpg"), (-100, True, "b.jpg"))
-    1
-    """
-    return next(
-        place for place, pair in enumerate(zip(best, other, strict=True)) if pair[0] != pair[1]
-    )
-
-
-def _is_stretched(first: tuple[int, int], second: tuple[int, int]) -> bool:
+def _is_stretched(one: _File, two: _File) -> bool:
     """Whether shapes differ by more than 2 %, beside what comes of rounding to whole pixels."""
-    shapes = first[0] * second[1], first[1] * second[0]
-    return max(shapes) / min(shapes) - 1 > 0.02 + 1 / min(*first, *second)
+    shapes = one.width * two.height, one.height * two.width
+    least = min(one.width, one.height, two.width, two.height)
+    return max(shapes) / min(shapes) - 1 > 0.02 + 1 / least
 
 
 def _is_taken_apart(first: str, second: str) -> bool:

@@ -123,6 +123,51 @@ def largest_groups(fingerprints: ArrayLike, radius: int, most: int) -> list[np.n
     return [np.flatnonzero(group[value] == number) for number in order[:needed]]
 
 
+def crowds(fingerprints: ArrayLike, radius: int, most: float) -> list[np.ndarray]:
+    """The groups whose members have more near ones than so many on average.
+
+    Parameters
+    ----------
+    fingerprints : array-like of uint64, shape (n,) or (n, words), or of hex text, shape (n,)
+        One hash's fingerprints.
+    radius : int
+        Largest distance, in bits, that counts.
+    most : float
+        How many near ones a member of any other group has on average, at most.
+
+    Returns
+    -------
+    list of ndarray
+        The row numbers of each group, sorted; the group with the lowest row first. No pairs are
+        listed, so memory grows with n only. Without these rows `all_pairs` lists at most ``most /
+        2`` pairs for each row.
+
+    Examples
+    --------
+    >>> rows = crowds(np.array([7, 0, 1, 8, 7, 7], dtype=np.uint64), radius=0, most=1)
+    >>> [group.tolist() for group in rows]
+    [[0, 4, 5]]
+    """
+    words, value = _values(as_words(fingerprints))
+    counts = np.bincount(value)
+    group = np.arange(len(counts))  # of each value, as far as it is known
+    near = counts * (counts - 1.0)  # of all pictures with this value
+    batch, size = [], 0
+    for part in chain(_find_near(words, radius), [None]):
+        if part is not None:
+            batch.append(part[:2])
+            size += len(part[0])
+        if batch and (part is None or size > _PAIRS_AT_A_TIME):
+            first, second = map(np.concatenate, zip(*batch, strict=True))
+            near += 2 * np.bincount(first, counts[first] * counts[second], len(near))
+            group = _components(group[first], group[second], len(group))[group]
+            batch, size = [], 0
+    is_crowd = np.bincount(group, near) > most * np.bincount(group, counts)
+    rows = np.flatnonzero(is_crowd[group[value]]) if len(value) else value
+    found = pd.Series(rows).groupby(group[value[rows]], sort=False)
+    return [members.to_numpy() for _, members in found]
+
+
 def groups(pairs: pd.DataFrame) -> list[np.ndarray]:
     """The groups of all that are paired, directly or by way of others: connected components.
 
