@@ -159,16 +159,14 @@ def test_variants_are_the_fingerprints_of_what_they_name(photograph):
     picture = edged(photograph(11, (256, 256)))
     framed = ImageOps.expand(picture, 32, "white")
     for asked, cut in ((picture, []), (framed, [(32, 32, 288, 288)])):
-        side, text = asked.width, variants.variants_of(asked)
-        rims = [round(side * round(128 * (100 - share) / 200) / 128) for share in variants.CENTRES]
-        boxes = [(rim, rim, side - rim, side - rim) for rim in rims] + cut
-        fallen = Image.Transpose.TRANSPOSE
+        boxes = [tuple(end * asked.width / 100 for end in box) for box in variants.PARTS] + cut
+        parts = [asked.resize((800, 800), Image.Resampling.BICUBIC, box=box) for box in boxes]
         expected = list(variants.orientations(asked))
-        for part in map(asked.crop, boxes):
-            expected += [of_shown(part), of_shown(part.transpose(fallen))]
-        got = np.frombuffer(bytes.fromhex(text), ">u8")
+        for part in parts:
+            expected += [of_shown(part), of_shown(part.transpose(Image.Transpose.TRANSPOSE))]
+        got = np.frombuffer(bytes.fromhex(variants.variants_of(asked)), ">u8")
         assert len(got) == len(expected) == 8 + 2 * len(boxes)
-        assert np.bitwise_count(got ^ np.array(expected, dtype=np.uint64)).max() <= 4
+        assert np.bitwise_count(got ^ np.array(expected, dtype=np.uint64)).max() <= 6
 
 
 def test_variants_are_those_of_a_draft_too(photograph):
@@ -178,4 +176,4 @@ def test_variants_are_those_of_a_draft_too(photograph):
         np.frombuffer(bytes.fromhex(variants.variants_of(asked)), ">u8")
         for asked in (picture, draft)
     )
-    assert np.bitwise_count(one ^ other).max() <= 4
+    assert np.bitwise_count(one ^ other).max() <= 6
