@@ -399,6 +399,101 @@ def test_sizes_may_be_missing_in_an_edited_plan(library, place, plan):
     assert set(apply(library, wrong)["outcome"]) == {"left alone"}
 
 
+# Partners
+
+
+@pytest.fixture
+def pairs(library, plan):
+    """The plan, with a film beside two copies and beside the file that stays for them."""
+    rows = []
+    for path in (KEPT, SPOILED, "backup 0/photos/2 (2).jpg"):
+        film = Path(path).with_suffix(".mov").as_posix()
+        (library / film).write_bytes(b"film")
+        if path != KEPT:
+            kept = Path(KEPT).with_suffix(".mov").as_posix()
+            rows.append(("move", film, kept, 4, digest(b"film"), path))
+    partners = pd.DataFrame(rows, columns=[*COLUMNS, "partner_of"])
+    return pd.concat([partners, plan.assign(partner_of="")], ignore_index=True)
+
+
+def films(folder):
+    return sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*.mov"))
+
+
+def test_partners_go_after_their_pictures_and_come_back(library, place, pairs, monkeypatch):
+    before, order, move = state(library), [], journal.Journal.move
+    monkeypatch.setattr(
+        journal.Journal, "move", lambda *about: order.append(about[2]) or move(*about)
+    )
+    assert set(apply(library, pairs)["outcome"]) == {"moved"}
+    assert order.index(SPOILED) < order.index(SPOILED.replace("jpg", "mov"))
+    assert films(library) == [KEPT.replace("jpg", "mov")]
+    undo(place)
+    assert state(library) == before
+
+
+@pytest.mark.parametrize("why", ["a person keeps it", "it has changed"])
+def test_partners_of_a_picture_that_stays_stay(why, library, pairs):
+    film = SPOILED.replace("jpg", "mov")
+    if why == "it has changed":
+        longer(library / SPOILED)
+        assert film in left_alone(apply(library, pairs))
+    else:
+        assert film not in set(apply(library, change(pairs, SPOILED, action="keep"))["path"])
+    assert films(library) == [film, KEPT.replace("jpg", "mov")]
+
+
+def test_partners_change_places_as_their_pictures_do(library, pairs):
+    same = change(pairs, "backup 0/photos/2 (2).jpg", action="look")
+    apply(library, change(change(same, KEPT, action="move"), SPOILED, action="keep"))
+    assert not (library / KEPT).exists()
+    assert KEPT.replace("jpg", "mov") not in films(library)
+    assert SPOILED.replace("jpg", "mov") in films(library)
+
+
+def test_a_partner_that_a_killed_run_left_behind_goes_with_the_next_plan(
+    library, place, pairs, monkeypatch
+):
+    move = journal.Journal.move
+
+    def killed(self, where, path, *rest):
+        if path.endswith(".mov"):
+            raise KeyboardInterrupt
+        move(self, where, path, *rest)
+
+    with monkeypatch.context() as dying, pytest.raises(KeyboardInterrupt):
+        dying.setattr(journal.Journal, "move", killed)
+        apply(library, pairs)
+    assert len(films(library)) == 3
+    next_plan = pairs[pairs["path"] == KEPT]
+    assert set(apply(library, next_plan)["outcome"]) == {"moved"}
+    assert films(library) == [KEPT.replace("jpg", "mov")]
+    assert len(apply(library, next_plan)) == 0
+
+
+# The archive
+
+
+def test_a_file_may_be_kept_in_an_archive_elsewhere_and_there_nothing_moves(
+    library, place, plan, tmp_path
+):
+    archive = tmp_path / "archive" / "a.jpg"
+    archive.parent.mkdir()
+    (library / KEPT).rename(archive)
+    plan = plan.replace({KEPT: archive.as_posix()})
+    assert set(apply(library, plan)["outcome"]) == {"moved"}
+    undo(place)
+    swapped = change(change(plan, archive.as_posix(), action="move"), SPOILED, action="keep")
+    assert left_alone(apply(library, swapped))[archive.as_posix()].startswith("is no path inside")
+    inside = (library / SPOILED).as_posix()
+    by_two_names = change(plan, SPOILED, action="keep").replace({archive.as_posix(): inside})
+    gone = plan.replace({archive.as_posix(): "/a\0b"})
+    assert set(left_alone(apply(library, gone))) >= OF_ITS_GROUP
+    undo(place)
+    assert set(left_alone(apply(library, by_two_names))) == OF_ITS_GROUP - {SPOILED}
+    assert archive.is_file()
+
+
 # The plan stays beside what it moved
 
 

@@ -106,7 +106,8 @@ def apply(
     A file moves if two things hold: it is, byte for byte, the file of the plan, and so is the file
     that is kept in its place. Otherwise it is left alone, and the table says why. A person may
     edit the plan: write ``keep`` for ``move``, or let the file that stays and its copy change
-    places.
+    places. The partners of a picture, such as a raw file or a film, go after it, and only if it
+    went. If a run is killed between the two, the next one takes the partners along.
 
     Parameters
     ----------
@@ -154,17 +155,19 @@ def apply(
     check_place(folder, place)
     if missing := [name for name in plans.NEEDED if name not in plan]:
         raise Problem(f"the plan has no column {missing[0]!r}; make it anew")
-    moves = plan[plan["action"] == "move"]
-    outcomes = []
-    if len(moves) or os.path.lexists(place):
-        checks = _Checks(folder, plan)
+    moves, outcomes = _moves(plan), []
+    if moves or os.path.lexists(place):
         with open_journal(place, folder, begin=True) as journal:
             journal.recover()
-            if len(moves):
+            if moves:
                 _check_room(folder, place, moves, journal)
                 _keep_plan(place, plan)
-            for row in progress_bar(moves.itertuples(), total=len(moves), title="moving"):
+            moves += _unfinished(journal, known={row.path for row in moves})
+            checks = _Checks(folder, plan, moves)
+            for row in progress_bar(moves, total=len(moves), title="moving"):
                 with _reason_to_leave() as reasons:
+                    if row.partner_of and not journal.has_moved(row.partner_of):
+                        raise LeftAlone(f"belongs to {row.partner_of}, which has not moved")
                     if not journal.has_moved(row.path):
                         journal.move("in", row.path, row.sha256, checks.status_of(row))
                 outcomes.append((row.path, "left alone" if reasons else "moved", "".join(reasons)))
@@ -264,15 +267,54 @@ def _reason_to_leave() -> Iterator[list[str]]:
         reasons.append(f"could not be moved ({error.strerror or error})")
 
 
+# What is to move
+
+
+def _moves(plan: pd.DataFrame) -> list[tuple]:
+    """The rows of the pictures that are to move, and then those of the partners of these.
+
+    If a picture has changed places with the one that stays, so have their partners.
+    """
+    plan = plan.assign(partner_of=plan.get("partner_of", ""))  # which older plans do not have
+    moves = plan[plan["action"] == "move"]
+    pictures = list(moves[moves["partner_of"] == ""].itertuples())
+    go, partners, instead = {row.path for row in pictures}, [], {}
+    copies = plan[plan["kept"] != plan["path"]]
+    kept = dict(zip(copies["path"], copies["kept"], strict=True))
+    for row in moves[moves["partner_of"] != ""].itertuples():
+        other = kept.get(row.partner_of)
+        if row.partner_of in go:
+            partners.append(row)
+        elif other in go:
+            partners.append(row._replace(path=row.kept, kept=row.path, partner_of=other))
+            instead[row.kept] = row.path
+    return pictures + [row._replace(kept=instead.get(row.kept, row.kept)) for row in partners]
+
+
+def _unfinished(journal: Journal, known: set[str]) -> list[tuple]:
+    """The rows of partners that an earlier run, which was killed, left behind."""
+    rows = {}
+    for file in filter(lambda file: _PLAN_FILE.fullmatch(file.name), journal.place.iterdir()):
+        with suppress(Problem):
+            rows |= {row.path: row for row in _moves(plans.read_plan(file)) if row.partner_of}
+    return [
+        row
+        for path, row in sorted(rows.items())
+        if path not in known
+        and journal.has_moved(row.partner_of)
+        and os.path.lexists(journal.folder / path)
+    ]
+
+
 # What is checked before a file is moved
 
 
 class _Checks:
     """Whether the files of a plan may move: each file, and the one that is kept in its place."""
 
-    def __init__(self, folder: Path, plan: pd.DataFrame) -> None:
+    def __init__(self, folder: Path, plan: pd.DataFrame, moves: list[tuple]) -> None:
         self.folder, self.links = folder, _links(folder)
-        to_move = set(plan.loc[plan["action"] == "move", "path"])
+        self.to_move = to_move = {row.path for row in moves}
         staying = [row for row in plan.itertuples() if row.path not in to_move]
         self.stays = {row.path: row for row in staying}
         # Each group's first file that a person wants to keep, by the path that the plan kept.
@@ -299,21 +341,25 @@ class _Checks:
         return status
 
     def _kept_for(self, row: tuple) -> tuple | None:
-        """The row of the file that stays for this one.
+        """The row of the file that stays for this one. A partner's has the same bytes as it.
 
         It may be a copy that a person wants to keep instead. Then the file that was to stay may
         go, and so may the files that have the same bytes as that copy.
         """
+        if row.partner_of:
+            return None if row.kept in self.to_move else row._replace(path=row.kept)
         kept, other = self.stays.get(row.kept), self.instead.get(row.kept)
         is_same = other and (row.kept == row.path or (not kept and other.sha256 == row.sha256))
         return other if is_same else kept
 
     def _check_file(self, row: tuple, which: str) -> os.stat_result:
         """The status of a file before it was read. Raise if it is not the one of the plan."""
-        check_path(self.folder, row.path)
         file = self.folder / row.path
         if not os.path.lexists(file):
             raise LeftAlone(f"{which}is not there any more; scan again")
+        is_elsewhere = which and Path(row.path).is_absolute()  # in the archive
+        if not is_elsewhere or real_path(file).is_relative_to(self.folder):
+            check_path(self.folder, row.path)
         status = file.lstat()
         if not stat.S_ISREG(status.st_mode):
             raise LeftAlone(f"{which}is a link or a folder now; scan again")
@@ -347,13 +393,13 @@ def _walk(folder: Path) -> Iterator[tuple[Path, list[Path]]]:
         yield place, files
 
 
-def _check_room(folder: Path, place: Path, moves: pd.DataFrame, journal: Journal) -> None:
+def _check_room(folder: Path, place: Path, moves: list[tuple], journal: Journal) -> None:
     """Raise if files have to be copied to another disk, and it has no room for all."""
     if folder.stat().st_dev == place.stat().st_dev:
         return
     needed = sum(
         int(row.bytes)
-        for row in moves.itertuples()
+        for row in moves
         if pd.notna(row.bytes)
         and not journal.has_moved(row.path)
         and os.path.isfile(folder / row.path)
