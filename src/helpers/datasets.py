@@ -241,7 +241,7 @@ def own_folder(folder: str | Path) -> Dataset:
             f"Left out: {len(left_out)} of {len(table)} images. "
             f"The first: {one_line(f'{folder / first.path}: {first.problem}')}"
         )
-    if sentence := not_looked_at(found.others):
+    for sentence in not_looked_at(found):
         print(one_line(sentence))
     if not images:
         raise Problem(

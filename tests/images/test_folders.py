@@ -157,13 +157,59 @@ def test_a_dataset_of_linked_classes_is_read_and_clean_names_the_links(
 
 def test_other_files_are_counted_by_kind(tmp_path):
     touch(tmp_path, "1.jpg", "a/2.MOV", "3.mov", "4.svg", "LICENCE", ".hidden.mov", "skip/5.mov")
-    others = look_into(tmp_path, leave_out=lambda folder: folder.name == "skip").others
-    assert others == Counter({".mov": 2, ".svg": 1, "without a suffix": 1})
-    assert not_looked_at(others) == (
+    found = look_into(tmp_path, leave_out=lambda folder: folder.name == "skip")
+    assert found.others == Counter({".mov": 2, ".svg": 1, "without a suffix": 1})
+    assert not_looked_at(found) == [
         "Not looked at: 4 other files (2 .mov, 1 .svg, 1 without a suffix)"
-    )
-    assert not_looked_at(Counter([".a", ".b", ".c", ".d", ".e", ".f"])).endswith("1 .e ...)")
-    assert not_looked_at(Counter()) == ""
+    ]
+    touch(tmp_path, *(f"{suffix}.{suffix}" for suffix in "abcdef"))
+    assert not_looked_at(look_into(tmp_path))[0].endswith("1 .d ...)")
+
+
+def test_bins_and_thumbnail_stores_are_left_out_wherever_they_lie_and_counted(tmp_path):
+    stores = ["$Recycle.Bin", "a/#recycle", "@eaDir", "a/@EADIR", "b/.Trash-1000", ".thumbnails"]
+    touch(tmp_path, "1.jpg", "a/2.jpg", "a/trash/3.jpg", "a/#recycled/4.jpg", "a/@eaDir.jpg")
+    touch(tmp_path, *(f"{store}/deep/5.jpg" for store in stores), "@eaDir/6.db")
+    found = look_into(tmp_path)
+    assert found.images == [
+        "1.jpg",
+        "a/#recycled/4.jpg",
+        "a/2.jpg",
+        "a/@eaDir.jpg",
+        "a/trash/3.jpg",
+    ]
+    assert not_looked_at(found) == [
+        "Left out: 7 files in bins, thumbnail stores or snapshots "
+        "(2 @eaDir, 1 #recycle, 1 $Recycle.Bin, 1 .Trash-1000, 1 .thumbnails ...)"
+    ]
+    assert find_images(tmp_path / "@eaDir") == ["deep/5.jpg"]  # named by a person
+    (tmp_path / "1.jpg").rename(tmp_path / "$Recycle.Bin" / "1.jpg")
+    with pytest.raises(Problem, match=r"holds no images; .*\.ico\. Left out: 5 files in bins"):
+        look_into(tmp_path, exclude=["a", "[b@.]*"])
+
+
+@POSIX
+def test_a_bin_is_not_left_by_a_link(tmp_path):
+    touch(tmp_path, "set/1.jpg", "elsewhere/2.jpg", "set/.Trashes/3.jpg")
+    (tmp_path / "set" / ".Trashes" / "link").symlink_to("../../elsewhere")
+    (tmp_path / "set" / "@Recycle").symlink_to("../elsewhere")
+    assert look_into(tmp_path / "set").stores == Counter({".Trashes": 1})
+
+
+def test_what_a_person_excludes_is_counted_by_pattern(tmp_path):
+    touch(tmp_path, "raw/1.jpg", "a/RAW/2.jpg", "a/raw.JPG", "b/3.png", "b/c/4.jpg", "Größe.jpg")
+    for patterns, images, count in (
+        ((), 6, {}),
+        (("raw",), 4, {"raw": 2}),
+        (("raw*",), 3, {"raw*": 3}),
+        (("*/",), 1, {"*/": 5}),
+        (("B/*.png", "b/c"), 4, {"B/*.png": 1, "b/c": 1}),
+        (("GRO\u0308SSE*",), 5, {"GRO\u0308SSE*": 1}),
+    ):
+        found = look_into(tmp_path, exclude=patterns)
+        assert (len(found.images), found.excluded) == (images, count)
+    found = look_into(tmp_path, exclude=["raw", "*.png"])
+    assert not_looked_at(found) == ["Excluded: 3 files (2 raw, 1 *.png)"]
 
 
 def test_what_gather_wrote_beside_the_images_of_a_haystack_is_known(tmp_path):
@@ -195,6 +241,14 @@ def test_every_command_that_looks_into_a_folder_says_what_it_left_out(
         assert sentence in capsys.readouterr().out.splitlines(), command[0]
     datasets.load(photographs)
     assert sentence in capsys.readouterr().out.splitlines()
+
+
+def test_commands_leave_out_what_a_person_excludes(photographs, tmp_path, capsys, data_folder):
+    for command in (["index", "-s", f"{tmp_path}/shelf", "-d"], ["clean"]):
+        assert main([*command, f"{photographs}", "--exclude", "dogs", "--exclude", "*1*"]) == 0
+        out = capsys.readouterr().out
+        assert "Excluded: 5 files (4 dogs, 1 *1*)" in out.splitlines()
+        assert "index" not in command or "Read 3 images" in out
 
 
 # Names

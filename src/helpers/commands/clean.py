@@ -56,7 +56,7 @@ def _clean(arguments: argparse.Namespace) -> int:
 def _undo(folder: Path, place: Path, arguments: argparse.Namespace) -> int:
     from helpers.quarantine import moving
 
-    for option in ("plan", "decisions", "sheet", "radius", "keep"):
+    for option in ("plan", "decisions", "sheet", "radius", "keep", "exclude"):
         if getattr(arguments, option) is not None:
             raise Problem(f"--{option}: has no meaning beside --undo; leave it out")
     done = moving.undo(place, folder)
@@ -81,7 +81,7 @@ def _read_plan(arguments: argparse.Namespace) -> pd.DataFrame:
     from helpers.library import sheet
     from helpers.quarantine import plans
 
-    for option in ("radius", "keep"):
+    for option in ("radius", "keep", "exclude"):
         if getattr(arguments, option) is not None and os.path.lexists(arguments.plan):
             raise Problem(
                 f"{arguments.plan}: is there already, with its own {option}; "
@@ -98,16 +98,15 @@ def _read_plan(arguments: argparse.Namespace) -> pd.DataFrame:
 def _make_plan(folder: Path, arguments: argparse.Namespace) -> pd.DataFrame:
     """Scan the library and propose; the plan is written if that is asked for."""
     from helpers.hamming import check_radius
-    from helpers.images.folders import not_looked_at
     from helpers.library import inventory, proposal
     from helpers.quarantine import plans
 
     radius = check_radius(proposal.RADIUS if arguments.radius is None else arguments.radius)
     keep = _inside(folder, arguments.keep or [])
-    table = inventory.scan(folder, workers=arguments.workers)
+    table = inventory.scan(folder, workers=arguments.workers, exclude=arguments.exclude or ())
     with until_nobody_reads():
         print_some("No picture", table[table["problem"] != ""], "problem", arguments)
-        if sentence := not_looked_at(table.attrs["not_looked_at"]):
+        for sentence in table.attrs["not_looked_at"]:
             print(one_line(sentence))
     plan = proposal.propose(table, folder, radius, keep=keep, workers=arguments.workers)
     plan.attrs["unread"] = int((table["problem"] != "").any())
@@ -174,10 +173,11 @@ def add(commands: argparse._SubParsersAction) -> None:
         ("decisions", "FILE", "what was decided on that page about the groups of --plan"),
         ("quarantine", "DIR", "where the copies go, with the plan (FOLDER-quarantine)"),
         ("keep", "DIR", "a folder of the library from which nothing moves; may be given again"),
+        ("exclude", "PATTERN", "leave out files and folders of this name or path; also again"),
         ("workers", "N", "processes (all processors)"),
     ):
         kind = {"type": int} if metavar == "N" else {}
-        kind |= {"action": "append"} if name == "keep" else {}
+        kind |= {"action": "append"} if name in ("keep", "exclude") else {}
         command.add_argument(f"--{name}", metavar=metavar, help=what, **kind)
     command.add_argument("--all", action="store_true", help="print all, not the first few")
     whether = command.add_mutually_exclusive_group()

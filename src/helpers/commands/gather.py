@@ -19,7 +19,8 @@ def _gather(arguments: argparse.Namespace) -> int:
 
     check_output(arguments.output, "haystack", folders=[arguments.input])
     check_output(arguments.csv, "truth", folders=[arguments.input, arguments.output])
-    images, others = look_into(arguments.input)
+    found = look_into(arguments.input)
+    images = found.images
     if arguments.article:
         try:
             needles = near_duplicates.article_needles(images, others=False)
@@ -32,7 +33,7 @@ def _gather(arguments: argparse.Namespace) -> int:
     options |= {"factors": tuple(arguments.factors), "images": images}
     truth = near_duplicates.gather(arguments.input, arguments.output, needles, **options)
     near_duplicates.write_truth(arguments.csv, truth)
-    if sentence := not_looked_at(others):
+    for sentence in not_looked_at(found):
         print(one_line(sentence))
     copied = len(find_images(arguments.output)) - len(truth)
     copies = f"{counted(len(truth), 'copy', 'copies')} of {truth['needle'].nunique():,} of them."

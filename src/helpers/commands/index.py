@@ -19,14 +19,14 @@ def _index(arguments: argparse.Namespace) -> int:
     from helpers.images.folders import look_into, not_looked_at
 
     check_output(arguments.shelve, "shelf")
-    found = look_into(arguments.dataset)
+    found = look_into(arguments.dataset, exclude=arguments.exclude)
     options = {"images": found.images, "replace": arguments.replace, **reading_of(arguments)}
     options |= {"hash": arguments.hash} if arguments.hash else {}
     table = shelf.build(arguments.shelve, arguments.dataset, **options)
     problems = table[table["problem"] != ""]
     for row in problems.itertuples():
         print(f"Left out: {one_line(row.path)}: {one_line(row.problem)}")
-    if sentence := not_looked_at(found.others):
+    for sentence in not_looked_at(found):
         print(one_line(sentence))
     made = shelf.read(arguments.shelve)
     plain = np.array(list(made))[says_nothing(list(made), made.recipe.hash)] if made else []
@@ -55,6 +55,8 @@ def add(commands: argparse._SubParsersAction) -> None:
     option("-d", "--dataset", required=True, metavar="DIR", help="the folder of images")
     shelf = "the shelf, made or brought up to date"
     option("-s", "--shelve", required=True, metavar="FILE", help=shelf)
+    exclude = "leave out files and folders of this name or path; may be given again"
+    option("--exclude", action="append", default=[], metavar="PATTERN", help=exclude)
     option("--replace", action="store_true", help="start anew, whatever shelf is there")
     add_hash(command, "dHash, as in the article")
     add_reading(command)

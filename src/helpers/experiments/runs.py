@@ -150,7 +150,7 @@ def _look_into(folder: str | Path, show: Callable) -> tuple[str, Path, list[str]
         dataset = datasets.load(str(folder), show=show)
         return dataset.name, dataset.root, dataset.images
     found = look_into(folder)
-    if sentence := not_looked_at(found.others):
+    for sentence in not_looked_at(found):
         show(one_line(sentence))
     return _shown(Path(os.path.realpath(folder)).name), Path(folder), found.images
 

@@ -2,12 +2,14 @@
 
 import errno
 import os
+import re
 import stat
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from fnmatch import translate
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +22,16 @@ from helpers.images.opening import open_image
 
 _OF_A_HAYSTACK = ("gather.json", "truth.csv")  # which the kit itself wrote beside its images
 
+#: Folders of a system in which there are no pictures of the library, whatever their case: bins,
+#: thumbnail stores and snapshots.
+STORES = (
+    *("$RECYCLE.BIN", "RECYCLER", "RECYCLED"),  # Windows
+    *(".Trash*", ".thumbnails", "lost+found"),  # macOS, Linux and Android
+    *("#recycle", "@eaDir", "#snapshot"),  # Synology and TerraMaster
+    *("@Recycle", ".@__thumb", "@Recently-Snapshot"),  # QNAP
+    *(".recycle", "trashbox", "files_trashbin", ".dtrash"),  # Samba, Buffalo, Nextcloud, digiKam
+)
+
 
 class Contents(NamedTuple):
     """What lies in a folder and its sub-folders, without hidden files and folders.
@@ -31,10 +43,16 @@ class Contents(NamedTuple):
         that may not be listed, or are left out.
     others : Counter
         Suffix -> number of files that are not looked at.
+    stores : Counter
+        Name of a folder among `STORES` -> number of files in all folders of this name.
+    excluded : Counter
+        Pattern -> number of files that it left out.
     """
 
     images: list[str]
     others: Counter
+    stores: Counter
+    excluded: Counter
 
 
 def find_images(folder: str | Path) -> list[str]:
@@ -65,26 +83,32 @@ def find_images(folder: str | Path) -> list[str]:
 
 
 def look_into(
-    folder: str | Path, leave_out: Callable[[Path], bool] = lambda place: False
+    folder: str | Path,
+    leave_out: Callable[[Path], bool] = lambda place: False,
+    exclude: Sequence[str] = (),
 ) -> Contents:
     """What lies in a folder and its sub-folders.
 
-    Hidden files and folders (``.thumbnails``, ``._photo.jpg``) are passed over. A sub-folder that
-    may not be listed stands in the list by itself, so that it is not left out in silence. Links to
+    Hidden files and folders (``.cache``, ``._photo.jpg``) are passed over. A sub-folder that may
+    not be listed stands in the list by itself, so that it is not left out in silence. Links to
     folders are followed: each place once, and never to a place that holds the folder itself.
 
     Parameters
     ----------
     folder : str or Path
-        Where to look.
+        Where to look. It may be a bin itself.
     leave_out : callable, optional
         Takes a sub-folder, or a link to a folder, and says whether nothing in it counts. Then it
         stands in the list by itself.
+    exclude : sequence of str
+        Patterns (``raw``, ``*.png``, ``2019/*``) of files and folders that do not count. One fits a
+        name, or a path relative to the folder, whatever its case; with ``/`` at its end it fits
+        folders alone.
 
     Returns
     -------
     Contents
-        The images, and the other files by their kind.
+        The images, the other files by their kind, and what was left out.
 
     Raises
     ------
@@ -98,10 +122,12 @@ def look_into(
     """
     check_folder(folder)
     seen = {identity(place) for place in real_path(folder).parents}
-    images, others = [], Counter()
-    waiting, linked = [""], []
+    found = Contents([], Counter(), Counter(), Counter())
+    patterns = [(found.stores, re.compile(_any_of(STORES)), "")]
+    patterns += [(found.excluded, re.compile(_any_of([name])), name) for name in exclude]
+    waiting, linked = [("", None)], []  # each with the count of the files that are left out in it
     while waiting or linked:  # real folders first, so that their files keep their own paths
-        inside = waiting.pop() if waiting else linked.pop(linked.index(min(linked)))
+        inside, count = waiting.pop() if waiting else linked.pop(linked.index(min(linked)))
         place = Path(folder, inside)
         known = identity(place)
         if known and known in seen:
@@ -115,26 +141,44 @@ def look_into(
                 raise Problem(
                     f"{folder}: may not be listed; ask for permission to read it"
                 ) from error
-            images.append(inside)
+            if not count:
+                found.images.append(inside)
             continue
         for entry in entries:
             path = f"{inside}/{entry.name}" if inside else entry.name
-            if entry.name.startswith(".") or path in _OF_A_HAYSTACK:
+            is_folder = _is_folder(entry)
+            left_out = count or _left_out(patterns, entry.name, path, is_folder)
+            if left_out and not is_folder:
+                left_out[0][left_out[1]] += 1
+            elif left_out:
+                waiting += [] if entry.is_symlink() else [(path, left_out)]
+            elif entry.name.startswith(".") or path in _OF_A_HAYSTACK:
                 continue
-            if not _is_folder(entry):
-                if entry.name.lower().endswith(SUFFIXES):
-                    images.append(path)
-                else:
-                    others[Path(entry.name).suffix.lower() or "without a suffix"] += 1
-            elif leave_out(place / entry.name):
-                images.append(path)
+            elif leave_out(place / entry.name) if is_folder else path.lower().endswith(SUFFIXES):
+                found.images.append(path)
+            elif not is_folder:
+                found.others[Path(path).suffix.lower() or "without a suffix"] += 1
             else:
-                (linked if entry.is_symlink() else waiting).append(path)
-    if not images:
-        raise Problem(
-            f"{folder}: holds no images; looked for names that end in {', '.join(SUFFIXES)}"
-        )
-    return Contents(sorted(images), Counter(dict(sorted(others.items()))))
+                (linked if entry.is_symlink() else waiting).append((path, None))
+    found.images.sort()
+    if not found.images:
+        sentences = [f"looked for names that end in {', '.join(SUFFIXES)}", *not_looked_at(found)]
+        raise Problem(f"{folder}: holds no images; {'. '.join(sentences)}")
+    return found
+
+
+def _any_of(patterns: Sequence[str]) -> str:
+    return "|".join(translate(plain(pattern)) for pattern in patterns)
+
+
+def _left_out(patterns: list, name: str, path: str, is_folder: bool) -> tuple[Counter, str] | None:
+    """Where a file or folder that does not count is counted, and under which name."""
+    names = [plain(name), plain(path)]
+    names += [f"{each}/" for each in names] if is_folder else []
+    for counter, pattern, shown in patterns:
+        if (shown or is_folder) and any(map(pattern.match, names)):
+            return counter, shown or name
+    return None
 
 
 def identity(place: Path) -> tuple[int, int] | None:
@@ -167,29 +211,36 @@ def _is_folder(entry: os.DirEntry) -> bool:
     return False
 
 
-def not_looked_at(others: Counter) -> str:
-    """A sentence about the files of a folder that are no images to the kit.
+def not_looked_at(found: Contents) -> list[str]:
+    """Sentences about the files of a folder that are not looked at.
 
     Parameters
     ----------
-    others : Counter
-        Suffix -> number of files, as in `Contents`.
+    found : Contents
+        What lies in the folder.
 
     Returns
     -------
-    str
+    list of str
         How many there are, and of which kinds; empty if there are none.
 
     Examples
     --------
-    >>> not_looked_at(Counter({".mov": 12, ".nef": 3}))
-    'Not looked at: 15 other files (12 .mov, 3 .nef)'
+    >>> not_looked_at(Contents([], Counter({".mov": 12, ".nef": 3}), Counter(), Counter()))
+    ['Not looked at: 15 other files (12 .mov, 3 .nef)']
     """
-    if not others:
-        return ""
-    kinds = ", ".join(f"{number:,} {kind}" for kind, number in others.most_common(5))
-    files = counted(others.total(), "other file")
-    return f"Not looked at: {files} ({kinds}{' ...' * (len(others) > 5)})"
+    sentences = []
+    for begin, what, end, files in (
+        ("Not looked at", "other file", "", found.others),
+        ("Left out", "file", " in bins, thumbnail stores or snapshots", found.stores),
+        ("Excluded", "file", "", found.excluded),
+    ):
+        ordered = sorted(files.items(), key=lambda item: (-item[1], item[0]))
+        kinds = ", ".join(f"{number:,} {kind}" for kind, number in ordered[:5])
+        kinds += " ..." * (len(files) > 5)
+        if files:
+            sentences.append(f"{begin}: {counted(files.total(), what)}{end} ({kinds})")
+    return sentences
 
 
 def plain(name: str) -> str:

@@ -13,6 +13,7 @@ import hashlib
 import os
 import stat
 import warnings
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path, PurePath
@@ -27,7 +28,7 @@ from helpers.files.places import open_input, real_path
 from helpers.fingerprints import hashes
 from helpers.fingerprints.catalogue import as_column
 from helpers.fingerprints.flat import is_flat
-from helpers.images.folders import look_into
+from helpers.images.folders import look_into, not_looked_at
 from helpers.images.formats import reason_of_system
 from helpers.images.frames import count_frames
 from helpers.images.opening import open_with_size
@@ -79,7 +80,10 @@ _PACKAGES = (".photoslibrary", ".photolibrary", ".aplibrary", ".migratedphotolib
 
 
 def scan(
-    folder: str | Path, cache: str | Path | None = None, workers: int | None = None
+    folder: str | Path,
+    cache: str | Path | None = None,
+    workers: int | None = None,
+    exclude: Sequence[str] = (),
 ) -> pd.DataFrame:
     """What there is to know about every image file below a folder. Nothing in it is changed.
 
@@ -94,13 +98,15 @@ def scan(
     workers : int, optional
         How many processes; see `helpers.files.parallel.share_out`. The table does not depend on
         it.
+    exclude : sequence of str
+        Patterns of files and folders that do not count; see `helpers.images.folders.look_into`.
 
     Returns
     -------
     DataFrame
         A row a file, sorted by path, in the columns and types of `TABLE`. ``attrs["opened"]`` is
-        how many files had to be opened; ``attrs["not_looked_at"]`` counts the files that are no
-        pictures to the kit, by their suffixes.
+        how many files had to be opened; ``attrs["not_looked_at"]`` has sentences about the
+        files that are no pictures to the kit, or are left out.
 
     Raises
     ------
@@ -149,12 +155,12 @@ def scan(
     """
     folder = Path(folder)
     _check_not_shut(folder)
-    found = look_into(folder, lambda place: place.is_symlink() or _is_shut(place))
+    found = look_into(folder, lambda place: place.is_symlink() or _is_shut(place), exclude)
     with open_memory(folder, cache, "files", list(TABLE), _is_row) as memory:
         if memory.file is None:
             print("What is found is not remembered, since its place lies inside the photo library.")
         table = _scan(folder, found.images, memory, workers)
-    table.attrs["not_looked_at"] = found.others
+    table.attrs["not_looked_at"] = not_looked_at(found)
     return table
 
 
