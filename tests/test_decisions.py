@@ -141,7 +141,7 @@ def test_many_pictures_become_smaller_so_that_the_page_does_not_grow(write, phot
 
     assert side(1)[0] == 320
     assert side(400)[0] < 320
-    assert side(400)[1] < 1.7 * decisions.PAGE_BYTES, "even if they are noise, which is largest"
+    assert side(400)[1] < 1.05 * decisions.PAGE_BYTES, "even if they are noise, which is largest"
 
 
 def test_letters_of_the_page_are_no_choices(write, tmp_path):

@@ -23,12 +23,14 @@ from helpers.files.atomic import exclusive, write_text
 from helpers.files.guard import check_output
 from helpers.files.parallel import share_out
 from helpers.files.places import counted
+from helpers.images import pixels
 from helpers.images.opening import thumbnail
 
-#: How many bytes the pictures of a page may take, about: if there are many, they become smaller.
+#: How many bytes the pictures of a page may take: if there are many, they become smaller.
 PAGE_BYTES = 15_000_000
-_BYTES_OF_A_PIXEL = 0.4  # of a thumbnail in the page; those of CALTECH-101 take 0.25, noise 0.71
 _SMALLEST_SIDE = 64  # pixels of a thumbnail
+_CUT_OUT = 96  # pixels on each side of a place that is shown magnified
+_WHOLE = 2**20  # pixels on a side, more than any picture has
 _COLUMNS = ("page", "item", "decision", "judge")
 
 
@@ -47,6 +49,8 @@ class Picture(NamedTuple):
         A word in front of its name, as ``"stays"``.
     frame : {"solid", "double", "dashed", "dotted"}
         The line around it, which tells pictures apart without a colour.
+    warning : str
+        What must not be overlooked, in bold.
     """
 
     file: Path
@@ -54,6 +58,7 @@ class Picture(NamedTuple):
     facts: Sequence[str] = ()
     label: str = ""
     frame: str = "solid"
+    warning: str = ""
 
 
 class Item(NamedTuple):
@@ -67,11 +72,14 @@ class Item(NamedTuple):
         Its heading on the page.
     pictures : sequence of Picture
         Shown side by side.
+    is_compared : bool
+        Whether the place where its two pictures differ most is shown magnified.
     """
 
     key: str
     title: str
     pictures: Sequence[Picture]
+    is_compared: bool = False
 
 
 def page_name(*asked: object) -> str:
@@ -144,13 +152,11 @@ def write_page(
     if taken := set(choices) & set("fjkw"):
         raise ValueError(f"letters that the page needs itself: {', '.join(sorted(taken))}")
     check_output(target, "sheet")
-    shown = [picture.file for item in items for picture in item.pictures]
-    fitting = (PAGE_BYTES / max(len(shown), 1) / _BYTES_OF_A_PIXEL) ** 0.5
-    embedded = partial(_embedded, side=int(min(side, max(_SMALLEST_SIDE, fitting))))
-    once = list(dict.fromkeys(shown))
-    images = share_out(embedded, once, workers=workers, title="thumbnails")
-    told = {"title": title, "about": about, "items": items, "choices": choices, "page": page}
-    told |= {"side": side, "images": dict(zip(once, images, strict=True))}
+    room = PAGE_BYTES // max(1, sum(len(item.pictures) for item in items))
+    embedded = partial(_embedded, side=side, room=room)
+    shown = share_out(embedded, items, workers=workers, title="pictures")
+    told = {"title": title, "about": about, "choices": choices, "page": page, "side": side}
+    told["items"] = list(zip(items, shown, strict=True))
     render(target, "decisions.html.j2", told)
 
 
@@ -186,23 +192,59 @@ def render(target: str | Path, template: str, told: dict) -> None:
         write_text(target, text.encode("utf-8", "backslashreplace").decode())
 
 
-def _embedded(file: Path, side: int) -> str:
-    picture = thumbnail(file, side)
-    return "" if picture is None else address(picture)
+def _embedded(item: Item, side: int, room: int) -> list[tuple[str, str]]:
+    """Each picture of an item, and its magnified place, as addresses; empty if there is none."""
+    size = _WHOLE if item.is_compared else side
+    pictures = [thumbnail(picture.file, size) for picture in item.pictures]
+    places = [""] * len(pictures)
+    if item.is_compared and None not in pictures:
+        places = [address(place, 90) for place in _worst_places(*pictures)]
+    shown = zip(pictures, places, strict=True)
+    return [(_fitting(picture, side, room - len(place)), place) for picture, place in shown]
 
 
-def address(picture: Image.Image) -> str:
+def _worst_places(first: Image.Image, second: Image.Image) -> list[Image.Image]:
+    """The place where two pictures differ most, cut out of both at the scale of the smaller one."""
+    middle = pixels.worst_place(first, second)
+    sides = pixels.common_size(first.size, second.size, None)
+    shares = [min(1, _CUT_OUT / side) for side in sides]
+    start = [min(max(0, m - s / 2), 1 - s) for m, s in zip(middle, shares, strict=True)]
+    end = [min(1, one + share) for one, share in zip(start, shares, strict=True)]
+    size = tuple(min(_CUT_OUT, side) for side in sides)
+
+    def cut_out(picture: Image.Image) -> Image.Image:
+        box = [edge * side for edge, side in zip([*start, *end], picture.size * 2, strict=True)]
+        return picture.resize(size, Image.Resampling.LANCZOS, box=box)
+
+    return [cut_out(first), cut_out(second)]
+
+
+def _fitting(picture: Image.Image | None, side: int, room: int) -> str:
+    """A picture as an address of so many letters at most, unless it is the smallest already."""
+    while picture is not None:
+        picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+        if len(source := address(picture)) <= room or max(picture.size) <= _SMALLEST_SIDE:
+            return source
+        side = max(
+            _SMALLEST_SIDE, int(max(picture.size) * max(0.5, 0.95 * (room / len(source)) ** 0.5))
+        )
+    return ""
+
+
+def address(picture: Image.Image, quality: int = 75) -> str:
     """A small picture as an address that holds it, for a page that needs no other file.
 
     Parameters
     ----------
     picture : PIL.Image.Image
         The picture, in RGB or grey.
+    quality : int
+        That of JPEG.
 
     Returns
     -------
     str
-        The picture as JPEG of quality 75.
+        The picture as JPEG.
 
     Examples
     --------
@@ -210,7 +252,7 @@ def address(picture: Image.Image) -> str:
     'data:image/jpeg;base64,'
     """
     jpeg = io.BytesIO()
-    picture.save(jpeg, format="jpeg", quality=75)
+    picture.save(jpeg, format="jpeg", quality=quality)
     return f"data:image/jpeg;base64,{b64encode(jpeg.getvalue()).decode()}"
 
 

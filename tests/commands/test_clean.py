@@ -6,7 +6,7 @@ import shutil
 from concurrent.futures.process import BrokenProcessPool
 
 import pytest
-from inputs import copy, everything
+from inputs import copy, everything, save
 
 from helpers.__main__ import main
 from helpers.files import parallel, tables
@@ -114,15 +114,18 @@ def test_clean_writes_a_plan_that_it_carries_out_and_undoes(twice, tmp_path, cap
 
 
 @pytest.fixture
-def decided(twice, tmp_path, capsys):
-    """`decided("keep all")`: a plan, and that decision about its only group."""
+def decided(twice, photograph, tmp_path, capsys):
+    """`decided("keep both")`: a plan, and that decision about its only near copy."""
+    for name, side in (("large.jpg", 300), ("small.jpg", 200)):
+        save(photograph(61, size=(side, side)), twice / name)
     plan, sheet = tmp_path / "plan.csv", tmp_path / "sheet.html"
     assert run("clean", twice, "--plan", plan, "--sheet", sheet) == 0
     page = re.search(r'data-page="([^"]+)"', sheet.read_text(encoding="utf-8"))[1]
+    pair = re.search(r'data-key="([^"]+)"', sheet.read_text(encoding="utf-8"))[1]
     capsys.readouterr()
 
-    def write(decision, group="group 1", page=page):
-        row = [page, group, decision, "Ann"]
+    def write(decision, pair=pair, page=page):
+        row = [page, pair, decision, "Ann"]
         text = tables.as_csv(["page", "item", "decision", "judge"], [row], byte_order_mark=True)
         (tmp_path / "decisions.csv").write_text(text, encoding="utf-8")
         return "--plan", plan, "--decisions", tmp_path / "decisions.csv"
@@ -133,27 +136,28 @@ def decided(twice, tmp_path, capsys):
 def test_what_was_decided_on_the_sheet_is_carried_out_and_the_plan_is_as_it_was(
     decided, twice, tmp_path, capsys
 ):
-    before = everything(twice)
-    words = decided("keep all")
-    plan = (tmp_path / "plan.csv").read_bytes()
+    words = decided("keep both")
+    plan, before = (tmp_path / "plan.csv").read_bytes(), everything(twice)
     assert run("clean", twice, *words) == 0
     assert capsys.readouterr().out.startswith(
-        "Decided: keep all of 1 group, 0 as proposed; not decided: 0, as proposed.\n"
-        "To move: 0 exact copies and 0 near copies"
+        "Decided: keep both: 1, the left one goes: 0, the right one goes: 0; "
+        "not decided, so as proposed: 0.\nTo move: 1 exact copy and 0 near copies"
     )
-    assert run("clean", twice, *words, "--apply") == 0
-    assert everything(twice) == before
-    assert run("clean", twice, *decided("as proposed"), "--apply") == 0
-    assert len(everything(twice)) == len(before) - 1
+    for choice, gone in (("left", "large"), ("right", "small")):
+        assert run("clean", twice, *decided(f"the {choice} one goes"), "--apply") == 0
+        assert len(everything(twice)) == len(before) - 2
+        assert not (twice / f"{gone}.jpg").exists()
+        assert run("clean", twice, "--undo") == 0
+        assert everything(twice) == before
     assert (tmp_path / "plan.csv").read_bytes() == plan
 
 
 @pytest.mark.parametrize(
     ("row", "sentence"),
     [
-        (("keep some",), "line 2: says 'keep some'; write as proposed or keep all"),
-        (("keep all", "group 7"), "line 2: 'group 7' is not on the page"),
-        (("keep all", "group 1", "page 1"), "line 2: was decided on another page"),
+        (("keep some",), "line 2: says 'keep some'; write keep both or the left one"),
+        (("keep both", "group 7"), "line 2: 'group 7' is not on the page"),
+        (("keep both", "group 1, file 1", "page 1"), "line 2: was decided on another page"),
         (("",), "holds no decision"),
     ],
 )
@@ -166,7 +170,7 @@ def test_decisions_that_are_wrong_are_refused_and_nothing_moves(
 
 
 def test_decisions_need_a_plan_that_is_there(decided, twice, tmp_path, capsys):
-    words = decided("keep all")
+    words = decided("keep both")
     assert "name the plan too" in refused(capsys, twice, *words[2:])
     assert "cannot be read" in refused(capsys, twice, "--plan", tmp_path / "no.csv", *words[2:])
     assert "has no meaning beside --undo" in refused(capsys, twice, "--undo", *words[2:])

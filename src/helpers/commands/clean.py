@@ -169,8 +169,8 @@ def add(commands: argparse._SubParsersAction) -> None:
     for name, metavar, what in (
         ("radius", "N", "bits by which copies may differ, before their pixels are compared (8)"),
         ("plan", "FILE", "write the plan as CSV; with --apply, carry this one out"),
-        ("sheet", "FILE", "write a page of small pictures, as HTML"),
-        ("decisions", "FILE", "what was decided on that page about the groups of --plan"),
+        ("sheet", "FILE", "write a page of pictures side by side, as HTML"),
+        ("decisions", "FILE", "what was decided on that page about the pairs of --plan"),
         ("quarantine", "DIR", "where the copies go, with the plan (FOLDER-quarantine)"),
         ("keep", "DIR", "a folder of the library from which nothing moves; may be given again"),
         ("exclude", "PATTERN", "leave out files and folders of this name or path; also again"),

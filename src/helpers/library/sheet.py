@@ -1,7 +1,9 @@
-"""A plan as a page with small pictures, on which a person can say which groups all stay."""
+"""A plan as a page, on which a person sees two files side by side and decides what goes."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +14,11 @@ from helpers.quarantine.plans import summary
 if TYPE_CHECKING:  # workers do without it and start sooner
     import pandas as pd
 
-#: What a person can decide about a group: the letter of the key, and the decision.
-CHOICES = {"p": "as proposed", "a": "keep all"}
-_ON_PAGE = {"keep": "stays", "move": "moves", "look": "to look at"}
-_FRAMES = {"keep": "double", "move": "dashed", "look": "dotted"}
+#: What a person can decide about two files: the letter of the key, and the decision.
+CHOICES = {"b": "keep both", "l": "the left one goes", "r": "the right one goes"}
+_SIDE = 640  # pixels at which a picture is shown
+# The kinds that are compared place by place. Turned, framed and cropped pictures are not.
+_IN_PLACE = ("exact copy", "near copy", "look-alike")
 
 
 def contact_sheet(
@@ -26,11 +29,14 @@ def contact_sheet(
     most: int = 300,
     workers: int | None = None,
 ) -> None:
-    """Write a plan as a page: a row of small pictures for each group, their fate, and why.
+    """Write a plan as a page: on the left what stays, on the right what goes or is asked about.
 
-    The page is one file and needs no network. Exact copies, which need no eyes, come last. Words
-    and borders, not colours, tell which file stays. What is decided on the page changes the plan
-    only once it is downloaded and given to `decided`.
+    The page is one file and needs no network. Below each picture stands what its file is and what
+    would be lost with it. Words and borders, not colours, tell which file stays. The place where
+    two pictures differ most is magnified, unless one is turned, framed or cropped. What is asked
+    about comes first. Files with the same bytes need no eyes: they are only counted.
+
+    What is decided on the page changes the plan only once it is downloaded and given to `decided`.
 
     Parameters
     ----------
@@ -41,7 +47,7 @@ def contact_sheet(
     target : str or Path
         The HTML file; an older contact sheet is replaced in one step.
     most : int
-        The most groups on the page; a sentence says how many are left out.
+        The most pairs on the page; a sentence says how many are left out.
     workers : int, optional
         How many processes; see `helpers.files.parallel.share_out`.
 
@@ -54,14 +60,38 @@ def contact_sheet(
     --------
     >>> contact_sheet("photos", plan, "sheet.html")  # doctest: +SKIP
     """
-    groups = [rows for _, rows in plan.groupby("group")]
-    groups.sort(key=lambda rows: set(rows["kind"]) <= {"best", "exact copy"})
-    about = [summary(plan)]
-    if len(groups) > most:
-        about.append(f"{len(groups) - most:,} more groups are in the plan.")
-    items = [_item(Path(folder), rows) for rows in groups[:most]]
-    title, how = f"Copies in {Path(folder).resolve().name}", {"side": 200, "workers": workers}
-    decisions.write_page(target, title, about, items, CHOICES, page=_page(plan), **how)
+    asked, about = _asked(plan), [summary(plan)]
+    to_do = plan["action"].ne("keep") & plan["kind"].ne("partner")
+    if equal := to_do.sum() - len(asked):
+        about.append(f"Not shown, since a file with the same bytes stays or is shown: {equal:,}.")
+    if len(asked) > most:
+        about.append(f"{counted(len(asked) - most, 'more pair')} in the plan, not on this page.")
+    files = {row.path: row for row in plan.itertuples()}
+    partners = plan[plan["partner_of"] != ""].groupby("partner_of")["path"].agg(list)
+    items = [_item(Path(folder), row, files, partners) for row in asked[:most].itertuples()]
+    title = f"Copies in {Path(folder).resolve().name}"
+    how = {"page": _page(plan), "side": _SIDE, "workers": workers}
+    decisions.write_page(target, title, about, items, CHOICES, **how)
+
+
+def _asked(plan: pd.DataFrame) -> pd.DataFrame:
+    """The rows that are shown: first what is asked about, kind by kind, else as in the plan."""
+    plan = plan.assign(key=_keys(plan), place=[*map(_place, plan["action"], plan["kind"])])
+    is_pair = plan["action"].ne("keep") & plan["kept"].ne("") & plan["kept"].ne(plan["path"])
+    shown = plan[is_pair & plan["kind"].ne("partner")]
+    shown = shown[shown["action"].eq("look") | shown["kind"].ne("exact copy")]
+    shown = shown.drop_duplicates(["action", "kind", "kept", "sha256"])
+    return shown.sort_values("place", kind="stable")
+
+
+def _place(action: str, kind: str) -> tuple[bool, int]:
+    return action == "move", _IN_PLACE.index(kind) if kind in _IN_PLACE else len(_IN_PLACE)
+
+
+def _keys(plan: pd.DataFrame) -> pd.Series:
+    """The name of each row on the page; it does not depend on the order of the rows."""
+    numbers = plan.groupby("group")["path"].rank(method="first").astype(int)
+    return "group " + plan["group"].astype(str) + ", file " + numbers.astype(str)
 
 
 def _page(plan: pd.DataFrame) -> str:
@@ -70,25 +100,36 @@ def _page(plan: pd.DataFrame) -> str:
     return decisions.page_name(CHOICES, rows.astype(str).to_numpy().tolist())
 
 
-def _item(folder: Path, rows: pd.DataFrame) -> decisions.Item:
-    number = rows["group"].iloc[0]
-    kind = "that look alike" if "look" in set(rows["action"]) else "of the same picture"
-    pictures = [_picture(folder, row) for row in rows.itertuples()]
-    title = f"Group {number}: {len(rows)} files {kind}"
-    return decisions.Item(f"group {number}", title, pictures)
+def _item(
+    folder: Path, row: tuple, files: dict[str, tuple], partners: Mapping[str, list[str]]
+) -> decisions.Item:
+    label, frame = ("goes", "dashed") if row.action == "move" else ("asked about", "dotted")
+    left = _facts(files[row.kept]) if row.kept in files else []
+    left += [f"only this one has: {row.gained}"] if row.gained else []
+    right = [*_facts(row), row.reason]
+    right += [f"its partner goes too: {name}" for name in partners.get(row.path, [])]
+    lost = f"would be lost: {row.lost}" if row.lost else ""
+    pictures = [
+        decisions.Picture(folder / row.kept, row.kept, left, "stays", "double"),
+        decisions.Picture(folder / row.path, row.path, right, label, frame, lost),
+    ]
+    title = f"{row.kind.capitalize()}, group {row.group}"
+    return decisions.Item(row.key, title, pictures, row.kind in _IN_PLACE)
 
 
-def _picture(folder: Path, row: tuple) -> decisions.Picture:
+def _facts(row: tuple) -> list[str]:
     import pandas as pd
 
     size = "" if pd.isna(row.width) else f"{row.width} x {row.height} pixels, "
     size += "" if pd.isna(row.bytes) else f"{row.bytes:,} bytes"
-    facts, file = [size, row.reason], folder / row.path
-    return decisions.Picture(file, row.path, facts, _ON_PAGE[row.action], _FRAMES[row.action])
+    return [size, "" if pd.isna(row.modified) else f"{pd.Timestamp(row.modified):%Y-%m-%d %H:%M}"]
 
 
 def decided(plan: pd.DataFrame, file: str | Path) -> tuple[pd.DataFrame, str]:
     """A plan as a person decided about it on its contact sheet.
+
+    If the file that stayed is to go, then what goes for it goes for the other one instead. What
+    was not decided, or decided in a circle, moves only if the plan said so and another file stays.
 
     Parameters
     ----------
@@ -100,26 +141,59 @@ def decided(plan: pd.DataFrame, file: str | Path) -> tuple[pd.DataFrame, str]:
     Returns
     -------
     DataFrame
-        The plan, in which every file of a group that is kept whole stays.
+        The plan with other actions, and with other files that stay.
     str
-        How many groups were decided, in a sentence.
+        How often each was decided, in a sentence.
 
     Raises
     ------
     Problem
-        If the file cannot be read, belongs to another plan, or says two things of one group.
+        If the file cannot be read, belongs to another plan, or says two things of two files.
 
     Examples
     --------
     >>> plan, sentence = decided(plan, "decisions.csv")  # doctest: +SKIP
     """
-    groups = "group " + plan["group"].astype(str)
-    found = decisions.read(file, {_page(plan): set(groups)}, CHOICES.values())
-    kept = {row["item"] for row in found if row["decision"] == "keep all"}
-    proposed = {row["item"] for row in found} - kept
-    plan, is_kept = plan.copy(), groups.isin(kept) & (plan["action"] != "keep")
-    plan.loc[is_kept, "action"] = "keep"
-    plan.loc[is_kept, "reason"] = "a person decided to keep all"
-    left = groups.nunique() - len(kept) - len(proposed)
-    told = f"Decided: keep all of {counted(len(kept), 'group')}, {len(proposed):,} as proposed"
-    return plan, f"{told}; not decided: {left:,}, as proposed."
+    plan = plan.reset_index(drop=True)
+    keys, said = _keys(plan), {}
+    for row in decisions.read(file, {_page(plan): set(keys)}, CHOICES.values()):
+        judges_differ = said.get(row["item"], row["decision"]) != row["decision"]
+        said[row["item"]] = "keep both" if judges_differ else row["decision"]
+    left = (~_asked(plan)["key"].isin(said)).sum()
+    for place, choice in keys.map(said).dropna().items():
+        _decide(plan, place, choice)
+    counts = Counter(said.values())
+    told = ", ".join(f"{choice}: {counts[choice]:,}" for choice in CHOICES.values())
+    return _resolved(plan), f"Decided: {told}; not decided, so as proposed: {left:,}."
+
+
+def _decide(plan: pd.DataFrame, place: object, choice: str) -> None:
+    row, words, why = plan.loc[place], ["action", "reason"], f"a person decided: {choice}"
+    keep = choice != "the right one goes"
+    plan.loc[place, words] = ["keep" if keep else "move", why]
+    if keep:  # then copies with its bytes go for it
+        same = plan["kept"].eq(row["kept"]) & plan["sha256"].eq(row["sha256"])
+        plan.loc[same & plan["path"].ne(row["path"]), "kept"] = row["path"]
+    if choice == "the left one goes":
+        left = plan.index[plan["path"] == row["kept"]][:1]
+        plan.loc[left, [*words, "kept"]] = ["move", why, row["path"]]
+    elif keep:
+        plan.loc[plan["partner_of"] == row["path"], words] = ["keep", why]
+
+
+def _resolved(plan: pd.DataFrame) -> pd.DataFrame:
+    """The plan in which each picture that moves names one that stays, or does not move.
+
+    `helpers.quarantine.moving` lets the partners follow.
+    """
+    moves = plan["action"].eq("move") & plan["partner_of"].eq("")
+    goes = dict(zip(plan.loc[moves, "path"], plan.loc[moves, "kept"], strict=True))
+    for place in plan.index[moves]:
+        stays, seen = plan.at[place, "kept"], set()
+        while stays in goes and stays not in seen:
+            seen.add(stays)
+            stays = goes[stays]
+        plan.at[place, "kept"] = stays
+    in_circle = moves & plan["kept"].isin(goes.keys())
+    plan.loc[in_circle, "action"] = "keep"
+    return plan
