@@ -204,19 +204,13 @@ def _embedded(item: Item, side: int, room: int) -> list[tuple[str, str]]:
 
 
 def _worst_places(first: Image.Image, second: Image.Image) -> list[Image.Image]:
-    """The place where two pictures differ most, cut out of both at the scale of the smaller one."""
-    middle = pixels.worst_place(first, second)
-    sides = pixels.common_size(first.size, second.size, None)
-    shares = [min(1, _CUT_OUT / side) for side in sides]
-    start = [min(max(0, m - s / 2), 1 - s) for m, s in zip(middle, shares, strict=True)]
-    end = [min(1, one + share) for one, share in zip(start, shares, strict=True)]
-    size = tuple(min(_CUT_OUT, side) for side in sides)
-
-    def cut_out(picture: Image.Image) -> Image.Image:
-        box = [edge * side for edge, side in zip([*start, *end], picture.size * 2, strict=True)]
-        return picture.resize(size, Image.Resampling.LANCZOS, box=box)
-
-    return [cut_out(first), cut_out(second)]
+    """The place where two pictures differ most, cut out of both at the size of the smaller one."""
+    width, height = pixels.common_size(first.size, second.size, None)
+    across, down = pixels.worst_place(first, second)
+    left = max(0, min(round(across * width) - _CUT_OUT // 2, width - _CUT_OUT))
+    top = max(0, min(round(down * height) - _CUT_OUT // 2, height - _CUT_OUT))
+    box = left, top, min(left + _CUT_OUT, width), min(top + _CUT_OUT, height)
+    return [picture.resize((width, height)).crop(box) for picture in (first, second)]
 
 
 def _fitting(picture: Image.Image | None, side: int, room: int) -> str:
@@ -225,9 +219,8 @@ def _fitting(picture: Image.Image | None, side: int, room: int) -> str:
         picture.thumbnail((side, side), Image.Resampling.LANCZOS)
         if len(source := address(picture)) <= room or max(picture.size) <= _SMALLEST_SIDE:
             return source
-        side = max(
-            _SMALLEST_SIDE, int(max(picture.size) * max(0.5, 0.95 * (room / len(source)) ** 0.5))
-        )
+        factor = max(0.5, 0.95 * (room / len(source)) ** 0.5)
+        side = max(_SMALLEST_SIDE, int(max(picture.size) * factor))
     return ""
 
 

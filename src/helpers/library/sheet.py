@@ -17,8 +17,8 @@ if TYPE_CHECKING:  # workers do without it and start sooner
 #: What a person can decide about two files: the letter of the key, and the decision.
 CHOICES = {"b": "keep both", "l": "the left one goes", "r": "the right one goes"}
 _SIDE = 640  # pixels at which a picture is shown
-# The kinds that are compared place by place. Turned, framed and cropped pictures are not.
-_IN_PLACE = ("exact copy", "near copy", "look-alike")
+# The kinds that are compared place by place, in their order; turned or cropped ones come after.
+_IN_PLACE = {"exact copy": 1, "near copy": 2, "look-alike": 3}
 
 
 def contact_sheet(
@@ -69,23 +69,18 @@ def contact_sheet(
     files = {row.path: row for row in plan.itertuples()}
     partners = plan[plan["partner_of"] != ""].groupby("partner_of")["path"].agg(list)
     items = [_item(Path(folder), row, files, partners) for row in asked[:most].itertuples()]
-    title = f"Copies in {Path(folder).resolve().name}"
-    how = {"page": _page(plan), "side": _SIDE, "workers": workers}
-    decisions.write_page(target, title, about, items, CHOICES, **how)
+    title, how = f"Copies in {Path(folder).resolve().name}", {"side": _SIDE, "workers": workers}
+    decisions.write_page(target, title, about, items, CHOICES, page=_page(plan), **how)
 
 
 def _asked(plan: pd.DataFrame) -> pd.DataFrame:
     """The rows that are shown: first what is asked about, kind by kind, else as in the plan."""
-    plan = plan.assign(key=_keys(plan), place=[*map(_place, plan["action"], plan["kind"])])
-    is_pair = plan["action"].ne("keep") & plan["kept"].ne("") & plan["kept"].ne(plan["path"])
-    shown = plan[is_pair & plan["kind"].ne("partner")]
-    shown = shown[shown["action"].eq("look") | shown["kind"].ne("exact copy")]
+    has_two = plan["action"].ne("keep") & plan["kept"].ne("") & plan["kept"].ne(plan["path"])
+    is_sure = plan["action"].eq("move") & plan["kind"].eq("exact copy") | plan["kind"].eq("partner")
+    shown = plan.assign(key=_keys(plan))[has_two & ~is_sure]
     shown = shown.drop_duplicates(["action", "kind", "kept", "sha256"])
-    return shown.sort_values("place", kind="stable")
-
-
-def _place(action: str, kind: str) -> tuple[bool, int]:
-    return action == "move", _IN_PLACE.index(kind) if kind in _IN_PLACE else len(_IN_PLACE)
+    order = shown["kind"].map(_IN_PLACE).fillna(4) + 4 * shown["action"].eq("move")
+    return shown.loc[order.sort_values(kind="stable").index]
 
 
 def _keys(plan: pd.DataFrame) -> pd.Series:
@@ -109,12 +104,10 @@ def _item(
     right = [*_facts(row), row.reason]
     right += [f"its partner goes too: {name}" for name in partners.get(row.path, [])]
     lost = f"would be lost: {row.lost}" if row.lost else ""
-    pictures = [
-        decisions.Picture(folder / row.kept, row.kept, left, "stays", "double"),
-        decisions.Picture(folder / row.path, row.path, right, label, frame, lost),
-    ]
+    stays = decisions.Picture(folder / row.kept, row.kept, left, "stays", "double")
+    other = decisions.Picture(folder / row.path, row.path, right, label, frame, lost)
     title = f"{row.kind.capitalize()}, group {row.group}"
-    return decisions.Item(row.key, title, pictures, row.kind in _IN_PLACE)
+    return decisions.Item(row.key, title, [stays, other], row.kind in _IN_PLACE)
 
 
 def _facts(row: tuple) -> list[str]:
@@ -169,15 +162,13 @@ def decided(plan: pd.DataFrame, file: str | Path) -> tuple[pd.DataFrame, str]:
 
 def _decide(plan: pd.DataFrame, place: object, choice: str) -> None:
     row, words, why = plan.loc[place], ["action", "reason"], f"a person decided: {choice}"
-    keep = choice != "the right one goes"
-    plan.loc[place, words] = ["keep" if keep else "move", why]
-    if keep:  # then copies with its bytes go for it
-        same = plan["kept"].eq(row["kept"]) & plan["sha256"].eq(row["sha256"])
+    same = plan["kept"].eq(row["kept"]) & plan["sha256"].eq(row["sha256"])
+    if choice != "the right one goes":  # copies with its bytes go for it
         plan.loc[same & plan["path"].ne(row["path"]), "kept"] = row["path"]
+    plan.loc[place, words] = ["move" if choice == "the right one goes" else "keep", why]
     if choice == "the left one goes":
-        left = plan.index[plan["path"] == row["kept"]][:1]
-        plan.loc[left, [*words, "kept"]] = ["move", why, row["path"]]
-    elif keep:
+        plan.loc[plan["path"] == row["kept"], [*words, "kept"]] = ["move", why, row["path"]]
+    elif choice == "keep both":
         plan.loc[plan["partner_of"] == row["path"], words] = ["keep", why]
 
 
@@ -195,5 +186,6 @@ def _resolved(plan: pd.DataFrame) -> pd.DataFrame:
             stays = goes[stays]
         plan.at[place, "kept"] = stays
     in_circle = moves & plan["kept"].isin(goes.keys())
-    plan.loc[in_circle, "action"] = "keep"
+    is_again = moves & plan["path"].where(moves).duplicated()
+    plan.loc[in_circle | is_again, "action"] = "keep"
     return plan
