@@ -5,4 +5,5 @@ format      a kind of file: whether it is a picture, and how much memory it take
 folder      the images below a place, by their names; what else is there
 change      what happens to a picture on its way, with a strength and a seed
 second look two pictures compared pixel by pixel
+detail      which of two copies of one picture shows more of it
 """

@@ -24,6 +24,7 @@ FINDERS = (
     "library.inventory",
     "library.groups",
     "library.second_look",
+    "images.detail",
     "images.pixels",
     "images.opening",
     "images.formats",

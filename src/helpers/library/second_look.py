@@ -29,6 +29,9 @@ from PIL import Image, ImageChops
 
 from helpers import Problem
 from helpers.files.parallel import share_out_as_done
+from helpers.files.places import open_input
+from helpers.images.detail import shows_more
+from helpers.images.formats import open_header
 from helpers.images.opening import thumbnail
 from helpers.library.remembered import open_memory
 
@@ -302,7 +305,8 @@ def _fact(pictures: _Pictures, one: _File, two: _File) -> list:
         objection = _too_different(differs)
         equal = large[0].size == large[1].size and not ImageChops.difference(*large).getbbox()
         if not (objection or equal):
-            shows = pixels.shows_more(*large)
+            tables = pictures.table_of(one), pictures.table_of(two)
+            shows = shows_more(*large, tables)
             if _is_taken_apart(one.exposed, two.exposed):
                 objection = "taken at two moments, as their EXIF has it"
     return [round(alike, 4), round(differs, 1), objection, shows]
@@ -359,6 +363,13 @@ class _Pictures:
             if held > _BYTES_OF_PICTURES and other is not picture:
                 del self._latest[key]
         return picture
+
+    def table_of(self, file: _File) -> list[int] | None:
+        """The quantisation table of the brightness of a JPEG."""
+        with suppress(Exception), open_input(self._folder / file.path) as content:
+            tables = open_header(content).quantization
+            return tables[min(tables)]
+        return None
 
 
 def _is_stretched(one: _File, two: _File) -> bool:
