@@ -9,22 +9,17 @@ a folder of photographs, such as CALTECH-101.
 """
 
 import argparse
-import csv
 import os
-import resource
-import subprocess
 import sys
 import tempfile
-import time
-from collections import Counter, defaultdict
 from pathlib import Path
 
 import library_copies as copies
 import library_look_alikes as look_alikes
 import messy_library
 import numpy as np
-
-_KINDS = ("exact copy", "near copy")
+from library_finders import FINDERS, Ran, command_of, moves_of, watched
+from library_judge import Judge
 
 
 def recipes(part: str, seed: int) -> list[tuple]:
@@ -62,141 +57,6 @@ def recipes(part: str, seed: int) -> list[tuple]:
     return made
 
 
-# The judge
-
-
-class Judge:
-    """Sets a plan beside the truth."""
-
-    def __init__(self, folder: Path) -> None:
-        with messy_library.truth_file(folder).open(newline="", encoding="utf-8") as file:
-            self.truth = {row["path"]: row for row in csv.DictReader(file)}
-        self.wrong: dict[str, list[str]] = defaultdict(list)
-        self.moved: dict[str, str] = {}  # path -> the path that stays for it
-        self.moved_partners: dict[str, str] = {}
-        self.asked: set[tuple[str, str]] = set()
-
-    def read_plan(self, plan: Path) -> None:
-        """Take in the rows of a plan; a partner's row counts as its picture's."""
-        with plan.open(newline="", encoding="utf-8-sig") as file:
-            for row in csv.DictReader(file):
-                pair = row["path"].removeprefix("'"), row["kept"].removeprefix("'")
-                if row["action"] == "move" and row["kind"] == "partner":
-                    self.moved_partners[pair[0]] = pair[1]
-                elif row["action"] == "move":
-                    self.moved[pair[0]] = pair[1]
-                elif row["action"] == "look" or (row["action"], pair[0] != pair[1]) == (
-                    "keep",
-                    True,
-                ):
-                    self.asked.add(pair)
-
-    def _fail(self, measure: str, path: str, other: str = "", kind: str = "") -> None:
-        kind = kind or self.truth.get(path, {"kind": "unknown"})["kind"]
-        self.wrong[f"{measure} | {kind}"].append(f"{path}  <-  {other}" if other else path)
-
-    def table(self) -> dict[str, str]:
-        """The measures of the issue, each as text."""
-        self._check_moves()
-        self._check_partners()
-        counts = Counter(
-            measure.split(" | ")[0] for measure in self.wrong for _ in self.wrong[measure]
-        )
-        alone = sum(row["role"] in ("alone", "kin") for row in self.truth.values())
-        right, known = self._copies()
-        told = {
-            "unrelated or look-alike moved": f"{counts['look-alike moved']} of {alone}",
-            "copies moved, original kept": f"{right} of {known}",
-            "original moved, copy kept": f"{counts['original moved']} of {known}",
-            "information lost": str(counts["information lost"]),
-            "partners separated": str(counts["partner separated"]),
-            "in bins or linked, moved or kept": str(counts["bin or link"]),
-        }
-        profiles = [path for path, row in self.truth.items() if row["role"] == "profile"]
-        told["other profile, moved"] = (
-            f"{sum(p in self.moved for p in profiles)} of {len(profiles)}"
-        )
-        told |= self._mentioned()
-        pairs = {frozenset(pair) for pair in self.asked}
-        scenes = [
-            [self.truth[path]["scene"] for path in pair if path in self.truth] for pair in pairs
-        ]
-        told["asked about"] = f"{len(pairs)}, unrelated {sum(len(set(s)) > 1 for s in scenes)}"
-        return told
-
-    def _check_moves(self) -> None:
-        for path, kept in self.moved.items():
-            row, stays = self.truth.get(path), self.truth.get(kept)
-            if not row or not stays:
-                self._fail("unknown path", path, kept)
-            elif {row["role"], stays["role"]} & {"shut", "linked"}:
-                self._fail("bin or link", path, kept)
-            elif row["picture"] != stays["picture"]:
-                self._fail("look-alike moved", path, kept)
-            elif row["role"] in ("loses", "richer"):
-                self._fail("information lost", path, kept)
-            elif row["role"] == "original" and stays["role"] != "richer":
-                self._fail("original moved", path, kept, f"for {stays['kind']}")
-
-    def _check_partners(self) -> None:
-        for path, row in self.truth.items():
-            if row["role"] != "partner":
-                continue
-            goes = path in self.moved_partners or path in self.moved
-            if goes != (row["partner_of"] in self.moved):
-                self._fail("partner separated", path, row["partner_of"])
-
-    def _copies(self) -> tuple[int, int]:
-        originals = {
-            row["picture"]: path for path, row in self.truth.items() if row["role"] == "original"
-        }
-        copies = [(path, row) for path, row in self.truth.items() if row["role"] == "copy"]
-        right, asked = 0, self._asked_of()
-        for path, row in copies:
-            original = originals[row["picture"]]
-            same = self.truth.get(self.moved.get(path, ""), {}).get("picture") == row["picture"]
-            if same and original not in self.moved:
-                right += 1
-            elif path not in self.moved and original not in self.moved:
-                self._fail(
-                    "copy asked about" if path in asked else "copy not found", path, original
-                )
-        return right, len(copies)
-
-    def _asked_of(self) -> dict[str, set[str]]:
-        """Path -> the paths that it is set beside in a question or a move."""
-        beside = defaultdict(set)
-        for first, second in (*self.asked, *self.moved.items()):
-            beside[first].add(second)
-            beside[second].add(first)
-        return beside
-
-    def _mentioned(self) -> dict[str, str]:
-        beside, counts = self._asked_of(), Counter()
-        for path, row in self.truth.items():
-            if row["role"] in ("profile", "kin"):
-                others = {
-                    self.truth[other]["scene"] for other in beside[path] if other in self.truth
-                }
-                name = row["kind"].split(",")[0] if row["role"] == "kin" else "other profile"
-                name = name.replace("framed by itself", "framed")
-                found = row["scene"] in others
-                counts[name] += 1
-                counts[name, "found"] += found
-                if not found:
-                    self._fail("not mentioned", path)
-        names = [name for name in counts if isinstance(name, str)]
-        return {f"{n} mentioned": f"{counts[n, 'found']} of {counts[n]}" for n in sorted(names)}
-
-    def told(self, most: int) -> str:
-        """The table, and what is wrong by kind with at most so many paths of each."""
-        lines = [f"{name:<36} {value}" for name, value in self.table().items()]
-        for measure, paths in sorted(self.wrong.items()):
-            lines.append(f"- {measure}: {len(paths)}")
-            lines += [f"    {path}" for path in paths[:most]]
-        return "\n".join(lines)
-
-
 # Commands
 
 
@@ -217,31 +77,108 @@ def _judge(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _run(arguments: argparse.Namespace) -> int:
-    """One run of ``clean`` with nothing remembered, and what it came to."""
+def _plan_of_kit(library: Path, code: Path, workers: int, plan: Path) -> Ran:
+    """One run of ``clean`` with nothing remembered."""
     with tempfile.TemporaryDirectory() as place:
-        plan = Path(place, "plan.csv")
-        words = [sys.executable, "-m", "helpers", "clean", str(arguments.library.resolve())]
-        words += ["--plan", str(plan), "--workers", str(arguments.workers)]
+        words = [sys.executable, "-m", "helpers", "clean", str(library.resolve())]
+        words += ["--plan", str(plan.resolve()), "--workers", str(workers)]
         environment = {
             **os.environ,
-            "PYTHONPATH": str(arguments.code.resolve() / "src"),
+            "PYTHONPATH": str(code.resolve() / "src"),
             "FINGERPRINTS_DATA": str(Path(place, "data")),
             "TQDM_DISABLE": "1",
         }
-        begin = time.perf_counter()
-        done = subprocess.run(words, env=environment, cwd=place, text=True, capture_output=True)
-        seconds, used = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
+        plan.unlink(missing_ok=True)
+        return watched(words, Path(place), environment)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    with tempfile.TemporaryDirectory() as place:
+        plan = arguments.save or Path(place, "plan.csv")
+        ran = _plan_of_kit(arguments.library, arguments.code, arguments.workers, plan)
         if not plan.exists():
-            print(done.stdout[-2000:], done.stderr[-4000:])
+            print(ran.output)
             return 1
-        if arguments.save:
-            arguments.save.write_bytes(plan.read_bytes())
         judge = Judge(arguments.library)
         judge.read_plan(plan)
-        cpu = used.ru_utime + used.ru_stime
-        print(f"{seconds:.1f} s, {cpu:.1f} CPU s, at most {used.ru_maxrss / 1024:.0f} MB a process")
-        print(judge.told(arguments.most))
+    print(f"{ran.seconds:.1f} s, {ran.cpu:.1f} s of processors, {ran.megabytes:.0f} MB at most")
+    print(judge.told(arguments.most))
+    return 0
+
+
+_HEAD = ("right", "wrong one kept", "others moved", "lost", "asked", "seconds", "MB")
+
+
+def _peers(arguments: argparse.Namespace) -> int:
+    """The same library through every finder that is here: one table."""
+    folder = arguments.library.resolve()
+    print(f"{'finder':<16}" + "".join(f"{name:>15}" for name in _HEAD))
+    with tempfile.TemporaryDirectory() as place:
+        plan = Path(place, "plan.csv")
+        ran, judge = _plan_of_kit(folder, arguments.code, 2, plan), Judge(folder)
+        judge.read_plan(plan)
+        _print_row("this kit", judge, ran)
+        for finder in FINDERS:
+            if not (words := command_of(finder, folder, arguments.python)):
+                print(f"{finder.name:<16}  is not installed here")
+                continue
+            ran, judge = watched(words, Path(place)), Judge(folder)
+            try:
+                judge.moved = moves_of(finder, ran.output, folder)
+            except (ValueError, IndexError):
+                print(f"{finder.name:<16}  failed: {' '.join(ran.output.split())[-200:]}")
+                continue
+            _print_row(finder.name, judge, ran)
+    return 0
+
+
+def _print_row(name: str, judge: Judge, ran: Ran) -> None:
+    told = judge.table()
+    others = sum(
+        int(told[key].split()[0]) for key in ("unrelated or look-alike moved", "kin moved")
+    )
+    cells = (
+        told["copies moved, original kept"],
+        told["original moved, copy kept"].split()[0],
+        others,
+        told["information lost"],
+        told["asked about"].split(",")[0],
+        f"{ran.seconds:.0f}",
+        f"{ran.megabytes:.0f}",
+    )
+    print(f"{name:<16}" + "".join(f"{cell:>15}" for cell in cells), flush=True)
+
+
+def _speed(arguments: argparse.Namespace) -> int:
+    """Two clones in turns over one library, so that a busy machine slows both."""
+    clones = {"here": arguments.code, "other": arguments.other}
+    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in clones}
+    files = sum(file.is_file() for file in arguments.library.rglob("*"))
+    with tempfile.TemporaryDirectory() as place:
+        for turn in range(arguments.turns):
+            for name in list(clones)[:: -1 if turn % 2 else 1]:
+                plan = Path(place, "plan.csv")
+                ran = _plan_of_kit(arguments.library, clones[name], arguments.workers, plan)
+                if not plan.exists():
+                    print(ran.output)
+                    return 1
+                seconds[name].append((ran.seconds, ran.cpu))
+                print(f"{name:<6} {ran.seconds:8.1f} s {ran.cpu:8.1f} s of processors", flush=True)
+    for place, what in enumerate(("seconds", "seconds of processors")):
+        here, other = (float(np.median([t[place] for t in seconds[name]])) for name in clones)
+        rates = f"{files / here:.2f} files in one here, {files / other:.2f} there"
+        print(f"{what}: {rates}; here takes {here / other:.2f} of the other")
+    return 0
+
+
+def _small(arguments: argparse.Namespace) -> int:
+    """Many small files, all different, for `speed`."""
+    arguments.library.mkdir(parents=True)
+    rng = np.random.default_rng(arguments.seed)
+    for number in range(arguments.files):
+        file = arguments.library / f"{number // 500:03}" / f"{number:06}.jpg"
+        file.parent.mkdir(exist_ok=True)
+        messy_library.composed(rng, (240, 180)).save(file, quality=88)
     return 0
 
 
@@ -250,27 +187,35 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True)
     here = Path(__file__).resolve().parents[1]
+    about = {}
     for function, name, what in (
         (_make, "make", "write a library and its truth"),
+        (_small, "small", "write many small pictures, for speed"),
         (_run, "run", "make a plan with the kit, and judge it"),
         (_judge, "judge", "judge a plan that is there"),
+        (_peers, "peers", "the same library through other programs"),
+        (_speed, "speed", "the kit beside another clone of it, in turns"),
     ):
-        command = commands.add_parser(name, help=what)
+        command = about[name] = commands.add_parser(name, help=what)
         command.set_defaults(run=function)
         command.add_argument("library", type=Path, metavar="LIB")
-        if name == "make":
+        if name in ("make", "small"):
             command.add_argument("--seed", type=int, default=0)
-            command.add_argument("--part", choices=("small", "large"), default="small")
-            command.add_argument("--pictures", type=Path, help="a folder of photographs")
-        else:
+        if name in ("run", "judge"):
             command.add_argument("--most", type=int, default=6, help="paths told of each kind (6)")
-        if name == "judge":
-            command.add_argument("plan", type=Path)
-        else:
-            command.add_argument("--workers", type=int, default=2)
-        if name == "run":
+        if name in ("run", "peers", "speed"):
             command.add_argument("--code", type=Path, default=here, help="a clone of the kit")
-            command.add_argument("--save", type=Path, help="where the plan is kept")
+        if name in ("make", "run", "speed"):
+            command.add_argument("--workers", type=int, default=2)
+    about["make"].add_argument("--part", choices=("small", "large"), default="small")
+    about["make"].add_argument("--pictures", type=Path, help="a folder of photographs")
+    about["small"].add_argument("--files", type=int, default=20_000)
+    about["run"].add_argument("--save", type=Path, help="where the plan is kept")
+    about["judge"].add_argument("plan", type=Path)
+    where = "an interpreter that has some of them; may be given again"
+    about["peers"].add_argument("--python", action="append", default=[], help=where)
+    about["speed"].add_argument("other", type=Path, metavar="CLONE")
+    about["speed"].add_argument("--turns", type=int, default=3)
     arguments = parser.parse_args()
     return arguments.run(arguments)
 
