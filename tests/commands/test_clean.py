@@ -76,6 +76,28 @@ def test_clean_counts_what_it_does_not_look_at(twice, capsys):
     assert line in capsys.readouterr().out.splitlines()
 
 
+def test_a_card_is_cleaned_against_an_archive_in_which_nothing_moves(
+    twice, photograph, tmp_path, capsys
+):
+    archive = tmp_path / "archive"
+    for number in (1, 2):
+        copy(twice / "dogs" / f"image_000{number + 3}.jpg", archive / f"2020/renamed {number}.jpg")
+        copy(archive / "2020/renamed 1.jpg", archive / f"again {number}.jpg")
+    before, there = everything(twice), everything(archive)
+    said = refused(capsys, twice, "--keep", archive)
+    assert said.endswith(f"is no folder inside {twice}; take --against {archive}\n")
+    for wrong, sentence in ((twice / "cats", "lies inside"), (tmp_path / "none", "no such folder")):
+        assert sentence in refused(capsys, twice, "--against", wrong)
+    assert run("clean", twice, "--against", archive, "--apply") == 0
+    assert capsys.readouterr().out.startswith("To move: 3 exact copies and 0 near copies")
+    assert {path.name for path in before.keys() - everything(twice).keys()} == {
+        *("image_0000.jpg", "image_0004.jpg", "image_0005.jpg")
+    }
+    assert everything(archive) == there
+    assert run("clean", twice, "--undo") == 0
+    assert everything(twice) == before
+
+
 @pytest.mark.parametrize("here", ["in it", "beside it"])
 def test_clean_moves_nothing_from_a_folder_that_is_to_be_kept(here, twice, capsys, monkeypatch):
     (twice / "kept").mkdir()
@@ -439,15 +461,3 @@ def test_a_plan_that_came_during_the_scan_is_not_replaced(
     monkeypatch.setattr(proposal, "propose", late)
     assert "is there already and is no plan" in refused(capsys, photographs, "--plan", plan)
     assert plan.read_text() == "mine"
-
-
-def test_a_group_too_large_is_named_and_all_else_is_moved(twice, photograph, capsys, monkeypatch):
-    monkeypatch.setattr(proposal, "MOST_NEAR_PAIRS", 2)
-    for number in range(4):
-        photograph(50, size=(120, 80 + number)).save(twice / f"frame {number}.png")
-    assert run("clean", twice, "--apply", "--workers", 1) == 1
-    printed = capsys.readouterr().out
-    assert printed.startswith("4 pictures near each other, as frame 0.png, are too many to compare")
-    assert "take a smaller radius, or clean their folders one by one" in printed
-    assert "Moved to" in printed
-    assert not (twice / "cats" / "image_0000.jpg").exists()

@@ -1,15 +1,20 @@
-"""A plan that can be trusted: the better file stays, nothing goes that is no copy, and the same plan comes out everywhere."""
+"""A plan that can be trusted: the original stays and loses nothing, nothing goes that is no copy, and the same plan comes out everywhere."""
 
+import json
 import os
 
 import pandas as pd
 import pytest
-from inputs import by_path, copy, exif_of, propose, save, with_alpha
+from inputs import by_path, copy, propose, save, with_alpha
 from PIL import Image, ImageDraw
 
 from helpers import Problem
 from helpers.images import opening, pixels
+from helpers.library import inventory, proposal
 from helpers.quarantine import plans
+
+#: Times of files, in seconds since 1970.
+OLD, LATER = 1_500_000_000, 1_600_000_000
 
 
 def test_nothing_is_proposed_where_nothing_is_twice(plan_of):
@@ -19,17 +24,26 @@ def test_nothing_is_proposed_where_nothing_is_twice(plan_of):
     assert len(plan) == 0
 
 
+def date_all(folder, modified):
+    for path in folder.rglob("*.*"):
+        os.utime(path, (modified, modified))
+
+
+# Which file stays
+
+
 def test_of_exact_copies_the_oldest_stays(plan_of, photos):
     original = photos / "cats" / "image_0000.jpg"
-    copy(original, photos / "a.jpg")
-    copy(original, photos / "old.jpg", modified=1000)
+    date_all(photos, LATER)
+    copy(original, photos / "a.jpg", modified=LATER + 9)
+    copy(original, photos / "old.jpg", modified=OLD)
     plan = plan_of()
     assert plan["path"].tolist() == ["old.jpg", "a.jpg", "cats/image_0000.jpg"]
     assert plan["action"].tolist() == ["keep", "move", "move"]
     assert plan["kind"].tolist() == ["best", "exact copy", "exact copy"]
     assert set(plan["kept"]) == {"old.jpg"}
     assert plan["reason"].tolist() == [
-        "stays: older than 2 of them",
+        "stays",
         "the same bytes; the one that stays is older",
         "the same bytes; the one that stays is older",
     ]
@@ -38,109 +52,108 @@ def test_of_exact_copies_the_oldest_stays(plan_of, photos):
     assert plan["distance"].tolist() == [0, 0, 0]
 
 
-def test_of_equally_old_copies_that_of_the_shortest_path_stays_then_the_first_by_name(
-    plan_of, photos
-):
+@pytest.mark.parametrize("time", [OLD, OLD + 1.9, 0, 315_600_000, 4_000_000_000])
+def test_times_that_are_cut_short_or_lost_decide_nothing(time, plan_of, photos):
+    """Then that of the shortest path stays, then the first by name."""
     original = photos / "cats" / "image_0000.jpg"
+    date_all(photos, OLD)
     for name in ("copy/longer.jpg", "b.jpg", "a.jpg"):
-        copy(original, photos / name, modified=1000)
-    os.utime(original, (1000, 1000))
+        copy(original, photos / name, modified=time)
     plan = plan_of()
     assert plan["path"].tolist()[0] == "a.jpg"
     assert by_path(plan)["reason"].to_dict() == {
         "b.jpg": "the same bytes; the one that stays is first by name",
-        "cats/image_0000.jpg": "the same bytes; the one that stays is of a shorter path",
-        "copy/longer.jpg": "the same bytes; the one that stays is of a shorter path",
+        "cats/image_0000.jpg": "the same bytes; the one that stays has a shorter path",
+        "copy/longer.jpg": "the same bytes; the one that stays has a shorter path",
     }
 
 
-def test_the_largest_stays_then_the_least_compressed_then_the_oldest(plan_of, photos, photograph):
-    for path in photos.rglob("*.jpg"):
-        path.unlink()
-    picture = photograph(1, size=(300, 200))
-    save(picture.resize((200, 133)), photos / "small.jpg", modified=1000, quality=95)
-    save(picture, photos / "coarse.jpg", modified=1000, quality=60)
-    save(picture, photos / "fine, late.jpg", modified=3000, quality=90, comment="b")
-    save(picture, photos / "fine, early.jpg", modified=2000, quality=90, comment="a")
-    plan = plan_of()
-    assert plan["path"].tolist()[0] == "fine, early.jpg"
-    assert plan["reason"].tolist()[0] == (
-        "stays: larger than 1 of them, less compressed than 1 of them, older than 1 of them"
+@pytest.fixture
+def rivals(scan, photos, photograph):
+    """`rivals(one, other, later)`: the row of one of two near copies; what a scan found about them is as it is told."""
+
+    def row(one, other, first="jpg", second="jpg", shrink=1):
+        names = f"a rather long name.{first}", f"b.{second}"
+        save(photograph(11, size=(300, 200)), photos / names[0], modified=LATER, quality=90)
+        seen = opening.open_image(photos / names[0])
+        smaller = seen.resize((300 // shrink, 200 // shrink), Image.Resampling.LANCZOS)
+        save(smaller, photos / names[1], modified=OLD, quality=80)
+        table = scan()
+        for name, facts in zip(names, (one, other), strict=True):
+            for column, value in facts.items():
+                value = json.dumps(value) if column == "holds" else value
+                table.loc[table["path"] == name, column] = value
+        (found,) = by_path(propose(table, photos)).reset_index().to_dict("records")
+        return found
+
+    return row
+
+
+def test_the_camera_s_own_file_stays_before_an_older_or_larger_one(rivals):
+    found = rivals({"exposed": "2024:05:01 10:00:00"}, {"exposed": "", "edited": ""})
+    assert (found["action"], found["path"]) == ("move", "b.jpg")
+    assert found["reason"].endswith("; the one that stays is the camera's own file")
+    edited = {"exposed": "2024:05:01 10:00:00", "edited": "Gallery 1.0"}
+    assert rivals({"exposed": "2024:05:01 10:00:00"}, edited)["path"] == "b.jpg"
+    assert rivals(edited, edited)["path"] == "a rather long name.jpg", "then the older one"
+
+
+def test_the_one_that_holds_more_stays_and_the_plan_names_it(rivals):
+    more = {"holds": {"place": "48.86 N 2.29 E", "rating": "5 stars", "film": "30 kB"}}
+    found = rivals(more, {"holds": {"film": "29 kB"}})
+    assert (found["action"], found["path"], found["lost"]) == ("move", "b.jpg", "")
+    assert found["gained"] == "place 48.86 N 2.29 E, rating 5 stars"
+    assert found["reason"].endswith("; the one that stays holds more: " + found["gained"])
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "lost"),
+    [
+        ({"place": "1 N 2 E"}, {"keywords": "cat"}, "keywords cat"),
+        ({"rating": "5"}, {"rating": "1"}, "rating 1"),
+        ({"keywords": "cat, dog", "film": ""}, {"keywords": "cat, owl"}, "keywords owl"),
+        ({"place": "1 N 2 E"}, {"layers": "3"}, "layers"),
+    ],
+)
+def test_what_would_lose_something_is_asked_about(one, other, lost, rivals):
+    found = rivals({"exposed": "2024", "holds": one}, {"holds": other})
+    assert (found["action"], found["kind"], found["path"]) == ("look", "near copy", "b.jpg")
+    assert found["lost"] == lost
+    assert found["reason"] == (
+        f"the same picture, but it has what the other one lacks: {lost}; look at both"
     )
-    reasons = by_path(plan)["reason"].str.partition("; ")[2].to_dict()
-    assert reasons == {
-        "coarse.jpg": "the one that stays is less compressed",
-        "fine, late.jpg": "the one that stays is older",
-        "small.jpg": "the one that stays is larger",
-    }
-    assert set(by_path(plan)["kind"]) == {"near copy"}
-    assert set(by_path(plan)["action"]) == {"move"}
 
 
-#: What stays, and how it is saved; what goes, and how it is saved; why. What stays is always newer.
-BETTER = {
-    "PNG, JPEG of more bytes": ("png", {}, "jpg", {"quality": 100}, "less compressed"),
-    "BMP, WebP": ("bmp", {}, "webp", {"quality": 100}, "less compressed"),
-    "lossless WebP": ("webp", {"lossless": True}, "jpg", {}, "less compressed"),
-    "camera's and saved anew": (
-        "jpg",
-        {"quality": 90, "exif": exif_of()},
-        "jpg",
-        {"quality": 98},
-        "dated by the camera",
-    ),
-    "camera's and lossless": (
-        "jpg",
-        {"quality": 95, "exif": exif_of()},
-        "png",
-        {},
-        "dated by the camera",
-    ),
-    "a clock that was never set": (
-        "jpg",
-        {"quality": 98},
-        "jpg",
-        {"quality": 90, "exif": exif_of("0000:00:00 00:00:00")},
-        "less compressed",
-    ),
-    "metadata": (
-        "jpg",
-        {"quality": 90, "comment": "the harbour"},
-        "jpg",
-        {"quality": 90},
-        "of more bytes",
-    ),
-    "WebP": ("webp", {"quality": 95}, "webp", {"quality": 60}, "less compressed"),
-}
+def test_the_camera_s_own_file_does_not_go_even_for_one_that_never_moves(rivals):
+    found = rivals({"names": 2}, {"exposed": "2024"})
+    assert (found["action"], found["lost"]) == ("look", "the camera's own file")
 
 
-@pytest.mark.parametrize("case", BETTER)
-def test_the_better_file_stays(case, plan_of, photos, photograph):
-    suffix, how, other_suffix, other_how, why = BETTER[case]
-    picture = photograph(11, size=(300, 200))
-    save(picture, photos / f"stays, later.{suffix}", modified=3000, **how)
-    save(picture, photos / f"goes.{other_suffix}", modified=1000, **other_how)
-    row = by_path(plan_of()).loc[f"goes.{other_suffix}"]
-    assert row["action"] == "move"
-    assert row["reason"].endswith(f"the one that stays is {why}")
+def test_the_one_that_shows_more_stays(rivals):
+    found = rivals({}, {}, shrink=3)
+    assert found["path"] == "b.jpg"
+    assert found["reason"].endswith("; the one that stays shows more")
+    found = rivals({}, {"exposed": "2024"}, shrink=3)
+    assert (found["path"], found["lost"]) == ("a rather long name.jpg", "more detail")
 
 
-def test_of_two_lossy_formats_that_of_the_oldest_stays(plan_of, photos, photograph):
-    """Bytes of two formats cannot be compared: not even a WebP of more bytes stays."""
-    picture = photograph(11, size=(300, 200))
-    save(picture, photos / "a.webp", modified=2000, quality=100)
-    save(picture, photos / "b.jpg", modified=1000, quality=60)
-    save(picture, photos / "c.jpg", modified=3000, quality=90)
-    rows = by_path(plan_of())
-    assert rows["kept"].to_dict() == {"a.webp": "c.jpg", "b.jpg": "c.jpg"}
-    assert rows.loc["a.webp", "reason"].endswith("is of the format of the oldest")
+def test_of_equal_pixels_the_lossy_file_was_first(rivals):
+    found = rivals({}, {}, second="png")
+    assert found["path"] == "b.png"
+    assert found["reason"].endswith("; the one that stays is the lossy file that was first")
 
 
-def test_a_film_behind_the_picture_is_not_lost_for_the_stripped_still(plan_of, photos, photograph):
-    save(photograph(12, size=(300, 200)), photos / "still.jpg", modified=1000)
-    still = (photos / "still.jpg").read_bytes()
-    (photos / "with a film.jpg").write_bytes(still + b"ftypmp42" * 200)
-    assert by_path(plan_of())["kept"].to_dict() == {"still.jpg": "with a film.jpg"}
+def test_a_file_of_several_names_never_moves(scan, photos):
+    copy(photos / "cats" / "image_0000.jpg", photos / "a.jpg", modified=OLD)
+    table = scan()
+    table["names"] = table["path"].eq("cats/image_0000.jpg") + 1
+    row = by_path(propose(table, photos)).loc["a.jpg"]
+    assert row["kept"] == "cats/image_0000.jpg"
+    assert row["reason"] == "the same bytes; the one that stays has several names (hard links)"
+    assert len(propose(table.assign(names=2), photos)) == 0
+
+
+# What is a copy
 
 
 def test_an_exact_copy_of_a_near_copy_goes_with_it(plan_of, photos, photograph):
@@ -157,10 +170,48 @@ def test_an_exact_copy_of_a_near_copy_goes_with_it(plan_of, photos, photograph):
 def test_a_turned_photograph_is_a_copy_of_the_upright_one(plan_of, photos, photograph):
     picture, exif = photograph(13, size=(300, 200)), Image.Exif()
     exif[0x0112] = 6
-    save(picture, photos / "upright.jpg", modified=1000, quality=95, comment=200 * "-")
+    save(picture, photos / "upright.jpg", modified=OLD, quality=95)
     turned = picture.transpose(Image.Transpose.ROTATE_90)
-    save(turned, photos / "turned.jpg", modified=2000, quality=95, exif=exif)
+    save(turned, photos / "turned.jpg", modified=LATER, quality=95, exif=exif)
     assert by_path(plan_of())["kept"].to_dict() == {"turned.jpg": "upright.jpg"}
+
+
+@pytest.fixture
+def in_a_chain(photos, monkeypatch):
+    """Pictures of which only neighbours are candidates, as in a crowd; the first is the oldest."""
+
+    def save_all(pictures):
+        for number, picture in enumerate(pictures):
+            save(picture, photos / f"{number}.png", modified=OLD + 10 * number)
+        names = [f"{number}.png" for number in range(len(pictures))]
+        near = pd.DataFrame({"first": names[:-1], "second": names[1:]})
+        monkeypatch.setattr(proposal, "candidates", lambda table, radius: near)
+
+    return save_all
+
+
+def test_a_copy_of_a_copy_is_compared_with_the_one_that_stays(in_a_chain, plan_of, photograph):
+    picture = photograph(14, size=(300, 200))
+    in_a_chain([picture.resize((300 - 60 * number, 200 - 40 * number)) for number in range(4)])
+    assert by_path(plan_of())["kept"].to_dict() == dict.fromkeys(
+        ["1.png", "2.png", "3.png"], "0.png"
+    )
+
+
+def test_a_chain_of_copies_is_cut_where_the_one_that_stays_has_no_copy_more(
+    in_a_chain, plan_of, photograph
+):
+    picture = photograph(14, size=(300, 200))
+    in_a_chain([picture.point(lambda level, more=2 * number: level + more) for number in range(4)])
+    plan = plan_of()
+    moves = plan[plan["action"] == "move"]
+    assert dict(zip(moves["path"], moves["kept"], strict=True)) == {
+        "1.png": "0.png",
+        "3.png": "2.png",
+    }
+    assert plan.loc[plan["action"] == "look", ["path", "kept"]].to_numpy().tolist() == [
+        ["2.png", "0.png"]
+    ]
 
 
 def test_colours_are_no_copies_of_each_other_unless_byte_for_byte(plan_of, photos):
@@ -229,25 +280,64 @@ def test_a_cut_out_does_not_go_for_a_larger_version_without_transparency(
     assert len(plan_of()) == 0
 
 
-@pytest.mark.parametrize("partner", ["image_0000.NEF", "IMAGE_0000.mov", "image_0000.jpg.xmp"])
-def test_a_raw_file_a_film_and_a_sidecar_keep_their_picture(partner, plan_of, photos):
-    original = photos / "cats" / "image_0000.jpg"
-    original.with_name(partner).write_bytes(b"raw")
-    copy(original, photos / "a.jpg", modified=1000)
-    rows = by_path(plan_of())
-    assert rows["kept"].to_dict() == {"a.jpg": "cats/image_0000.jpg"}
-    assert rows["reason"].tolist() == [
-        "the same bytes; the one that stays is with a raw file, a film or a sidecar"
-    ]
+# Partners
 
 
-def test_other_files_of_its_name_are_no_partners(plan_of, photos, photograph):
-    original = photos / "cats" / "image_0000.jpg"
-    original.with_suffix(".html").touch()
-    original.with_suffix(".mov").mkdir()
-    photograph(77).save(original.with_suffix(".png"))
-    copy(original, photos / "a.jpg", modified=1000)
-    assert by_path(plan_of())["kept"].to_dict() == {"cats/image_0000.jpg": "a.jpg"}
+@pytest.fixture
+def pair(photos, scan):
+    """`pair(here, there)`: the plan for a picture twice, each with these partners beside it."""
+    copy(photos / "cats" / "image_0000.jpg", photos / "a" / "IMG_1.jpg", modified=OLD)
+    copy(photos / "cats" / "image_0000.jpg", photos / "bb" / "IMG_1.jpg", modified=OLD)
+    (photos / "cats" / "image_0000.jpg").unlink()
+
+    def plan(here, there):
+        for place, partners in (("a", here), ("bb", there)):
+            for name, content in partners.items():
+                (photos / place / name).write_bytes(content)
+        table = scan()
+        for place, partners in (("a", here), ("bb", there)):
+            is_there = table["path"].str.startswith(f"{place}/IMG")
+            table.loc[is_there, "partners"] = json.dumps(sorted(partners))
+        return propose(table, photos)
+
+    return plan
+
+
+def test_a_picture_goes_with_its_partners_if_each_has_an_equal_one_beside_the_other(pair):
+    plan = pair({"IMG_1.mov": b"film", "IMG_1.xmp": b"5"}, {"IMG_1.mov": b"film"})
+    assert plan["path"].tolist() == ["a/IMG_1.jpg", "bb/IMG_1.jpg", "bb/IMG_1.mov"]
+    assert plan["kind"].tolist() == ["best", "exact copy", "partner"]
+    film = plan.loc[2]
+    assert (film["action"], film["kept"], film["partner_of"]) == (
+        "move",
+        "a/IMG_1.mov",
+        "bb/IMG_1.jpg",
+    )
+    assert (film["bytes"], len(film["sha256"]), film["group"]) == (4, 64, 1)
+    assert film["reason"] == "goes with bb/IMG_1.jpg; the same bytes as a/IMG_1.mov"
+    assert plan.loc[1, "gained"] == "IMG_1.xmp"
+    assert "has more raw files, films or sidecars" in plan.loc[1, "reason"]
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "lost"),
+    [
+        ({"IMG_1.jpg.xmp": b"5"}, {"IMG_1.jpg.xmp": b"1"}, "IMG_1.jpg.xmp"),
+        ({"IMG_1.NEF": b"", "IMG_1.mov": b"film"}, {"IMG_1.mov": b"other"}, "IMG_1.mov"),
+    ],
+)
+def test_a_partner_that_only_one_picture_has_keeps_it(here, there, lost, pair):
+    (row,) = by_path(pair(here, there)).reset_index().to_dict("records")
+    assert (row["action"], row["kind"], row["lost"]) == ("look", "exact copy", lost)
+
+
+def test_a_partner_of_two_pictures_of_which_one_stays_stays(pair, photos, photograph):
+    photograph(77).save(photos / "bb" / "IMG_1.png")
+    plan = pair({"IMG_1.NEF": b"raw"}, {"IMG_1.NEF": b"raw"})
+    assert by_path(plan)["action"].to_dict() == {"bb/IMG_1.jpg": "move"}
+
+
+# Places
 
 
 def test_from_a_folder_that_is_to_be_kept_nothing_moves(scan, photos, photograph):
@@ -262,17 +352,15 @@ def test_from_a_folder_that_is_to_be_kept_nothing_moves(scan, photos, photograph
     (photos / "cats" / "image_0001.jpg").unlink()
     table = scan()
     plan = propose(table, photos, keep=["shop"])
-    moves = plan[plan["action"] == "move"].set_index("path")["kept"].to_dict()
-    assert moves == {
-        "smaller.jpg": "large.png",
-        "a.jpg": "shop/a.jpg",
-        "cats/image_0000.jpg": "shop/a.jpg",
+    assert by_path(plan)["action"].to_dict() == {
+        "a.jpg": "move",
+        "cats/image_0000.jpg": "move",
+        "smaller.jpg": "move",
+        "large.png": "look",
     }
-    stays = plan[plan["path"].isin(["shop/web/small.jpg", "shop/b.jpg"])]
-    assert stays["action"].tolist() == ["keep", "keep"]
-    assert stays["reason"].str.startswith("stays: in a folder to be kept; ").all()
-    assert not plan["path"].isin(["shop/d.jpg", "shop/e.jpg"]).any(), "nothing is left to do"
-    assert sorted(set(plan["group"])) == [1, 2]
+    assert by_path(plan)["kept"].str.startswith("shop/").all()
+    assert by_path(plan).loc["large.png", "lost"] == "more detail"
+    assert by_path(plan).loc["a.jpg", "reason"].endswith("lies in a folder to be kept")
     without = propose(table, photos)
     assert without.loc[without["action"] == "move", "path"].str.startswith("shop/").sum() >= 3
     assert len(propose(table, photos, keep=["."])) == 0
@@ -284,6 +372,26 @@ def test_from_a_folder_that_is_to_be_kept_nothing_moves(scan, photos, photograph
             propose(table, photos, keep=[wrong])
 
 
+def test_what_an_archive_has_goes_and_what_it_has_worse_is_asked_about(
+    scan, photos, photograph, tmp_path
+):
+    archive, picture = tmp_path / "archive", photograph(78, size=(600, 400))
+    copy(photos / "cats" / "image_0000.jpg", archive / "album" / "1.jpg", modified=LATER)
+    copy(archive / "album" / "1.jpg", archive / "again.jpg")
+    save(picture.resize((300, 200)), archive / "small.jpg", quality=90)
+    save(picture, photos / "large.jpg", quality=90)
+    there = inventory.scan(archive, tmp_path / "cache", workers=1)
+    there["path"] = [(archive / path).as_posix() for path in there["path"]]
+    plan = propose(scan(), photos, archive=there)
+    assert by_path(plan)["action"].to_dict() == {"cats/image_0000.jpg": "move", "large.jpg": "look"}
+    assert by_path(plan).loc["cats/image_0000.jpg", "reason"].endswith("lies in the archive")
+    assert by_path(plan).loc["large.jpg", "lost"] == "more detail"
+    assert len(plan) == 4
+
+
+# Bad arguments
+
+
 def test_bad_arguments_are_one_sentence(scan, photos, tmp_path):
     table = scan()
     with pytest.raises(Problem, match="radius 65"):
@@ -292,21 +400,3 @@ def test_bad_arguments_are_one_sentence(scan, photos, tmp_path):
         propose(table, tmp_path / "nowhere")
     with pytest.raises(Problem, match="has no column 'sha256'"):
         propose(table.drop(columns="sha256"), photos)
-
-
-def test_thousands_of_frames_of_one_scene_keep_no_other_copy_from_being_found(
-    scan, photos, photograph, capsys
-):
-    save(photograph(5, size=(60, 40)), photos / "small.png")
-    table = scan()
-    frame = table[table["path"] == "cats/image_0000.jpg"]
-    crowd = frame.loc[frame.index.repeat(4_600)].reset_index(drop=True)
-    numbers = pd.Series(range(len(crowd)))
-    crowd["fingerprint"] ^= pd.array([1 << number % 64 for number in numbers], dtype="UInt64")
-    crowd["path"] = "crowd/" + numbers.astype(str) + ".jpg"
-    crowd["sha256"] = numbers.mask(numbers == 4_599, 0).astype(str)  # the last is the first, twice
-    plan = propose(pd.concat([table, crowd], ignore_index=True), photos)
-    assert plan.loc[plan["action"] == "move", "path"].tolist() == ["crowd/4599.jpg", "small.png"]
-    assert plan.attrs["left_out"] == 4_600
-    sentence = "4,600 pictures near each other, as cats/image_0000.jpg, are too many to compare"
-    assert sentence in capsys.readouterr().out

@@ -21,7 +21,7 @@ def _clean(arguments: argparse.Namespace) -> int:
 
     Nothing is touched, unless --apply moves the copies into a quarantine folder, or --undo puts
     them back. Fingerprints are dHash, since the second look was measured with it. Ends with 0, or
-    with 1 if --apply or --undo left a file or a group alone, also as no picture that can be read.
+    with 1 if --apply or --undo left a file alone, also as no picture that can be read.
     """
     from helpers.library import sheet  # these take a second to import
     from helpers.quarantine import moving, plans
@@ -56,7 +56,7 @@ def _clean(arguments: argparse.Namespace) -> int:
 def _undo(folder: Path, place: Path, arguments: argparse.Namespace) -> int:
     from helpers.quarantine import moving
 
-    for option in ("plan", "decisions", "sheet", "radius", "keep", "exclude"):
+    for option in ("plan", "decisions", "sheet", "radius", "keep", "exclude", "against"):
         if getattr(arguments, option) is not None:
             raise Problem(f"--{option}: has no meaning beside --undo; leave it out")
     done = moving.undo(place, folder)
@@ -71,9 +71,8 @@ def _apply(folder: Path, plan: pd.DataFrame, place: Path, arguments: argparse.Na
     moved = (done["outcome"] == "moved").sum()
     where, back = f" to {one_line(str(place))}", "; --undo puts them back"
     print(f"Moved{where if moved else ''}: {counted(moved, 'file')}{back if moved else ''}")
-    # groups that are too large, and files that were no pictures: sentences have named them
-    named = int(plan.attrs.get("left_out", 0) + plan.attrs.get("unread", 0) > 0)
-    return max(_print_left_alone(done, arguments), named)
+    # files that were no pictures: sentences have named them
+    return max(_print_left_alone(done, arguments), plan.attrs.get("unread", 0))
 
 
 def _read_plan(arguments: argparse.Namespace) -> pd.DataFrame:
@@ -81,7 +80,7 @@ def _read_plan(arguments: argparse.Namespace) -> pd.DataFrame:
     from helpers.library import sheet
     from helpers.quarantine import plans
 
-    for option in ("radius", "keep", "exclude"):
+    for option in ("radius", "keep", "exclude", "against"):
         if getattr(arguments, option) is not None and os.path.lexists(arguments.plan):
             raise Problem(
                 f"{arguments.plan}: is there already, with its own {option}; "
@@ -98,17 +97,18 @@ def _read_plan(arguments: argparse.Namespace) -> pd.DataFrame:
 def _make_plan(folder: Path, arguments: argparse.Namespace) -> pd.DataFrame:
     """Scan the library and propose; the plan is written if that is asked for."""
     from helpers.hamming import check_radius
-    from helpers.library import inventory, proposal
+    from helpers.library import proposal
     from helpers.quarantine import plans
 
     radius = check_radius(proposal.RADIUS if arguments.radius is None else arguments.radius)
     keep = _inside(folder, arguments.keep or [])
-    table = inventory.scan(folder, workers=arguments.workers, exclude=arguments.exclude or ())
-    with until_nobody_reads():
-        print_some("No picture", table[table["problem"] != ""], "problem", arguments)
-        for sentence in table.attrs["not_looked_at"]:
-            print(one_line(sentence))
-    plan = proposal.propose(table, folder, radius, keep=keep, workers=arguments.workers)
+    archive = _check_archive(folder, arguments.against) if arguments.against else None
+    table = _scan(folder, arguments)
+    if archive:
+        there = _scan(archive, arguments)
+        there["path"] = [(archive / path).as_posix() for path in there["path"]]
+    options = {"keep": keep, "archive": there if archive else None, "workers": arguments.workers}
+    plan = proposal.propose(table, folder, radius, **options)
     plan.attrs["unread"] = int((table["problem"] != "").any())
     if arguments.plan:
         check_output(arguments.plan, "plan")  # has one come meanwhile?
@@ -116,6 +116,33 @@ def _make_plan(folder: Path, arguments: argparse.Namespace) -> pd.DataFrame:
         with until_nobody_reads():
             print(f"The plan is in {one_line(arguments.plan)}.")
     return plan
+
+
+def _scan(folder: Path, arguments: argparse.Namespace) -> pd.DataFrame:
+    """The table of a folder; what is not looked at is printed."""
+    from helpers.library import inventory
+
+    exclude = arguments.exclude or ()
+    table = inventory.scan(folder, workers=arguments.workers, exclude=exclude)
+    with until_nobody_reads():
+        print_some("No picture", table[table["problem"] != ""], "problem", arguments)
+        for sentence in table.attrs["not_looked_at"]:
+            print(one_line(sentence))
+    return table
+
+
+def _check_archive(folder: Path, archive: str) -> Path:
+    """Where the archive is, without links. It and the library lie apart."""
+    from helpers.images.folders import check_folder
+
+    check_folder(archive)
+    place, library = real_path(archive), real_path(folder)
+    if place.is_relative_to(library) or library.is_relative_to(place):
+        raise Problem(
+            f"--against {archive}: lies inside {folder} or around it; "
+            "take --keep for a folder of the library"
+        )
+    return place
 
 
 def _print_left_alone(done: pd.DataFrame, arguments: argparse.Namespace) -> int:
@@ -132,7 +159,9 @@ def _inside(folder: Path, places: list[str]) -> list[str]:
     for place in places:
         found = real_path(place if os.path.isdir(place) else folder / place)
         if not found.is_relative_to(root) or not os.path.isdir(found):
-            raise Problem(f"--keep {place}: is no folder inside {folder}; check the spelling")
+            elsewhere = os.path.isdir(found) and not root.is_relative_to(found)
+            remedy = f"take --against {place}" if elsewhere else "check the spelling"
+            raise Problem(f"--keep {place}: is no folder inside {folder}; {remedy}")
         inside.append(found.relative_to(root).as_posix())
     return inside
 
@@ -173,6 +202,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         ("decisions", "FILE", "what was decided on that page about the pairs of --plan"),
         ("quarantine", "DIR", "where the copies go, with the plan (FOLDER-quarantine)"),
         ("keep", "DIR", "a folder of the library from which nothing moves; may be given again"),
+        ("against", "DIR", "an archive elsewhere: what it has goes, and nothing moves in it"),
         ("exclude", "PATTERN", "leave out files and folders of this name or path; also again"),
         ("workers", "N", "processes (all processors)"),
     ):

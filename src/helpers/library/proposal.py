@@ -1,20 +1,29 @@
-"""Which files of a photo library may go, and why."""
+"""Which files of a photo library may go, and why.
+
+One rule decides which of several copies stays: the first of `REASONS` in which they differ. Another
+one decides whether a copy may go: only if it holds nothing that the file that stays lacks. If it
+does, a person is asked, and the plan names what would be lost.
+"""
 
 from __future__ import annotations
 
+import json
 import os
-from collections import Counter
+import stat
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from functools import cache
-from pathlib import Path, PurePath, PurePosixPath
+from functools import cache as remembered
+from functools import partial, reduce
+from itertools import groupby, product
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from helpers import Problem
-from helpers.files.places import one_line
+from helpers.files.places import sha256_of
 from helpers.images.folders import check_folder, identity
-from helpers.library.groups import Job, Verdict, decided_by, verdicts_on
 from helpers.library.inventory import TABLE
+from helpers.library.second_look import COPY_DIFFERENCE, candidates, look
 from helpers.quarantine.plans import PLAN
 
 # What only the main process needs is imported where it is used, so that workers start sooner.
@@ -23,14 +32,41 @@ if TYPE_CHECKING:
 
 #: Bits by which the fingerprints of copies may differ, unless another radius is asked for.
 RADIUS = 8
-#: So many pairs of near pictures are compared. Each takes half a millisecond in the second look,
-#: and some 300 bytes of memory; a group of 2,000 frames has so many.
-MOST_NEAR_PAIRS = 2_000_000
-# Files that belong to the picture of their name: raw files, films, sidecars.
-_PARTNERS = (
-    *(".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2"),
-    *(".srw", ".mov", ".mp4", ".aae", ".dop", ".pp3", ".xmp"),
-)
+#: Times of files that differ by no more than this, in nanoseconds, are equal: FAT and archives
+#: keep whole even seconds.
+SLACK = 2 * 10**9
+#: A file that is dated before 2 January 1980, in nanoseconds since 1970, has lost its time.
+FIRST_TIME = 315_619_200 * 10**9
+# What counts by its value; of all else it is enough that both files hold some.
+_BY_VALUE = ("place", "rating", "title", "description", "keywords", "people")
+_IN_ARCHIVE = "lies in the archive"
+
+
+class Fact(NamedTuple):
+    """What is known about a pair of files: columns of `helpers.library.second_look.look`.
+
+    Parameters
+    ----------
+    distance : int
+        Bits by which the two fingerprints differ.
+    correlation : float
+        See `helpers.images.pixels.correlation`.
+    difference : float
+        The difference in the worst place; see `helpers.images.pixels.difference`.
+    objection : str
+        Why they are not one picture; empty if they are.
+    shows : int
+        1 if the first one shows more detail, -1 if the second one does, 0 if neither.
+    """
+
+    distance: int
+    correlation: float
+    difference: float
+    objection: str
+    shows: int
+
+
+_SAME_BYTES = Fact(0, 1.0, 0.0, "", 0)
 
 
 # Which file stays
@@ -42,53 +78,46 @@ class Reason(NamedTuple):
     Parameters
     ----------
     words : str
-        What the file is that stays.
-    key : callable
-        Takes a file's row, and returns what files are sorted by; the smallest stays.
-    is_compared : bool
-        Whether the words go on with "than".
-    is_of_exact : bool
-        Whether copies of the same bytes, whatever they hold, may differ in it.
+        What is true of the one that stays.
+    compare : callable
+        Takes the rows of two files and the `Fact` about them, if there is one. What it returns is
+        more than 0 if the first one is better, less if the second one is, and 0 if it does not
+        decide.
     """
 
     words: str
-    key: Callable[[tuple], object]
-    is_compared: bool = False
-    is_of_exact: bool = False
+    compare: Callable[[tuple, tuple, Fact | None], int]
 
 
-def _compression(row: tuple) -> float:
-    """How coarsely a picture was compressed. It can be compared within one format only."""
-    if row.lossless:
-        return 0.0
-    if row.format == "JPEG" and row.quantisation is not None:
-        return float(row.quantisation)
-    return -row.bytes / (row.width * row.height)
+def _by(key: Callable[[tuple], object]) -> Callable[[tuple, tuple, Fact | None], int]:
+    """Compare files by something of which less is better."""
+    return lambda one, other, fact: (key(one) < key(other)) - (key(one) > key(other))
+
+
+def _older(one: tuple, other: tuple, fact: Fact | None) -> int:
+    """Compare files by their times, unless one of them has lost its time."""
+    earlier, later = sorted((one.modified, other.modified))
+    is_known = earlier >= FIRST_TIME and later <= time.time_ns() and later - earlier > SLACK
+    return other.modified - one.modified if is_known else 0
 
 
 #: Why one file stays rather than another: the first of these in which they differ.
 REASONS = (
-    Reason("larger", lambda row: -row.width * row.height, is_compared=True),
+    Reason("{fixed}", _by(lambda file: not file.fixed)),
+    Reason("has more raw files, films or sidecars", _by(lambda file: -len(file.beside))),
+    Reason("is the camera's own file", _by(lambda file: not file.is_own)),
+    Reason("holds more", _by(lambda file: -len(file.held))),
+    Reason("shows more", lambda one, other, fact: fact.shows if fact else 0),
     Reason(
-        "with a raw file, a film or a sidecar", lambda row: not row.has_partner, is_of_exact=True
+        "is the lossy file that was first",
+        lambda one, other, fact: (
+            one.is_lossy - other.is_lossy if fact and not fact.difference else 0
+        ),
     ),
-    Reason("dated by the camera", lambda row: not row.exposed),
-    Reason("less compressed", lambda row: not row.lossless, is_compared=True),
-    Reason("of the format of the oldest", lambda row: row.age_of_format),
-    Reason("less compressed", _compression, is_compared=True),
-    Reason("of more bytes", lambda row: -row.bytes),  # more metadata, or a film behind the picture
-    Reason("in a folder to be kept", lambda row: not row.is_kept, is_of_exact=True),
-    Reason("older", lambda row: row.modified, is_compared=True, is_of_exact=True),
-    Reason("of a shorter path", lambda row: len(row.path), is_of_exact=True),
-    Reason("first by name", lambda row: row.path, is_of_exact=True),
+    Reason("is older", _older),
+    Reason("has a shorter path", _by(lambda file: len(file.path))),
+    Reason("is first by name", _by(lambda file: file.path)),
 )
-_PLACES = range(len(REASONS))
-_OF_EXACT = [place for place in _PLACES if REASONS[place].is_of_exact]
-
-
-def _rank(row: tuple, places: Iterable[int] = _PLACES) -> tuple:
-    """What a file is sorted by, a value for each reason; the best file comes first."""
-    return tuple(REASONS[place].key(row) for place in places)
 
 
 # The plan
@@ -100,6 +129,7 @@ def propose(
     radius: int = RADIUS,
     *,
     keep: Iterable[str] = (),
+    archive: pd.DataFrame | None = None,
     cache: str | Path | None = None,
     workers: int | None = None,
 ) -> pd.DataFrame:
@@ -108,19 +138,22 @@ def propose(
     What counts as a copy:
 
     - Files with the same bytes are exact copies, whatever they hold. Empty files are not.
-    - Pictures with near fingerprints are compared once more, pixel by pixel, the best one first.
-      A picture that passes is a near copy. `helpers.library.second_look` tells what passes.
+    - Pictures with near fingerprints are compared once more, pixel by pixel. Two that are one
+      picture are near copies. `helpers.library.second_look` tells what passes.
     - Every member of a group is a copy of the one that stays, not only of another member.
-    - A picture that passes beside two others is a copy of the one it differs least from.
     - A picture that correlates, but does not pass, is a look-alike: a person may look at it, and
       nothing is proposed for it.
     - Flat pictures, transparent ones and files with several frames are compared by their bytes
-      only. So are pictures near to a file that has changed since the scan, and those of a group
-      that is too large (see `MOST_NEAR_PAIRS`), which a sentence in print names.
+      only. So are pictures near to a file that has changed since the scan.
 
-    Which file stays is decided by the first of `REASONS` in which two files differ. So the plan
-    is the same on every machine. It goes by what a file is, not by where it comes from: a picture
-    that somebody enlarged, or saved anew without loss, stays though nothing was gained.
+    What moves and what stays:
+
+    - Of several copies one stays: the best by the first of `REASONS` in which they differ.
+    - Another one goes only if it holds nothing that the one that stays lacks. If it does, a person
+      is asked to look at both, and ``lost`` names it.
+    - A raw file, a film or a sidecar goes with its picture, if there is one of the same bytes
+      beside the picture that stays; if there is none, a person is asked.
+    - Nothing moves from a folder to be kept or from the archive, and no file of several names.
 
     Parameters
     ----------
@@ -133,9 +166,11 @@ def propose(
     keep : iterable of str
         Folders inside the library (relative, with ``/``) from which nothing is to move, such as
         an album or the pictures of a web shop.
+    archive : DataFrame, optional
+        Of another folder, from `helpers.library.inventory.scan`, with absolute paths. What it has
+        goes from the library, and nothing in it moves; its own copies are not listed.
     cache : str or Path, optional
-        As for `helpers.library.inventory.scan`. What the second look found is remembered for each
-        group of near pictures, so a group in which nothing has changed is not opened again. The
+        As for `helpers.library.inventory.scan`. What the second look found is remembered. The
         plan does not depend on it.
     workers : int, optional
         How many processes; see `helpers.files.parallel.share_out`. The plan does not depend on it.
@@ -145,29 +180,29 @@ def propose(
     DataFrame
         In the columns and types of `helpers.quarantine.plans.PLAN`. The rows of a group stand
         together, and the file that stays comes first. ``attrs["opened"]`` is how many files had
-        to be opened, ``attrs["left_out"]`` how many pictures lie in groups that are too large.
+        to be opened.
 
     Raises
     ------
     Problem
-        For a bad radius, if the folder is not there, if the table lacks a column, or if a folder
+        For a bad radius, if the folder is not there, if a table lacks a column, or if a folder
         of `keep` is not inside the library.
 
     Notes
     -----
     The columns, if their names do not say it all:
 
-    - ``group``: 1, 2, ...; groups of look-alikes come last.
+    - ``group``: 1, 2, ...; first those in which files move, last those of look-alikes.
     - ``action``: ``keep``, ``move`` or ``look``.
-    - ``kind``: ``best``, ``exact copy``, ``near copy`` or ``look-alike``.
+    - ``kind``: ``best``, ``exact copy``, ``near copy``, ``partner`` or ``look-alike``.
     - ``kept``: the path of the file that stays.
     - ``partner_of``: of a raw file, a film or a sidecar, the path of its picture.
     - ``lost``, ``gained``: what the file holds and the one that stays lacks, and the reverse.
     - ``distance`` (in bits), ``difference`` and ``correlation``: all from the file that stays.
     - ``reason``: in words.
 
-    A file that moves is in one row only. A file that stays may be in two: once for its copies and
-    once for its look-alikes.
+    A file that moves is in one row only. A file that stays may be in several: for its copies, for
+    those that are asked about, and for its look-alikes.
 
     Measured on messes of 5,034 files (`helpers.truth.mess`), with seeds that were not used while
     the thresholds were chosen; the generator of the mess was known. A copy is found if it and its
@@ -187,11 +222,6 @@ def propose(
     known, one of 2,298 proposals is wrong: a small version was made of one of two screenshots, and
     at 108 x 193 pixels nobody sees of which one.
 
-    What the look at full size costs: of 56 pictures of CALTECH-101 with 700 pixels or more, saved
-    anew at quality 25 to 85, 44 pass instead of 54. It takes half a second for two pictures of 12
-    megapixels, and two seconds for 50, beside opening them. 200 frames of a time-lapse, 640 x 480,
-    all of them near each other, take 8 seconds on one core.
-
     In CALTECH-101 itself 16 near copies are found, each of them the same picture twice (looked at
     one by one), and 160 look-alikes.
 
@@ -199,69 +229,55 @@ def propose(
     --------
     >>> plan = propose(scan("photos"), "photos")  # doctest: +SKIP
     """
-    from helpers.hamming import check_radius
-    from helpers.search import pairs
-
-    folder, radius = Path(folder), check_radius(radius)
+    folder = Path(folder)
     check_folder(folder)
     if missing := [name for name in TABLE if name not in table]:
         raise Problem(f"the table has no column {missing[0]!r}; scan makes one that has")
-    files = table[(table["sha256"] != "") & (table["bytes"] > 0)]
-    files = files.assign(
-        has_partner=files["path"].isin(_with_partners(folder, files["path"].tolist())),
-        is_kept=_inside(files["path"], folder, keep),
-    )
-    files["rank"] = [_rank(row, _OF_EXACT) for row in files.itertuples()]
-    files = files.sort_values("rank")
-    contents = files.drop_duplicates("sha256")  # the first stands for all that have the same bytes
-    comparable = contents[
-        contents["fingerprint"].notna()
-        & contents["frames"].eq(1).fillna(False)
-        & contents["flat"].eq(False).fillna(False)
-        & contents["transparent"].eq(False).fillna(False)
-    ]
-    comparable, left_out = _without_crowds(comparable, radius)
-    near = pairs.all_pairs(comparable["fingerprint"], radius)
-    paths = comparable["path"].to_numpy()
-    near = near.assign(first=paths[near["first"]], second=paths[near["second"]])
-    jobs = _groups_to_judge(near, comparable)
-    verdicts, opened = verdicts_on(folder, jobs, cache, workers)
-    plan = _plan(files, verdicts)
-    plan.attrs.update(opened=opened, left_out=left_out)
+    table = _with_facts(table, folder, keep, archive)
+    judge = _Judge(table, folder, partial(look, folder, table=table, cache=cache, workers=workers))
+    twins = dict(map(judge.twins, table.groupby("sha256")["path"].agg(list)))
+    near = candidates(table[table["path"].isin(twins)], radius)
+    in_archive = set(table.loc[table["fixed"] == _IN_ARCHIVE, "path"])
+    judge.ask(near[~(near["first"].isin(in_archive) & near["second"].isin(in_archive))])
+    judge.propose(twins, judge.copies())
+    judge.show_looks()
+    plan = judge.plan()
+    plan.attrs["opened"] = judge.opened
     return plan
 
 
-def _without_crowds(files: pd.DataFrame, radius: int) -> tuple[pd.DataFrame, int]:
-    """The files without groups that are too large to be compared, and how many those have."""
-    from helpers.search import pairs
+def _with_facts(
+    table: pd.DataFrame, folder: Path, keep: Iterable[str], archive: pd.DataFrame | None
+) -> pd.DataFrame:
+    """The files that have a content, sorted, with what `REASONS` go by."""
+    import pandas as pd
 
-    crowds = pairs.largest_groups(files["fingerprint"], radius, MOST_NEAR_PAIRS)
-    for rows in crowds:
-        print(
-            f"{len(rows):,} pictures near each other, as "
-            f"{one_line(min(files['path'].iloc[rows]))}, "
-            "are too many to compare: only exact copies among them are proposed; take a smaller "
-            "radius, or clean their folders one by one"
-        )
-    crowded = [row for rows in crowds for row in rows]
-    return files.drop(files.index[crowded]), len(crowded)
+    fixed = pd.Series("", table.index, dtype="str")
+    fixed = fixed.mask(table["names"].fillna(1) > 1, "has several names (hard links)")
+    fixed = fixed.mask(_inside(table["path"], folder, keep), "lies in a folder to be kept")
+    table = table.assign(fixed=fixed)
+    if archive is not None:
+        table = pd.concat([table, archive.assign(fixed=_IN_ARCHIVE)], ignore_index=True)
+    table = table[(table["sha256"] != "") & (table["bytes"] > 0)].sort_values("path")
+    beside = [
+        tuple(PurePosixPath(path).with_name(name).as_posix() for name in json.loads(names))
+        for path, names in zip(table["path"], table["partners"], strict=True)
+    ]
+    return table.assign(
+        beside=pd.Series(beside, table.index, dtype="object"),
+        held=table["holds"].map(_held),
+        is_own=(table["exposed"] != "") & (table["edited"] == ""),
+        is_lossy=table["lossless"].eq(False).fillna(False).astype(bool),
+    )
 
 
-def _with_partners(folder: Path, paths: list[str]) -> set[str]:
-    """The pictures that have a partner of their name beside them: IMG_1.MOV, IMG_1.JPG.xmp."""
-    found, inside = set(), {}
-    for path in paths:
-        place, _, name = path.rpartition("/")
-        inside.setdefault(place, []).append((name.lower(), path))
-    for place, names in inside.items():
-        with suppress(OSError):
-            partners = [
-                other.stem.lower()
-                for other in (folder / place).iterdir()
-                if other.suffix.lower() in _PARTNERS and other.is_file()
-            ]
-            found |= {path for name, path in names if {name, PurePath(name).stem} & set(partners)}
-    return found
+def _held(text: str) -> frozenset[tuple[str, str]]:
+    """What a file holds beside its pixels, each thing by itself."""
+    return frozenset(
+        (item, value if item in _BY_VALUE else "")
+        for item, values in json.loads(text).items()
+        for value in (values.split(", ") if item in ("keywords", "people") else [values])
+    )
 
 
 def _inside(paths: Iterable[str], folder: Path, places: Iterable[str]) -> list[bool]:
@@ -272,108 +288,206 @@ def _inside(paths: Iterable[str], folder: Path, places: Iterable[str]) -> list[b
             raise Problem(f"{place}: is no folder inside {folder}; check the spelling")
         kept.add(identity(folder / place))
 
-    @cache
+    @remembered
     def is_inside(parent: PurePosixPath) -> bool:  # of folders 1,000 deep, too
         return any(identity(folder / place) in kept for place in (parent, *parent.parents))
 
     return [bool(kept) and is_inside(PurePosixPath(path).parent) for path in paths]
 
 
-def _groups_to_judge(near: pd.DataFrame, files: pd.DataFrame) -> list[Job]:
-    from helpers.search import pairs
-
-    about, groups = files.set_index("path", drop=False), pairs.groups(near)
-    place = {path: number for members in groups for number, path in enumerate(members)}
-    neighbours: dict[str, list[int]] = {path: [] for path in place}
-    for first, second in zip(near["first"], near["second"], strict=True):
-        neighbours[first].append(place[second])
-        neighbours[second].append(place[first])
-    jobs = []
-    for members in groups:
-        rows = about.loc[members].astype(object)
-        ranks = _ranks(rows)
-        facts = zip(rows["bytes"], rows["modified"], rows["sha256"], strict=True)
-        jobs.append(
-            Job(
-                ranks,
-                {path: sorted(neighbours[path]) for path in ranks},
-                rows["fingerprint"].map(int).to_dict(),
-                rows["exposed"].to_dict(),
-                rows["deep"].map(bool).to_dict(),
-                dict(zip(members, zip(rows["width"], rows["height"], strict=True), strict=True)),
-                dict(zip(members, facts, strict=True)),
-            )
-        )
-    return jobs
+# Who is whose copy
 
 
-def _ranks(rows: pd.DataFrame) -> dict[str, tuple]:
-    """The rank of each picture of a group by its path, the best one first."""
-    formats = rows.sort_values("modified", kind="stable")["format"].drop_duplicates().tolist()
-    rows = rows.where(rows.notna(), None).assign(age_of_format=rows["format"].map(formats.index))
-    ranks = sorted(map(_rank, rows.itertuples()))
-    return {rank[-1]: rank for rank in ranks}
+class _Judge:
+    """What is known about files and pairs of them, and the rows of the plan that come of it."""
 
+    def __init__(self, table: pd.DataFrame, folder: Path, look_at: Callable) -> None:
+        self.files = {file.path: file for file in table.itertuples(index=False)}
+        self.facts: dict[str, dict[str, Fact]] = {path: {} for path in self.files}
+        self.rows: dict[str, dict] = {}
+        self.opened, self._look_at = 0, look_at
+        self._content = remembered(partial(_content, folder))
 
-def _plan(files: pd.DataFrame, verdicts: list[Verdict]) -> pd.DataFrame:
-    import pandas as pd
+    def ask(self, pairs: pd.DataFrame) -> None:
+        """Compare pairs."""
+        looked = self._look_at(pairs)
+        self.opened += looked.attrs["opened"]
+        for one, two, *about in looked.itertuples(index=False):
+            fact = Fact(*about)
+            self.facts[one][two] = fact
+            self.facts[two][one] = fact._replace(shows=-fact.shows)
 
-    about = files.set_index("path", drop=False)
-    order = about["rank"].to_dict()
-    twins = {paths[0]: paths[1:] for paths in files.groupby("sha256", sort=False)["path"].agg(list)}
-    copies: dict[str, list[Verdict]] = {}  # by the one that stays
-    look: dict[str, list[Verdict]] = {}
-    for verdict in verdicts:
-        if verdict.kind == "near copy":
-            same = [verdict._replace(path=path) for path in (verdict.path, *twins[verdict.path])]
-            copies.setdefault(verdict.kept, []).extend(same)
+    def better(self, one: str, other: str) -> tuple[bool, str]:
+        """Whether the first one of two files stays, and why."""
+        fact, (one, other) = self.facts[one].get(other), (self.files[one], self.files[other])
+        signs = ((reason.compare(one, other, fact), reason.words) for reason in REASONS)
+        sign, words = next(found for found in signs if found[0])
+        return sign > 0, words.format(fixed=one.fixed)
+
+    def best(self, paths: list[str]) -> str:
+        """The file that stays of several, which come in the order of their paths."""
+        return reduce(lambda best, path: path if self.better(path, best)[0] else best, paths)
+
+    def twins(self, paths: list[str]) -> tuple[str, list[str]]:
+        """Of files with the same bytes the one that stays, and the others."""
+        best = self.best(paths)
+        return best, [path for path in paths if path != best]
+
+    def copies(self) -> dict[str, str]:
+        """For each near copy the file that stays, with which it was compared itself."""
+        import pandas as pd
+
+        from helpers.search import pairs
+
+        ends, found, asked, left = ["first", "second"], {}, set(), set(self.files)
+        while left:
+            near = [
+                (one, two)
+                for one in left
+                for two, fact in self.facts[one].items()
+                if one < two and two in left and not fact.objection
+            ]
+            left, ask = set(), set()
+            for group in pairs.groups(pd.DataFrame(near, columns=ends, dtype="str")):
+                stays = self.best(list(group))
+                reached, unknown = self._reached(stays, set(group))
+                if unknown <= asked:
+                    found |= dict.fromkeys(reached - {stays}, stays)
+                    left |= set(group) - reached
+                else:
+                    left |= set(group)
+                    ask |= unknown - asked
+            if ask:
+                self.ask(pd.DataFrame(sorted(ask), columns=ends))
+                asked |= ask
+        return found
+
+    def _reached(self, stays: str, group: set[str]) -> tuple[set[str], set[tuple[str, str]]]:
+        """A picture with its copies, and pairs of it and copies of copies that are not known."""
+        reached, seen, unknown = [stays], {stays}, set()
+        for one in reached:  # which grows
+            for other, fact in self.facts[one].items():
+                if not fact.objection and other in group - seen:
+                    seen.add(other)
+                    direct = self.facts[stays].get(other)
+                    if not direct:
+                        unknown.add((stays, other))
+                    elif not direct.objection:
+                        reached.append(other)
+        return set(reached), unknown
+
+    def propose(self, twins: dict[str, list[str]], copies: dict[str, str]) -> None:
+        """Add a row for each file that goes or is asked about, and for the partners that go."""
+        for best, others in twins.items():
+            stays = copies.get(best, best)
+            for path in (best, *others):
+                if path != stays and not self.files[path].fixed:
+                    self.rows[path] = self._copy(stays, path, best)
+                if path == best and not self._goes(path):
+                    stays = best  # and its twins are copies of it
+        goes = list(filter(self._goes, self.rows))
+        stay = {name for path in self.files.keys() - {*goes} for name in self.files[path].beside}
+        for path in goes:
+            kept = self.rows[path]["kept"]
+            for mine, theirs in self._equal(path, kept).items():
+                if mine not in stay and mine not in self.rows:
+                    sha256, size, modified = self._content(mine)
+                    about = {"path": mine, "bytes": size, "modified": modified, "sha256": sha256}
+                    partner = self.files[path]._replace(**about, width=None, height=None)
+                    why = f"goes with {path}; the same bytes as {theirs}"
+                    more = {"kept": theirs, "partner_of": path}
+                    self.rows[mine] = self._row("move", "partner", partner, kept, why, **more)
+
+    def _goes(self, path: str) -> bool:
+        return path in self.rows and self.rows[path]["action"] == "move"
+
+    def _copy(self, stays: str, path: str, best: str) -> dict:
+        """The row of a copy, of which the best twin was compared with the one that stays."""
+        fact, kind, same = _SAME_BYTES, "exact copy", "the same bytes"
+        if stays != best:
+            fact, kind, same = self.facts[best][stays], "near copy", "the same picture"
+        lost, gained = self._more(path, stays, fact.shows), self._more(stays, path, -fact.shows)
+        if lost:
+            why = f"{same}, but it has what the other one lacks: {lost}; look at both"
         else:
-            look.setdefault(verdict.kept, []).append(verdict)
-    joined = {member.path for members in copies.values() for member in members}
-    for kept, others in twins.items():
-        for path in others if kept not in joined else ():
-            decided = _OF_EXACT[decided_by(order[kept], order[path])]
-            same = Verdict("exact copy", kept, path, 0, 0.0, 1.0, decided, "the same bytes")
-            copies.setdefault(kept, []).append(same)
+            is_better, why = self.better(stays, path if stays == best else best)
+            why = why if is_better else "is the best of several"
+            why += f": {gained}" if why == "holds more" else ""
+            if stays != best:
+                same += f", a difference of {fact.difference:.1f} at most"
+                same += f" (up to {COPY_DIFFERENCE:g} passes)"
+            why = f"{same}; the one that stays {why}"
+        action = "look" if lost else "move"
+        more = {"lost": lost, "gained": gained}
+        return self._row(action, kind, self.files[path], stays, why, fact, **more)
 
-    rows = []
-    for action, groups in (("move", copies), ("look", look)):
-        for kept, members in sorted(groups.items()):
-            group = rows[-1][0] + 1 if rows else 1
-            why = _why_it_stays(members) if action == "move" else "stays"
-            rows.append((group, "keep", "best", kept, kept, 0, 0.0, 1.0, why))
-            for member in sorted(members):
-                better = f"the one that stays is {REASONS[member.decided].words}"
-                why = f"{member.why}; {better if action == 'move' else 'look at both'}"
-                evidence = member.distance, member.difference, member.correlation
-                rows.append((group, action, member.kind, member.path, kept, *evidence, why))
-    facts = ["width", "height", "bytes", "modified", "sha256"]
-    none_yet = {"partner_of": "", "lost": "", "gained": ""}
-    columns = [name for name in PLAN if name not in (*facts, *none_yet)]
-    plan = pd.DataFrame(rows, columns=columns).assign(**none_yet)
-    plan = _without_moves_from(plan, set(about.index[about["is_kept"].astype(bool)]))
-    for fact in facts:
-        plan[fact] = about[fact].reindex(plan["path"]).array
-    return plan[list(PLAN)].astype(PLAN)
+    def _more(self, one: str, other: str, shows: int) -> str:
+        """What one picture has and another one lacks."""
+        file, lacks = self.files[one], self.files[other]
+        more = sorted(" ".join(filter(None, item)) for item in file.held - lacks.held)
+        more += ["more detail"] * (shows > 0)
+        more += ["the camera's own file"] * (file.is_own and not lacks.is_own)
+        partners = set(file.beside) - self._equal(one, other).keys()
+        return ", ".join([*more, *sorted(PurePosixPath(path).name for path in partners)])
+
+    def _equal(self, one: str, other: str) -> dict[str, str]:
+        """Each partner of one picture that has one of the same bytes beside the other."""
+        found = {}
+        for pair in product(self.files[one].beside, self.files[other].beside):
+            with suppress(OSError):
+                if len({self._content(path)[0] for path in pair}) == 1:
+                    found.setdefault(*pair)
+        return found
+
+    def show_looks(self) -> None:
+        """Add a row for each look-alike that stays, beside the one that it differs least from."""
+        free = self.files.keys() - self.rows.keys()
+        for path in sorted(free):
+            looks = [
+                (fact.difference, other, fact)
+                for other, fact in self.facts[path].items()
+                if fact.objection and not self._goes(other) and self.better(other, path)[0]
+            ]
+            if looks:
+                _, kept, fact = min(looks)
+                why = f"alike, but {fact.objection}; look at both"
+                about = "look", "look-alike", self.files[path], kept, why, fact
+                self.rows[path] = self._row(*about)
+
+    def _row(
+        self,
+        action: str,
+        kind: str,
+        file: tuple,
+        stays: str,
+        reason: str,
+        fact: Fact = _SAME_BYTES,
+        **more: str,
+    ) -> dict:
+        """A row of the group of the file that stays."""
+        row = {**dict.fromkeys(PLAN, ""), **file._asdict(), **fact._asdict(), "kept": stays}
+        return row | {"group": stays, "action": action, "kind": kind, "reason": reason} | more
+
+    def plan(self) -> pd.DataFrame:
+        """The rows in groups: those in which files move, copies asked about, look-alikes."""
+        import pandas as pd
+
+        def place(row: dict) -> tuple:
+            group = row["action"] == "look", row["kind"] == "look-alike", row["group"]
+            return group, row["partner_of"] or row["path"], row["partner_of"] != "", row["path"]
+
+        plan, rows = [], sorted(self.rows.values(), key=place)
+        for number, (group, members) in enumerate(groupby(rows, key=lambda row: place(row)[0]), 1):
+            best = self._row("keep", "best", self.files[group[-1]], group[-1], "stays")
+            plan += [{**row, "group": number} for row in (best, *members)]
+        return pd.DataFrame(
+            {name: pd.array([row[name] for row in plan], dtype=kind) for name, kind in PLAN.items()}
+        )
 
 
-def _without_moves_from(plan: pd.DataFrame, kept: set[str]) -> pd.DataFrame:
-    """The plan without moves of files that are to be kept, and without groups that need nothing."""
-    stays = plan["action"].eq("move") & plan["path"].isin(kept)
-    plan = plan.assign(
-        action=plan["action"].mask(stays, "keep"),
-        reason=plan["reason"].mask(stays, "stays: in a folder to be kept; " + plan["reason"]),
-    )
-    to_do = plan.loc[plan["action"] != "keep", "group"]
-    plan = plan[plan["group"].isin(to_do)].reset_index(drop=True)
-    return plan.assign(group=plan["group"].rank(method="dense").astype(int))
-
-
-def _why_it_stays(members: list[Verdict]) -> str:
-    decided = Counter(REASONS[member.decided].words for member in members)
-    is_compared = {reason.words: reason.is_compared for reason in REASONS}  # in their order
-    return "stays: " + ", ".join(
-        f"{words} than {decided[words]} of them" if compared else words
-        for words, compared in is_compared.items()
-        if words in decided
-    )
+def _content(folder: Path, path: str) -> tuple[str, int, int]:
+    """SHA-256, bytes and time of a partner; an error of the system if it is no plain file."""
+    status = (folder / path).lstat()
+    if not stat.S_ISREG(status.st_mode):
+        raise FileNotFoundError(path)
+    return sha256_of(folder / path), status.st_size, status.st_mtime_ns

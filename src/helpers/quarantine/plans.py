@@ -43,6 +43,12 @@ PLAN = {
 NEEDED = ("action", "path", "kept", "bytes", "sha256")
 #: What a plan can say about a file.
 ACTIONS = ("keep", "move", "look")
+#: The kinds of files that move or are asked about, and what several are called.
+KINDS = {
+    **{"exact copy": "exact copies", "near copy": "near copies", "partner": "partners"},
+    **{"look-alike": "look-alikes", "turned or mirrored": "turned or mirrored"},
+    **{"framed": "framed", "cropped": "cropped", "other file": "other files"},
+}
 #: How large a plan may be that is read: one of 100,000 rows is smaller.
 MOST_PLAN_BYTES = 2**25
 # A whole number as programs write it. A comma begins a fraction only if an exponent follows.
@@ -182,7 +188,7 @@ def summary(plan: pd.DataFrame) -> str:
     Returns
     -------
     str
-        How many files are to move, how many bytes they have, and how many are to be looked at.
+        How many files are to move and to be looked at, by their kinds, and how many bytes move.
 
     Examples
     --------
@@ -191,15 +197,14 @@ def summary(plan: pd.DataFrame) -> str:
     >>> summary(pd.DataFrame(plan))
     'To move: 1 exact copy and 0 near copies, 0.0 MB. To look at: 0 look-alikes.'
     """
-    moves = plan[plan["action"] == "move"]
-    counts = moves["kind"].value_counts()
+    moves, looks = (plan.loc[plan["action"] == action] for action in ("move", "look"))
     megabytes = (moves["bytes"].sum() if len(moves) else 0) / 1e6
-    exact, near = (counts.get(kind, 0) for kind in ("exact copy", "near copy"))
-    copies = [
-        counted(exact, "exact copy", "exact copies"),
-        counted(near, "near copy", "near copies"),
-    ]
-    if other := len(moves) - exact - near:  # a person edited the plan
-        copies.append(counted(other, "other file"))
-    looks = counted((plan["action"] == "look").sum(), "look-alike")
-    return f"To move: {' and '.join(copies)}, {megabytes:,.1f} MB. To look at: {looks}."
+    copies = _counts(moves, ["exact copy", "near copy"], " and ")
+    return f"To move: {copies}, {megabytes:,.1f} MB. To look at: {_counts(looks, ['look-alike'])}."
+
+
+def _counts(rows: pd.DataFrame, always: list[str], joined: str = ", ") -> str:
+    """How many rows there are of each kind that there is, or is always told."""
+    counts = rows["kind"].where(rows["kind"].isin(list(KINDS)), "other file").value_counts()
+    told = [kind for kind in KINDS if kind in always or kind in counts]
+    return joined.join(counted(counts.get(kind, 0), kind, KINDS[kind]) for kind in told)
