@@ -1,6 +1,7 @@
 """What there is to know about every file of a photo library, whatever the files are."""
 
 import hashlib
+import json
 import os
 
 import numpy as np
@@ -31,7 +32,7 @@ def test_scan_tells_what_there_is_to_know(scan, photos):
     table = scan()
     assert list(table.columns) == list(inventory.TABLE)
     assert table.dtypes.astype(str).to_dict() == inventory.TABLE
-    others = catalogue.of_folder(photos)
+    others = catalogue.of_folder(photos, fast=True)
     for column in ("path", "width", "height", "fingerprint", "problem"):
         assert table[column].tolist() == others[column].tolist()
     row = table.set_index("path").loc["cats/image_0001.jpg"]
@@ -85,22 +86,74 @@ def test_bad_files_are_remembered_too(scan, photos, reads):
     assert reads() == []
 
 
-def test_an_interrupted_scan_remembers_what_it_had_read(scan, photos, reads, monkeypatch):
-    monkeypatch.setattr(inventory, "_FILES_AT_A_TIME", 3)
-    share_out, calls = inventory.share_out, []
+def test_an_interrupted_scan_remembers_what_it_had_read(scan, reads, monkeypatch):
+    about, calls = inventory._about_picture, []
 
-    def interrupted(*arguments, **keywords):
+    def interrupted(content):
         calls.append(1)
-        if len(calls) == 3:
+        if len(calls) == 7:
             raise KeyboardInterrupt
-        return share_out(*arguments, **keywords)
+        return about(content)
 
-    monkeypatch.setattr(inventory, "share_out", interrupted)
+    monkeypatch.setattr(inventory, "_about_picture", interrupted)
     with pytest.raises(KeyboardInterrupt):
         scan()
     reads()
     assert len(scan()) == 8
     assert reads() == ["dogs/image_0006.jpg", "dogs/image_0007.jpg"]
+
+
+def test_what_has_the_same_bytes_is_decoded_once(scan, photos, monkeypatch):
+    first, about, decoded = photos / "cats" / "image_0000.jpg", inventory._about_picture, []
+    for name in ("a.jpg", "b.jpg", "c/d.jpg"):
+        copy(first, photos / name)
+    (photos / "e.jpg").write_bytes(bytes(first.stat().st_size))  # of the same size only
+
+    def noted(content):
+        decoded.append(content.name)
+        return about(content)
+
+    monkeypatch.setattr(inventory, "_about_picture", noted)
+    table = scan().set_index("path")
+    assert len(decoded) == 9
+    same = table.loc[["a.jpg", "b.jpg", "c/d.jpg", "cats/image_0000.jpg"]]
+    own = ["modified", "names", "partners"]
+    assert len(same.drop(columns=own).drop_duplicates()) == 1
+    assert same["modified"]["a.jpg"] == (photos / "a.jpg").stat().st_mtime_ns
+    assert table["problem"]["e.jpg"] != ""
+
+
+@POSIX
+def test_names_of_one_file_are_one_row(scan, photos):
+    (photos / "other.jpg").hardlink_to(photos / "cats" / "image_0000.jpg")
+    (photos.parent / "outside.jpg").hardlink_to(photos / "cats" / "image_0001.jpg")
+    for _ in range(2):  # the second time from memory
+        table = scan()
+        assert len(table) == 8
+        assert table.attrs["hard_links"] == 1
+        assert table.set_index("path")["names"].head(3).tolist() == [2, 2, 1]
+    assert (photos / "other.jpg").unlink() is None
+    assert scan()["names"].tolist() == [1, 2, *[1] * 6]
+
+
+def test_partners_are_told_by_their_names_in_any_case(scan, photos):
+    beside = {
+        "cats/image_0000.jpg": ["IMAGE_0000.MOV", "image_0000.jpg.xmp", "image_0000.NEF"],
+        "cats/image_0001.jpg": ["image_0001.aae", "image_0001.jpg.supplemental-metadata.json"],
+        "cats/new(1).jpg": ["new.jpg(1).json", "new.jpg.suppl(1).json"],
+        "cats/new.jpg": ["new.jpg.json"],
+    }
+    copy(photos / "cats" / "image_0000.jpg", photos / "cats" / "new.jpg")
+    copy(photos / "cats" / "image_0000.jpg", photos / "cats" / "new(1).jpg")
+    names = [name for some in beside.values() for name in some]
+    for name in (*names, "image_00021.mov", "image_0003.txt"):
+        (photos / "cats" / name).touch()
+    scan()
+    partners = scan().set_index("path")["partners"].map(json.loads)
+    assert {path: some for path, some in partners.items() if some} == {
+        path: sorted(some) for path, some in beside.items()
+    }
+    assert partners["cats/image_0002.jpg"] == []
 
 
 BAD_FILES = {

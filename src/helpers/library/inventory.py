@@ -10,10 +10,13 @@ A photo library is cleaned in three steps, and each can be looked at before the 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import re
 import stat
 import warnings
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path, PurePath
@@ -23,14 +26,16 @@ import numpy as np
 from PIL import Image
 
 from helpers import Problem
-from helpers.files.parallel import share_out
+from helpers.files.parallel import share_out_as_done
 from helpers.files.places import open_input, real_path
 from helpers.fingerprints import hashes
 from helpers.fingerprints.catalogue import as_column
 from helpers.fingerprints.flat import is_flat
-from helpers.images.folders import look_into, not_looked_at
+from helpers.fingerprints.variants import variants_of
+from helpers.images.folders import look_into, not_looked_at, plain
 from helpers.images.formats import reason_of_system
 from helpers.images.frames import count_frames
+from helpers.images.metadata import metadata_of
 from helpers.images.opening import open_with_size
 from helpers.images.pixels import sketch
 from helpers.library.remembered import Memory, open_memory
@@ -64,8 +69,6 @@ TABLE = {
     "sketch": "str",
     "problem": "str",
 }
-# What a new column has for every file until it is filled.
-_NOT_YET = {"holds": "{}", "partners": "[]", "names": 1}
 # Whether a value that was remembered may stand in a column of this type.
 _HAS_TYPE = {
     "str": lambda value: isinstance(value, str),
@@ -74,7 +77,15 @@ _HAS_TYPE = {
     "boolean": lambda value: value is None or isinstance(value, bool),
     "Float64": lambda value: value is None or isinstance(value, float),
 }
-_FILES_AT_A_TIME = 4096  # after so many, what was found is remembered
+# Files that belong to the picture of their name: raw files, films, sidecars.
+_PARTNERS = (
+    *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mef"),
+    *(".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".srw"),
+    *(".x3f", ".3gp", ".avi", ".m4v", ".mov", ".mp", ".mp4", ".thm", ".wav"),
+    *(".aae", ".dop", ".json", ".on1", ".pp3", ".vrd", ".xmp"),
+)
+# How Google names what it knows of a.jpg and of a(1).jpg: a.jpg.supplemental-metadata(1).json.
+_TAKEOUT = re.compile(r"(.+?)(\.\w+)(?:\.s[uplemntadr-]*)?(\(\d+\))?")
 # Folders that are one thing to the program they belong to: Photos, iPhoto, Aperture, Lightroom.
 _PACKAGES = (".photoslibrary", ".photolibrary", ".aplibrary", ".migratedphotolibrary", ".lrdata")
 
@@ -178,30 +189,85 @@ def _is_row(path: str, values: list) -> bool:
 def _scan(folder: Path, paths: list[str], memory: Memory, workers: int | None) -> pd.DataFrame:
     import pandas as pd
 
-    rows, to_read = {}, []
+    rows, to_read, kept, seen = {}, [], {}, set()
     for path in paths:
-        row = _before_reading(folder, path)
+        row, identity = _before_reading(folder, path)
+        if identity in seen:  # another name of a file
+            continue
+        seen |= {identity} - {None}
+        rows[path] = row
         old = dict(zip(TABLE, memory.found.get(path, ()), strict=False))
         if row["problem"]:
-            rows[path] = row
-        elif old and all(old[name] == row[name] for name in ("bytes", "modified")):
-            rows[path] = old
+            continue
+        if old and all(old[name] == row[name] for name in ("bytes", "modified")):
+            rows[path] = old | {"names": row["names"]}
+            kept[path] = memory.found[path]
         else:
-            to_read.append(path)
-    for start in range(0, len(to_read), _FILES_AT_A_TIME):
-        some = to_read[start : start + _FILES_AT_A_TIME]
-        read = share_out(partial(_row, folder), some, workers=workers, title="scanning")
-        rows |= {row["path"]: row for row in read}
-        # A file that could not be opened may be opened tomorrow, without a new size or time.
-        memory.keep({path: list(row.values()) for path, row in rows.items() if row["sha256"]})
-    ordered = [rows[path] for path in paths]
+            to_read.append(row)
+    try:
+        for row in _rows(folder, to_read, workers):
+            rows[row["path"]] = row
+            # A file that could not be opened may be opened tomorrow, without a new size or time.
+            if row["sha256"]:
+                kept[row["path"]] = list(row.values())
+                memory.keep(kept, at_once=False)
+    finally:
+        memory.keep(kept)
+    partners = _partners(folder, rows)
+    ordered = [row | {"partners": json.dumps(partners.get(path, []))} for path, row in rows.items()]
     table = pd.DataFrame(
         {name: pd.array([row[name] for row in ordered], dtype=kind) for name, kind in TABLE.items()}
     )
     # of a list pandas may take fingerprints for floats
     table["fingerprint"] = as_column([row["fingerprint"] for row in ordered])
-    table.attrs["opened"] = len(to_read)
+    table.attrs |= {"opened": len(to_read), "hard_links": len(paths) - len(rows)}
     return table
+
+
+def _rows(folder: Path, to_read: list[dict], workers: int | None) -> Iterator[dict]:
+    """The row of each file. Files of one size are hashed first, so that none is decoded twice."""
+    share = partial(share_out_as_done, workers=workers, title="scanning")
+    sizes, same = Counter(row["bytes"] for row in to_read), {}
+    alike = [row for row in to_read if sizes[row["bytes"]] > 1]
+    hashed = {row["path"]: row for row in share(partial(_row, folder, is_decoded=False), alike)}
+    for row in to_read:
+        row = hashed.get(row["path"], row)
+        same.setdefault(row["sha256"] or row["path"], []).append(row)
+    read = share(partial(_row, folder), [rows[0] for rows in same.values()])
+    for row, rows in zip(read, same.values(), strict=True):
+        yield row
+        for other in rows[1:]:
+            if row["sha256"] == other["sha256"] and not row["problem"]:
+                own = ("path", "bytes", "modified", "names")
+                yield row | {name: other[name] for name in own}
+            else:  # it has changed since, or may be known by its name
+                yield _row(folder, other)
+
+
+def _partners(folder: Path, paths: Iterable[str]) -> dict[str, list[str]]:
+    """The names of the files beside each picture that belong to it: IMG_1.MOV, IMG_1.JPG.xmp."""
+    inside, found = {}, {}
+    for path in paths:
+        place, _, name = path.rpartition("/")
+        inside.setdefault(place, []).append((name, path))
+    for place, pictures in inside.items():
+        try:
+            with os.scandir(folder / place) as entries:
+                others = [entry.name for entry in entries if entry.name.lower().endswith(_PARTNERS)]
+        except OSError:  # it may not be listed any more
+            continue
+        owners = {}
+        for name, path in pictures if others else ():
+            for key in {plain(name), plain(PurePath(name).stem)}:
+                owners.setdefault(key, []).append(path)
+        for other in sorted(others):
+            name = PurePath(plain(other))
+            keys = {name.name, name.stem}
+            if name.suffix == ".json" and (parts := _TAKEOUT.fullmatch(name.stem)):
+                keys.add(f"{parts[1]}{parts[3] or ''}{parts[2]}")
+            for path in {path for key in keys for path in owners.get(key, ())}:
+                found.setdefault(path, []).append(other)
+    return found
 
 
 def _check_not_shut(folder: Path) -> None:
@@ -232,69 +298,73 @@ def _is_quarantine(folder: Path) -> bool:
     return False
 
 
-def _before_reading(folder: Path, path: str) -> dict:
-    """A file's row before it is opened: its size and time, or why it is not to be opened."""
-    row = _empty_row(path)
+def _before_reading(folder: Path, path: str) -> tuple[dict, tuple | None]:
+    """A file's row before it is opened, with its size and time, or why it is not to be opened.
+
+    If it has several names, also what tells it from all other files.
+    """
+    texts = {name: "" for name, kind in TABLE.items() if kind == "str"}
+    row = {**dict.fromkeys(TABLE), **texts, "path": path}
     try:
         path.encode()
         status = (folder / path).lstat()
     except UnicodeEncodeError:
         shown = path.encode("utf-8", "backslashreplace").decode()
-        return {**row, "path": shown, "problem": "its name is not valid text; rename it"}
+        return {**row, "path": shown, "problem": "its name is not valid text; rename it"}, None
     except OSError as error:
-        return {**row, "problem": reason_of_system(folder / path, error)}
+        return {**row, "problem": reason_of_system(folder / path, error)}, None
     if not -(2**63) <= status.st_mtime_ns < 2**63:
-        return {**row, "problem": "is dated before 1678 or after 2262; give it another date"}
-    row |= {"bytes": status.st_size, "modified": status.st_mtime_ns}
+        return {**row, "problem": "is dated before 1678 or after 2262; give it another date"}, None
+    row |= {"bytes": status.st_size, "modified": status.st_mtime_ns, "names": status.st_nlink}
     if stat.S_ISLNK(status.st_mode):
         row["problem"] = "is a link and is left alone"
     elif stat.S_ISDIR(status.st_mode) and _is_package(folder / path):
         row["problem"] = "is a library of another program and is left alone"
     elif stat.S_ISDIR(status.st_mode) and _is_quarantine(folder / path):
         row["problem"] = "is a quarantine and is left out; it belongs to another folder"
-    return row
+    elif stat.S_ISREG(status.st_mode) and status.st_nlink > 1:
+        return row, (status.st_dev, status.st_ino)
+    return row, None
 
 
-def _empty_row(path: str) -> dict:
-    texts = {name: "" for name, kind in TABLE.items() if kind == "str"}
-    return {**dict.fromkeys(TABLE), **texts, **_NOT_YET, "path": path}
-
-
-def _row(folder: Path, path: str) -> dict:
-    file = folder / path
-    row = _empty_row(path)
+def _row(folder: Path, row: dict, *, is_decoded: bool = True) -> dict:
+    """A row with the SHA-256 of its file, and with what is in it."""
+    file, was = folder / row["path"], (row["bytes"], row["modified"])
     try:
         with open_input(file) as content:
             before = os.fstat(content.fileno())
-            row |= {"bytes": before.st_size, "modified": before.st_mtime_ns}
-            row["sha256"] = hashlib.file_digest(content, "sha256").hexdigest()
+            now = before.st_size, before.st_mtime_ns
+            sha256 = row["sha256"] * (now == was)  # of bytes that are still the same
+            sha256 = sha256 or hashlib.file_digest(content, "sha256").hexdigest()
+            row = row | {"bytes": now[0], "modified": now[1], "sha256": sha256, "problem": ""}
             try:
-                row |= _about_picture(content)
+                row |= _about_picture(content) if is_decoded else {}
             except Problem as problem:
                 row["problem"] = str(problem).removeprefix(f"{file}: ")
             after = os.fstat(content.fileno())
     except OSError as error:
-        return {**row, "problem": reason_of_system(folder / path, error)}
-    if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+        return {**row, "sha256": "", "problem": reason_of_system(folder / row["path"], error)}
+    if (after.st_size, after.st_mtime_ns) != now:
         row |= {"sha256": "", "problem": "was written to while it was read; scan again"}
     return row
 
 
 def _about_picture(content: BinaryIO) -> dict:
     content.seek(0)
-    picture, (width, height) = open_with_size(content)
+    picture, (width, height) = open_with_size(content, fast=True)
     about = {
         "width": width,
         "height": height,
         "fingerprint": int(hashes.of_shown(picture)),
         "flat": is_flat(picture),
         "sketch": sketch(picture),
+        "variants": variants_of(picture),
     }
     content.seek(0)
-    return about | _about_header(content, picture)
+    return about | _about_header(content, picture, (width, height))
 
 
-def _about_header(content: BinaryIO, picture: Image.Image) -> dict:
+def _about_header(content: BinaryIO, picture: Image.Image, size: tuple[int, int]) -> dict:
     """What a file tells beside its pixels; only the first part of it if its metadata are broken."""
     about = {}
     with (
@@ -310,8 +380,8 @@ def _about_header(content: BinaryIO, picture: Image.Image) -> dict:
         about["transparent"] = might_be and not picture.has_transparency_data
         tables = getattr(header, "quantization", None)
         about["quantisation"] = float(np.mean(tables[min(tables)])) if tables else None
-        with suppress(Exception):
-            about["exposed"] = _exposed(header)
+        holds, about["edited"] = metadata_of(header, content, size)
+        about |= {"holds": json.dumps(holds), "exposed": holds.get("time", "")}
         # Frames come last: Pillow has to look for later ones, which may be broken.
         about["frames"] = count_frames(header)
     return about
@@ -345,12 +415,3 @@ def _is_deep(header: Image.Image, content: BinaryIO) -> bool:
         return not found or bool(configuration[2] & 0b0100_0000)
     # as in PPM and JPEG 2000; as pillow-heif has it
     return header.mode[0] in "IF" or header.info.get("bit_depth", 8) > 8
-
-
-def _exposed(header: Image.Image) -> str:
-    if header.format == "PNG" and "exif" not in header.info:
-        return ""  # to look for EXIF behind the pixels, Pillow would have to decode them all
-    exposure = header.getexif().get_ifd(0x8769)
-    time, fraction = (str(exposure.get(tag, "")).strip(" \0") for tag in (0x9003, 0x9291))
-    known = any(digit in time for digit in "123456789")  # cameras without a clock write zeros
-    return f"{time}.{fraction}".rstrip(".") if known else ""

@@ -5,33 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 
-from helpers import Problem, __version__
+import helpers
+from helpers import Problem
 from helpers.files.atomic import exclusive, write_text
-from helpers.files.guard import open_input
+from helpers.files.guard import read_input
 
-#: The most that is remembered about a photo library, in bytes: enough for a million files.
-MOST_BYTES = 2**28
-_MOST_BYTES_OF_A_LINE = 2**24  # enough for a group of 40,000 pictures
-#: The modules whose code decides what is found. If one of them changes, nothing is remembered.
-FINDERS = (
-    "library.inventory",
-    "library.groups",
-    "library.second_look",
-    "images.detail",
-    "images.pixels",
-    "images.opening",
-    "images.formats",
-    "fingerprints.hashes",
-    "fingerprints.flat",
-)
-
+#: The most that is remembered about a photo library, in bytes: enough for 400,000 files.
+MOST_BYTES = 2**29
+#: What is found is remembered every so many seconds, or less often: to write it takes at most a
+#: twentieth of the time.
+SECONDS = 30
 
 _Form = Callable[[str, object], bool]
 
@@ -39,9 +28,9 @@ _Form = Callable[[str, object], bool]
 class Memory:
     """What earlier runs found, by a key; `open_memory` makes one.
 
-    The file is text. Its first line is the SHA-256 of the rest, the second says what made it, and
-    every other line is one key with what was found. If something else made it, it counts for
-    nothing. If it is damaged, a sentence says so, and it counts for nothing too.
+    The file is text: a SHA-256, then as JSON what made the findings and the findings themselves.
+    If something else made them, they count for nothing. If the file is damaged, a sentence says so,
+    and it counts for nothing too.
 
     Parameters
     ----------
@@ -68,51 +57,52 @@ class Memory:
         self.file = file
         self._made_by = made_by
         self.found: dict[str, list] = self._read(has_form)
+        self._next = time.monotonic() + SECONDS
 
-    def keep(self, found: dict[str, list]) -> None:
+    def keep(self, found: dict[str, list], *, at_once: bool = True) -> None:
         """Remember this, and forget the rest. If it cannot be written, a sentence says so.
 
         Parameters
         ----------
         found : dict
             Key -> what was found, which JSON has to be able to hold.
+        at_once : bool
+            False while more is being found: then it is written only every `SECONDS`.
 
         Examples
         --------
         >>> Memory(None, {}, has_form=lambda key, found: True).keep({"a.jpg": [12]})
         """
-        if self.file is None:
+        start = time.monotonic()
+        if self.file is None or (not at_once and start < self._next) or found == self.found:
             return
-        lines = [f"{json.dumps(line)}\n" for line in (self._made_by, *found.items())]
-        content = "".join(lines)
+        content = json.dumps([self._made_by, found])
         try:
-            if len(content) > MOST_BYTES or max(map(len, lines)) > _MOST_BYTES_OF_A_LINE:
+            if len(content) > MOST_BYTES:
                 raise Problem(f"{self.file}: would be too large; clean smaller folders")
             write_text(self.file, f"{hashlib.sha256(content.encode()).hexdigest()}\n{content}")
         except Problem as problem:
             print(f"What was found is not remembered: {problem}")
+            self.file = None
+        end = time.monotonic()
+        self._next = end + max(SECONDS, 20 * (end - start))
 
     def _read(self, has_form: _Form) -> dict[str, list]:
-        if self.file is None:
+        if self.file is None or not os.path.lexists(self.file):
             return {}
         try:
-            with open_input(self.file) as file:
-                if self.file.is_symlink() or os.fstat(file.fileno()).st_size > MOST_BYTES:
-                    raise ValueError("it is a link, or too large")
-                checksum = file.readline(65)
-                if hashlib.file_digest(file, "sha256").hexdigest().encode() != checksum.strip():
-                    raise ValueError("its checksum is wrong")
-                file.seek(len(checksum))
-                lines = map(json.loads, iter(partial(file.readline, _MOST_BYTES_OF_A_LINE), b""))
-                found = {}
-                for key, value in lines if next(lines) == self._made_by else ():
-                    if not has_form(key, value):
-                        raise ValueError("it has another form")
-                    found[key] = value
-                return found
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError, TypeError, StopIteration, RecursionError) as error:
+            if self.file.is_symlink():
+                raise ValueError("it is a link")
+            checksum, _, content = read_input(self.file, MOST_BYTES + 65).partition(b"\n")
+            if hashlib.sha256(content).hexdigest().encode() != checksum:
+                raise ValueError("its checksum is wrong")
+            made_by, found = json.loads(content)
+            if made_by != self._made_by:
+                return {}
+            if not all(has_form(key, value) for key, value in found.items()):
+                raise ValueError("it has another form")
+            return found
+        except (Problem, ValueError, TypeError, AttributeError, RecursionError) as error:
             print(
                 f"{self.file}: what earlier runs found is damaged ({error}); "
                 "all files are read again."
@@ -175,26 +165,18 @@ def _file(folder: Path, cache: str | Path | None, about: str) -> Path | None:
 
 
 def _made_here(depends_on: list) -> dict:
-    """All that a finding depends on, other than the files of the library."""
+    """All that a finding depends on, other than the files of the library.
+
+    The version number does not change with every change of the code, so all of that counts, too.
+    """
     from helpers.fingerprints import recipe
 
+    code = hashlib.sha256()
+    for file in sorted(Path(helpers.__file__).parent.rglob("*.py")):
+        code.update(file.read_bytes())
     try:
         heif = version("pillow-heif")
     except PackageNotFoundError:
         heif = "none"
-    return {
-        "helpers": __version__,
-        "pillow-heif": heif,
-        "code": _digest_of_code(),
-        "recipe": recipe.here().as_dict(),
-        "depends on": depends_on,
-    }
-
-
-def _digest_of_code() -> str:
-    """The SHA-256 of the finders' code; "none" where the package is installed without its files."""
-    try:
-        code = [Path(find_spec(f"helpers.{name}").origin).read_bytes() for name in FINDERS]
-    except OSError:
-        return "none"
-    return hashlib.sha256(b"\0".join(code)).hexdigest()
+    about = {"helpers": helpers.__version__, "pillow-heif": heif, "code": code.hexdigest()}
+    return {**about, "recipe": recipe.here(fast=True).as_dict(), "depends on": depends_on}
