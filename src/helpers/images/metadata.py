@@ -68,7 +68,14 @@ _TIFF_TAGS = {33421, 33422, 33432, 33723, 34377, 34665, 34675, 34853, 37724, 503
 
 _TAGS = {*(0x010F, 0x0110, 0x0132, 0x8769, 0x8825, 0x9003, 0x9291, 0x927C, 0xA002, 0xA003)}
 _TAGS |= {1, 2, 3, 4, *_TEXTS}
-_TYPES = {3: "H", 4: "L", 5: "LL", 9: "l", 10: "ll"}  # of numbers in EXIF; the others are bytes
+_TYPES = {
+    3: "H",
+    4: "L",
+    5: "LL",
+    9: "l",
+    10: "ll",
+    13: "L",
+}  # of numbers in EXIF; the others are bytes
 _TAG = re.compile(r"<([\w-]+):([\w.-]+)([^<>]*)>([^<]*)")
 _ATTRIBUTE = re.compile(r"""([\w-]+):([\w.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 
@@ -190,9 +197,10 @@ def _exif(image: Image.Image, file: BinaryIO, size: tuple[int, int]) -> _Items:
 def _directory(file: BinaryIO, place: int, order: str) -> Iterator[tuple[int, bytes | tuple]]:
     """What a directory of EXIF says: tags with numbers or bytes; -1 if a value is not there."""
     file.seek(place)
-    (count,) = struct.unpack(f"{order}H", file.read(2))
+    (count,), left = struct.unpack(f"{order}H", file.read(2)), _TAGS.copy()
     for tag, kind, number, value in struct.iter_unpack(f"{order}HHL4s", file.read(12 * count)):
-        if tag in _TAGS:
+        if tag in left:
+            left.remove(tag)
             form = _TYPES.get(kind, "B")
             length = number * struct.calcsize(f"{order}{form}")
             if length > 4:
