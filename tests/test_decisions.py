@@ -127,6 +127,24 @@ def test_a_page_takes_the_place_of_a_page_and_of_nothing_else(write, pairs, tmp_
     assert (tmp_path / "page.html").read_text() == "Dear Ann"
 
 
+def pictures_in(text):
+    return [Image.open(io.BytesIO(b64decode(jpeg))) for jpeg in re.findall('base64,([^"]+)', text)]
+
+
+@pytest.mark.parametrize("size", [(400, 300), (200, 150), (60, 45)])
+def test_the_place_where_two_pictures_differ_most_is_cut_out_of_both(size, write, tmp_path):
+    one = Image.new("RGB", (400, 300), "grey")
+    one.save(tmp_path / "one.png")
+    one.paste("red", (380, 10, 396, 26))
+    one.resize(size).save(tmp_path / "other.png")
+    pictures = [decisions.Picture(tmp_path / name, name) for name in ("one.png", "other.png")]
+    shown = pictures_in(write([decisions.Item("pair 1", "", pictures, is_compared=True)]))
+    places = shown[1::2]
+    assert [picture.size for picture in places] == [tuple(min(96, side) for side in size)] * 2
+    greens = [picture.convert("RGB").getextrema()[1][0] for picture in places]
+    assert greens[0] > 60 > greens[1], "of the least green pixel, which red has not"
+
+
 @pytest.mark.slow
 def test_many_pictures_become_smaller_so_that_the_page_does_not_grow(write, photographs, tmp_path):
     noise = Image.effect_noise((400, 400), 60)
@@ -136,8 +154,7 @@ def test_many_pictures_become_smaller_so_that_the_page_does_not_grow(write, phot
     def side(count):
         items = [decisions.Item(f"pair {n}", "", [picture, picture]) for n in range(count)]
         text = write(items)
-        jpeg = re.search('base64,([^"]+)', text)[1]
-        return Image.open(io.BytesIO(b64decode(jpeg))).width, len(text)
+        return pictures_in(text)[0].width, len(text)
 
     assert side(1)[0] == 320
     assert side(400)[0] < 320

@@ -275,7 +275,7 @@ def _held(text: str) -> frozenset[tuple[str, str]]:
     """What a file holds beside its pixels, each thing by itself."""
     return frozenset(
         (item, value if item in _BY_VALUE else "")
-        for item, values in json.loads(text).items()
+        for item, values in json.loads(text or "{}").items()
         for value in (values.split(", ") if item in ("keywords", "people") else [values])
     )
 
