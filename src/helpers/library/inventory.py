@@ -15,6 +15,7 @@ import os
 import re
 import stat
 import warnings
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -183,6 +184,7 @@ def _is_row(path: str, values: list) -> bool:
         all(_HAS_TYPE[TABLE[name]](value) for name, value in row.items())
         and row["path"] == path
         and (row["fingerprint"] is None or min(size) > 0)
+        and len(b64decode(row["sketch"])) in (0, 128)
     )
 
 

@@ -18,6 +18,7 @@ remembered by their SHA-256.
 from __future__ import annotations
 
 import time
+from base64 import b64decode
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -49,9 +50,9 @@ COPY_SHIFT_OF_PART, PARTS = 5.0, 6
 LEAST_CORRELATION = 0.9
 #: If the pictures of a group have more near ones than this on average, it is a crowd, in which
 #: each picture is compared with its `NEAREST` only.
-CROWD, NEAREST = 24, 6
+CROWD, NEAREST = 24, 4
 SECONDS = 30  # after so many, what was found is remembered
-_PAIRS_OF_A_JOB = 256  # at most; those of a crowd
+_PAIRS_OF_A_JOB = 1024  # at most; those of a crowd
 _BYTES_OF_PICTURES = 2**27  # of a process, which stay in memory
 
 
@@ -90,8 +91,8 @@ def candidates(table: pd.DataFrame, radius: int) -> pd.DataFrame:
     DataFrame
         ``first`` and ``second`` (paths, in the order of the table) and ``distance`` (bits), sorted.
         In a crowd, such as a time-lapse, the pictures have too many near ones. A sentence names
-        it, and each of its pictures is paired with those of the `NEAREST` sketches only. So n
-        frames have at most 6 n pairs.
+        it, and each of its pictures is paired with those of the nearest sketches only, so that n
+        frames have a few times n pairs.
 
     Examples
     --------
@@ -116,26 +117,36 @@ def candidates(table: pd.DataFrame, radius: int) -> pd.DataFrame:
             f"{one_line(min(table['path'].iloc[rows]))}: "
             f"each is compared with the {NEAREST} nearest only"
         )
-        found.append(_nearest(table, rows, radius))
+        near = _nearest(table.iloc[rows], radius)
+        found.append(near.assign(first=rows[near["first"]], second=rows[near["second"]]))
     near = pd.concat(found).sort_values(["distance", "first", "second"], ignore_index=True)
     paths = table["path"].to_numpy()
     return near.assign(first=paths[near["first"]], second=paths[near["second"]])
 
 
-def _nearest(table: pd.DataFrame, rows: np.ndarray, radius: int) -> pd.DataFrame:
-    """The pairs of rows whose sketches are nearest, as far as they lie within the radius."""
+def _nearest(table: pd.DataFrame, radius: int) -> pd.DataFrame:
+    """The pairs of rows whose sketches are nearest, as far as they lie within the radius.
+
+    Those of the commonest size are asked once more for the nearest of each: else small copies of
+    all frames would be near each other only.
+    """
     import pandas as pd
     from scipy.spatial import cKDTree
 
-    sketches = b"".join(map(bytes.fromhex, table["sketch"].iloc[rows]))
-    points = np.frombuffer(sketches, dtype="<i2").reshape(len(rows), -1).astype(float)
-    near = cKDTree(points).query(points, k=min(NEAREST + 1, len(rows)), workers=-1)[1]
-    ends = np.stack([np.repeat(rows, near.shape[1]), rows[near.ravel()]])
-    first, second = np.unique(np.sort(ends, axis=0), axis=1)
+    sketches = b"".join(map(b64decode, table["sketch"]))
+    points = np.frombuffer(sketches, dtype="<i2").reshape(len(table), -1).astype(float)
+    sizes = table["width"] * 2**32 + table["height"]
+    found = []
+    for rows in np.arange(len(table)), np.flatnonzero(sizes == sizes.mode()[0]):
+        tree = cKDTree(points[rows])
+        near = tree.query(points, k=min(NEAREST + 1, len(rows)), workers=-1)[1]
+        ends = np.repeat(np.arange(len(table)), near.shape[1]), rows[near.ravel()]
+        found.append(np.sort(ends, axis=0))
+    first, second = np.unique(np.concatenate(found, axis=1), axis=1)
     words = table["fingerprint"].to_numpy(dtype=np.uint64)
     distance = np.bitwise_count(words[first] ^ words[second]).astype(np.int64)
-    found = pd.DataFrame({"first": first, "second": second, "distance": distance})
-    return found[(first != second) & (distance <= radius)]
+    pairs = pd.DataFrame({"first": first, "second": second, "distance": distance})
+    return pairs[(first != second) & (distance <= radius)]
 
 
 # What is found about them
@@ -291,7 +302,8 @@ def _fact(pictures: _Pictures, one: _File, two: _File) -> list:
     from helpers.images import pixels
 
     small = [pictures.of(file, pixels.COMPARED_SIZE) for file in (one, two)]
-    alike = pixels.correlation(*small)
+    greys = [pictures.greys_of(file) for file in (one, two)]
+    alike = float(pixels.correlations(greys[0], greys[1][np.newaxis])[0])
     if alike < LEAST_CORRELATION:
         return []
     differs, shows = pixels.difference(*small), 0
@@ -347,6 +359,7 @@ class _Pictures:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._latest: dict[tuple, Image.Image] = {}
+        self._greys: dict[_File, np.ndarray] = {}
 
     def of(self, file: _File, size: int) -> Image.Image:
         """A picture in RGB, with at most so many pixels on its longer side."""
@@ -363,6 +376,14 @@ class _Pictures:
             if held > _BYTES_OF_PICTURES and other is not picture:
                 del self._latest[key]
         return picture
+
+    def greys_of(self, file: _File) -> np.ndarray:
+        """What is correlated of a picture; of all pictures of a job it stays in memory."""
+        from helpers.images import pixels
+
+        if file not in self._greys:
+            self._greys[file] = pixels.greys(self.of(file, pixels.COMPARED_SIZE))
+        return self._greys[file]
 
     def table_of(self, file: _File) -> list[int] | None:
         """The quantisation table of the brightness of a JPEG."""
