@@ -108,10 +108,11 @@ def _eight(upright: np.ndarray, fallen: np.ndarray) -> list[np.ndarray]:
     return turned + mirrored
 
 
-def _digits(thumbnails: list[np.ndarray]) -> np.ndarray:
+def _digits(thumbnails: list[np.ndarray] | np.ndarray) -> np.ndarray:
     """The dHash of each thumbnail."""
-    bits = [(one[:, 1:] > one[:, :-1]).ravel() for one in thumbnails]
-    return np.packbits(bits, axis=1).view(">u8")
+    many = np.asarray(thumbnails)
+    bits = many[:, :, 1:] > many[:, :, :-1]
+    return np.packbits(bits.reshape(len(many), -1), axis=1).view(">u8")
 
 
 def without_border(picture: Image.Image, tolerance: int = TOLERANCE) -> Image.Image:
@@ -198,6 +199,8 @@ def inside_frame(picture: Image.Image) -> tuple[int, int, int, int]:
     """
     greys = np.asarray(picture, dtype=np.int16)
     left, top, right, bottom = 0, 0, *picture.size
+    if not any(_is_plain(ends).any() for ends in (greys[[0, -1]], greys.T[[0, -1]])):
+        return left, top, right, bottom  # as most pictures
     for _ in range(2):
         rest = greys[top:bottom, left:right]
         top += _count_lines_of_frame(rest)
@@ -208,14 +211,15 @@ def inside_frame(picture: Image.Image) -> tuple[int, int, int, int]:
     return left, top, right, bottom
 
 
-def _count_lines_of_frame(greys: np.ndarray) -> int:
-    def is_plain(lines: np.ndarray) -> np.ndarray:
-        far = np.abs(lines - np.median(lines, axis=1, keepdims=True))
-        return (far <= _NOISE).mean(axis=1) >= _SHARE_OF_FRAME
+def _is_plain(lines: np.ndarray) -> np.ndarray:
+    far = np.abs(lines - np.median(lines, axis=1, keepdims=True))
+    return (far <= _NOISE).mean(axis=1) >= _SHARE_OF_FRAME
 
-    if not is_plain(greys[:1])[0]:
-        return 0  # as most pictures
-    plain = is_plain(greys[: round(_MOST_FRAME * len(greys))])
+
+def _count_lines_of_frame(greys: np.ndarray) -> int:
+    plain = _is_plain(greys[: round(_MOST_FRAME * len(greys))])
+    if not plain[:1].any():
+        return 0
     count = np.arange(1, len(plain) + 1)
     return int(count[plain & (2 * plain.cumsum() >= count)].max())
 
@@ -289,15 +293,15 @@ def variants_of(picture: Image.Image) -> str:
     grid = picture.convert("L").resize((2 * _GRID, 2 * _GRID), Image.Resampling.BOX)
     levels = np.asarray(grid.reduce(2), dtype=np.float32)
     upright, fallen = _two_thumbnails(levels, ((0, 0, 100, 100), *PARTS))
-    thumbnails = _eight(upright[0], fallen[0])
-    thumbnails += [one for two in zip(upright[1:], fallen[1:], strict=True) for one in two]
+    parts = np.stack([upright, fallen], axis=1)[1:].reshape(-1, 8, 9)
+    thumbnails = np.concatenate([_eight(upright[0], fallen[0]), parts])
     left, top, right, bottom = inside_frame(grid)
     if (left, top, right, bottom) != (0, 0, *grid.size):
         # without the lines in which the frame and the picture are mixed
         first = left + bool(left), top + bool(top)
         last = right - (right < grid.width), bottom - (bottom < grid.height)
         cut = tuple(end * 100 / grid.width for end in first + last)
-        thumbnails += [one[0] for one in _two_thumbnails(levels, (cut,))]
+        thumbnails = np.concatenate([thumbnails, *_two_thumbnails(levels, (cut,))])
     return _digits(thumbnails).tobytes().hex()
 
 
