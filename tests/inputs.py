@@ -57,6 +57,45 @@ def png(width, height, lines=b"", bits=1, colours=0):
     )
 
 
+def profile(colours, **tags):
+    """An ICC profile: a number for a gamma, three for a colour, bytes for a table of another kind."""
+    table, data = b"", b""
+    for name, value in {"wtpt": (0.9642, 1.0, 0.8249), **tags}.items():
+        if isinstance(value, float):
+            value = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(256 * value)) + bytes(2)
+        elif isinstance(value, tuple):
+            value = b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(65536 * part) for part in value))
+        value += bytes(-len(value) % 4)
+        place = 132 + 12 * (len(tags) + 1) + len(data)
+        table += name.encode() + struct.pack(">II", place, len(value))
+        data += value
+    body = struct.pack(">I", len(tags) + 1) + table + data
+    space = b"Lab " if "A2B0" in tags else b"XYZ "
+    head = struct.pack(
+        ">I4xI4s4s4s12x4s", 128 + len(body), 0x02400000, b"mntr", colours, space, b"acsp"
+    )
+    return head.ljust(128, b"\0") + body
+
+
+#: The primaries of sRGB and of Display P3, each as red, green and blue, relative to D50.
+SRGB = ((0.4361, 0.2225, 0.0139), (0.3851, 0.7169, 0.0971), (0.1431, 0.0606, 0.7141))
+DISPLAY_P3 = ((0.5151, 0.2412, -0.0011), (0.2920, 0.6922, 0.0419), (0.1571, 0.0666, 0.7841))
+
+
+def rgb_profile(primaries=DISPLAY_P3, gamma=2.2):
+    names = ("rXYZ", "gXYZ", "bXYZ")
+    curves = dict.fromkeys(("rTRC", "gTRC", "bTRC"), gamma)
+    return profile(b"RGB ", **dict(zip(names, primaries, strict=True)), **curves)
+
+
+def cmyk_profile():
+    """Of inks that are grey and dark, each alike: any of them makes black."""
+    same = bytes(range(256))
+    unit = struct.pack(">9i", *np.eye(3, dtype=int).ravel() * 65536)
+    lab = b"\xff\x80\x80" + b"\0\x80\x80" * 15
+    return profile(b"CMYK", A2B0=b"mft1\0\0\0\0\4\3\2\0" + unit + same * 4 + lab + same * 3)
+
+
 def save(picture, path, modified=None, **options):
     path.parent.mkdir(parents=True, exist_ok=True)
     picture.save(path, **options)

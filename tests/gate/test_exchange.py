@@ -26,7 +26,7 @@ def test_csv_is_written_as_said(opened, tmp_path):
     moment = opened.entries()["time"][0]
     assert file.read_bytes().decode() == (
         '"fingerprint","reason","source","time","made_with"\n'
-        f'"3c3c3e0f8ececdc9","\'=1+1","the ""letter""","{moment}","dhash 8 background=white fast=False rotate=True 16-bits=2"\n'
+        f'"3c3c3e0f8ececdc9","\'=1+1","the ""letter""","{moment}","dhash 8 background=white fast=False rotate=True 16-bits=2 colour-profile=2"\n'
     )
     assert [place.name for place in file.parent.iterdir()] == ["banned.csv"]
 
@@ -36,7 +36,8 @@ def test_entries_of_a_bank_that_reads_otherwise_are_refused(path, tmp_path):
         other.flag(np.uint64(KEY), "banned")
         other.write_csv(tmp_path / "banned.csv")
         with pytest.raises(
-            Problem, match=r"line 2: was made with 'dhash 8 .*rotate=False 16-bits=2', and this"
+            Problem,
+            match=r"line 2: was made with 'dhash 8 .*rotate=False 16-bits=2 colour-profile=2', and this",
         ):
             opened.read_csv(tmp_path / "banned.csv")
         assert len(opened) == 0

@@ -1,9 +1,10 @@
 """Open one picture honestly, and say in words why one could not be opened.
 
-``imagehash`` takes the pixels as they are stored. That is wrong for three kinds of file (measured
+``imagehash`` takes the pixels as they are stored. That is wrong for four kinds of file (measured
 on imagehash 4.3.2):
 
 - a photograph that is turned by its EXIF tag: 24 of 64 bits differ from the picture as shown;
+- colours that a profile defines otherwise than sRGB: up to 11 bits, and 53 levels of 255;
 - transparency, where the colour hidden under it counts: 15 bits;
 - greys of 16 bits, which are clipped to white: 31 bits.
 
@@ -32,6 +33,7 @@ from helpers.images.formats import (
     open_header,
     reason_of_system,
 )
+from helpers.images.profiles import to_srgb
 
 #: How a picture is read unless something else is asked for; the arguments of `open_image`.
 READING = {"rotate": True, "background": "white", "fast": False}
@@ -85,9 +87,9 @@ def open_image(
         The colour that shows through transparency: any colour name of Pillow. With None the
         hidden colours count, as they do for ``imagehash``.
     fast : bool
-        Let the JPEG decoder shrink the picture while it decodes (Pillow's draft mode), in grey. It
-        then takes little memory, so that any JPEG may have 178 million pixels. A picture in memory
-        is read as without it.
+        Let the JPEG decoder shrink the picture while it decodes (Pillow's draft mode), in grey if
+        no colour profile has to be applied. It then takes little memory, so that any JPEG may have
+        178 million pixels. A picture in memory is read as without it.
     rules : dict, optional
         The rule of reading for each subject of `RULES`. Without it today's rules hold; in a
         dictionary that is given, a missing subject stands for rule 1, the rule of version 0.1.
@@ -105,7 +107,9 @@ def open_image(
 
     Notes
     -----
-    EXIF, texts and profiles that are broken count as none, and the picture is read.
+    EXIF, texts and profiles that are broken count as none, and the picture is read. Rule 2 for the
+    colour profile turns colours into sRGB, rule 1 leaves them as they are stored: see
+    `helpers.images.profiles.to_srgb`.
 
     Rule 2 for 16 bits keeps the grey levels of pictures whose values have a narrow range; rule 1
     scales all by the range of 16 bits. Measured on the 20 photographs of the sample, saved with 16
@@ -160,7 +164,7 @@ def open_with_size(
     orientation, profile, transparency, bits = _functions(RULES if rules is None else rules)
     try:
         with warnings.catch_warnings(action="ignore"):
-            image, size, turned = _decoded(path, orientation, fast)
+            image, size, turned, convert = _decoded(path, orientation, profile, fast)
             if not image.width * image.height:
                 raise Problem("has no pixels; name another picture")
             if image.mode in _NO_GREYS:
@@ -169,7 +173,9 @@ def open_with_size(
                 )
             if image.mode in ("P", "PA") and image.palette is None:
                 raise Problem("has no colours before its pixels; save it anew")
-            image = profile(image)
+            if convert:
+                mode = "RGBA" if image.has_transparency_data else "RGB"
+                image = _band_by_band(image, mode, convert)
             if turned in _TURNS:
                 image = image.transpose(_TURNS[turned]) if rotate else image.copy()
                 for key in _EXIF:  # so that nobody turns it once more
@@ -185,42 +191,48 @@ def open_with_size(
 
 
 def _decoded(
-    source: str | Path | BinaryIO | Image.Image, orientation: Callable, fast: bool
-) -> tuple[Image.Image, tuple[int, int], int]:
-    """A picture with its pixels, its size as stored, and how it is to be turned."""
+    source: str | Path | BinaryIO | Image.Image,
+    orientation: Callable,
+    profile: Callable,
+    fast: bool,
+) -> tuple[Image.Image, tuple[int, int], int, Callable | None]:
+    """A picture with its pixels, its size as stored, its turn, and what maps its colours."""
     if isinstance(source, Image.Image):
-        return _loaded(source, orientation)
+        return _loaded(source, orientation, profile)
     with file_of(source) as file:
         try:
-            return _read(file, orientation, fast)
+            return _read(file, orientation, profile, fast)
         except Problem:
             raise
         except Exception:
             if not (bare := bare_png(file)):
                 raise
-            return _read(bare, orientation, fast)
+            return _read(bare, orientation, profile, fast)
 
 
 def _read(
-    file: BinaryIO, orientation: Callable, fast: bool
-) -> tuple[Image.Image, tuple[int, int], int]:
+    file: BinaryIO, orientation: Callable, profile: Callable, fast: bool
+) -> tuple[Image.Image, tuple[int, int], int, Callable | None]:
     with open_header(file) as image:
         size = image.size
         if fast and image.format in ("JPEG", "MPO"):
-            image.draft("L", FAST_SIZE)
-        return _loaded(image, orientation, size)
+            image.draft(None if profile(image) else "L", FAST_SIZE)
+        return _loaded(image, orientation, profile, size)
 
 
 def _loaded(
-    image: Image.Image, orientation: Callable, size: tuple[int, int] | None = None
-) -> tuple[Image.Image, tuple[int, int], int]:
-    size, turned = size or image.size, 0
+    image: Image.Image,
+    orientation: Callable,
+    profile: Callable,
+    size: tuple[int, int] | None = None,
+) -> tuple[Image.Image, tuple[int, int], int, Callable | None]:
+    size, turned, convert = size or image.size, 0, profile(image)
     if getattr(image, "fp", None):  # it is not decoded yet
         turned = image.format != "PNG" and orientation(image)  # to know, a PNG would be decoded
-        is_copied = not turned or turned in _TURNS or image.has_transparency_data
+        is_copied = not turned or turned in _TURNS or image.has_transparency_data or bool(convert)
         check_memory(image, size, is_copied=is_copied)
     image.load()
-    return image, size, turned or orientation(image)
+    return image, size, turned or orientation(image), convert
 
 
 def complete_rules(rules: dict[str, int]) -> dict[str, int]:
@@ -275,8 +287,8 @@ def _orientation_by_exif(image: Image.Image) -> int:
     return 1
 
 
-def _colours_as_stored(image: Image.Image) -> Image.Image:
-    return image
+def _colours_as_stored(image: Image.Image) -> None:
+    return None
 
 
 def _lay_on(image: Image.Image, background: str) -> Image.Image:
@@ -367,7 +379,7 @@ def _band_by_band(
 #: made by them are still compared with queries, which are then read by the same rule.
 WAYS: dict[str, dict[int, Callable]] = {
     "orientation": {1: _orientation_by_exif},
-    "colour profile": {1: _colours_as_stored},
+    "colour profile": {1: _colours_as_stored, 2: to_srgb},
     "transparency": {1: _lay_on},
     "16 bits": {1: _scale_container, 2: _scale_values},
 }
