@@ -128,6 +128,8 @@ def _scan(folder: Path, arguments: argparse.Namespace) -> pd.DataFrame:
         print_some("No picture", table[table["problem"] != ""], "problem", arguments)
         for sentence in table.attrs["not_looked_at"]:
             print(one_line(sentence))
+        if names := table.attrs["hard_links"]:
+            print(f"Hard links: {counted(names, 'more name')} of files; each file is there once")
     return table
 
 

@@ -276,7 +276,7 @@ def _held(text: str) -> frozenset[tuple[str, str]]:
     return frozenset(
         (item, value if item in _BY_VALUE else "")
         for item, values in json.loads(text or "{}").items()
-        for value in (values.split(", ") if item in ("keywords", "people") else [values])
+        for value in (values.split("; ") if item in ("keywords", "people") else [values])
     )
 
 
@@ -428,7 +428,7 @@ class _Judge:
         more += ["more detail"] * (shows > 0)
         more += ["the camera's own file"] * (file.is_own and not lacks.is_own)
         partners = set(file.beside) - self._equal(one, other).keys()
-        return ", ".join([*more, *sorted(PurePosixPath(path).name for path in partners)])
+        return "; ".join([*more, *sorted(PurePosixPath(path).name for path in partners)])
 
     def _equal(self, one: str, other: str) -> dict[str, str]:
         """Each partner of one picture that has one of the same bytes beside the other."""

@@ -199,12 +199,16 @@ def summary(plan: pd.DataFrame) -> str:
     """
     moves, looks = (plan.loc[plan["action"] == action] for action in ("move", "look"))
     megabytes = (moves["bytes"].sum() if len(moves) else 0) / 1e6
-    copies = _counts(moves, ["exact copy", "near copy"], " and ")
+    copies = _counts(moves, ["exact copy", "near copy"])
     return f"To move: {copies}, {megabytes:,.1f} MB. To look at: {_counts(looks, ['look-alike'])}."
 
 
-def _counts(rows: pd.DataFrame, always: list[str], joined: str = ", ") -> str:
+def _counts(rows: pd.DataFrame, always: list[str]) -> str:
     """How many rows there are of each kind that there is, or is always told."""
     counts = rows["kind"].where(rows["kind"].isin(list(KINDS)), "other file").value_counts()
-    told = [kind for kind in KINDS if kind in always or kind in counts]
-    return joined.join(counted(counts.get(kind, 0), kind, KINDS[kind]) for kind in told)
+    *told, last = (
+        counted(counts.get(kind, 0), kind, many)
+        for kind, many in KINDS.items()
+        if kind in always or kind in counts
+    )
+    return f"{', '.join(told)} and {last}" if told else last
