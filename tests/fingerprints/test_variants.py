@@ -7,6 +7,7 @@ from PIL import Image, ImageOps
 from helpers import Problem
 from helpers.fingerprints import variants
 from helpers.fingerprints.hashes import of_shown
+from helpers.hamming import distance
 from helpers.images import changes
 
 SIZES = [(120, 80), (80, 120), (64, 64), (500, 20), (20, 500), (9, 8), (8, 9), (1, 1), (3, 2)]
@@ -38,6 +39,17 @@ def test_eight_orientations_are_exact_on_the_whole_sample(sample):
                 assert value == of_shown(
                     picture.transpose(method) if method is not None else picture
                 )
+
+
+@pytest.mark.parametrize("hash", ["phash", "phash-256"])
+def test_eight_orientations_of_phash_are_those_of_eight_pictures(sample, hash):
+    for path in sample.images[::5]:
+        with Image.open(sample.root / path) as picture:
+            got = variants.orientations_of_phash(picture, hash)
+            assert (got[0] == of_shown(picture, hash)).all()
+            for value, method in list(zip(got, variants.ORIENTATIONS.values(), strict=True))[1:]:
+                turned = of_shown(picture.transpose(method), hash)
+                assert distance(value, turned) <= 8, "the last digits of floats"
 
 
 def test_the_names_of_orientations_say_what_was_done(photograph):

@@ -36,6 +36,16 @@ def bank(path):
     return path
 
 
+@pytest.mark.parametrize("planted", ["[]", "null", '{"phash-256": 7}', '{"phash-256": "x"}', "{"])
+def test_a_planted_second_fingerprint_is_told_though_its_checksum_is_right(planted, bank):
+    with closing(sqlite3.connect(bank)) as raw:
+        (row,) = raw.execute("SELECT * FROM events WHERE id = 3")
+    checksum = log.checksum(*row[:7], planted)
+    change(bank, f"UPDATE events SET others = '{planted}', checksum = {checksum} WHERE id = 3")
+    with Bank(bank) as opened, pytest.raises(log.Damaged, match="line 3 of its log is not as it"):
+        opened.ask(np.uint64(VALUES[2]))
+
+
 # Lines
 
 

@@ -87,7 +87,7 @@ def _ask(arguments: argparse.Namespace) -> int:
                 "-" if number is None else number for number in (answer.distance, answer.entry)
             )
             print(f"{answer.verdict:10} {distance:>2} {entry:>7}  {one_line(path)}", end="")
-            texts = filter(None, (answer.reason, answer.source, answer.time))
+            texts = filter(None, (answer.reason, answer.source, answer.time, answer.how))
             why = "" if answer.verdict == "unreadable" else ", ".join(map(one_line, texts))
             print(f"  ({why})" if why else "")
             if answer.verdict == "unreadable":
@@ -100,11 +100,12 @@ def _flag(arguments: argparse.Namespace) -> None:
     from helpers.gate.memory import BLOCK
 
     with _opened(arguments) as bank:
-        values = [bank.fingerprint(path) for path in arguments.pictures]
-        sources = arguments.pictures if arguments.source is None else arguments.source
-        before = bank.ask_many(values, block=BLOCK, review=BLOCK)
-        entries = bank.flag_many(values, arguments.reason, sources, anyway=arguments.anyway)
-    for entry, path, answer in zip(entries, arguments.pictures, before, strict=True):
+        looks = [(path, frame) for path in arguments.pictures for frame in bank.look(path)]
+        paths, frames = map(list, zip(*looks, strict=True))
+        sources = paths if arguments.source is None else arguments.source
+        before = bank.ask_many(frames, block=BLOCK, review=BLOCK)
+        entries = bank.flag_many(frames, arguments.reason, sources, anyway=arguments.anyway)
+    for entry, path, answer in zip(entries, paths, before, strict=True):
         known = f" ({_bits(answer)} from entry {answer.entry})" if answer.verdict == "block" else ""
         print(f"Entry {entry}: {one_line(path)}{known}")
 

@@ -66,7 +66,8 @@ KINDS = {
     ),
     "report": Kind("report of experiment", {"": _PAGE + rb'experiments\.report">\n'}),
     "bank's CSV": Kind(
-        "bank's CSV file", {"": rb'"fingerprint","reason","source","time","made_with"\n'}
+        "bank's CSV file",
+        {"": rb'"fingerprint","reason","source","time","made_with"(?:,"others")?\n'},
     ),
     # a chunk of text is the first one after the header, which has 25 bytes
     "grid": Kind(

@@ -28,7 +28,11 @@ What you have to mind:
 - What the gate does with a picture that it cannot read is the caller's decision: `Bank.ask`
   raises `Problem`. Hold such an upload back (the gate fails closed) or let it pass (it fails
   open), but decide.
-- Of an animated GIF, as of every file with several frames, the first frame is looked at.
+- Of a file with several frames or pages up to 100 are looked at, and the worst answer counts. Where
+  there are more, and nothing was found, the answer is "review".
+- A picture blocks others only if two fingerprints agree: see `helpers.gate.memory`. Bare
+  fingerprints, and entries of older banks and lists, have but one, which decides alone until the
+  picture is flagged anew.
 """
 
 from __future__ import annotations
@@ -45,21 +49,21 @@ from PIL import Image
 
 from helpers import Problem
 from helpers.files.parallel import share_out
-from helpers.files.places import is_same_file
 from helpers.fingerprints import hashes, recipe
 from helpers.fingerprints.flat import check_says_something, says_nothing
 from helpers.gate import exchange
 from helpers.gate.file import File
 from helpers.gate.log import Damaged, iso
+from helpers.gate.look import Frame, Sight, look
 from helpers.gate.memory import BLOCK, REVIEW, Answer, Memory
-from helpers.hamming import BITS, as_fingerprints, as_query, check_radius
+from helpers.hamming import BITS, as_fingerprints, check_radius, distance
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 
-#: What a gate looks at: a file, a picture in memory, or a fingerprint.
-Picture = str | Path | Image.Image | np.uint64
+#: What a gate looks at: a file, a picture in memory, a fingerprint, or what `Bank.look` saw.
+Picture = str | Path | Image.Image | np.uint64 | Frame
 
 
 class Bank(exchange.Exchange):
@@ -146,13 +150,12 @@ class Bank(exchange.Exchange):
         return self.file.settings
 
     def fingerprint(self, picture: Picture) -> np.uint64:
-        """A picture's fingerprint, made as those in the bank were.
+        """The dHash of a picture's first frame, made as those in the bank were.
 
         Parameters
         ----------
         picture : str, Path, PIL.Image.Image or uint64
-            A file; or a picture in memory, which is read in the same way; or a fingerprint, which
-            is given back.
+            See `look`.
 
         Returns
         -------
@@ -169,8 +172,56 @@ class Bank(exchange.Exchange):
         >>> bank.fingerprint("upload.jpg")  # doctest: +SKIP
         np.uint64(4340410370284600380)
         """
-        _check_comparable(self.path, self._why_not, [picture])
-        return _fingerprint(self.file.place, _options(self.file.recipe), picture)
+        return self.look(picture)[0].value
+
+    def look(self, picture: Picture) -> list[Frame]:
+        """What the bank sees of a picture: each frame that says something and differs from others.
+
+        Parameters
+        ----------
+        picture : str, Path, PIL.Image.Image or uint64
+            A file; or a picture in memory, which is read in the same way, and of which the frame
+            that it shows counts; or a fingerprint (dHash), with which no second one can be
+            compared.
+
+        Returns
+        -------
+        list of Frame
+            At least one. `ask` and `flag_many` take them.
+
+        Raises
+        ------
+        Problem
+            If the picture cannot be read, with the reason.
+
+        Examples
+        --------
+        >>> bank.look("upload.jpg")[0].value  # doctest: +SKIP
+        np.uint64(4340410370284600380)
+        """
+        (sight,) = self._sights([picture], workers=1)
+        if isinstance(sight, Problem):
+            raise sight
+        says_something = [one for one in sight.frames if not says_nothing(one.value)]
+        differ = []
+        for frame in says_something or sight.frames[:1]:
+            if all(distance(frame.value, one.value) > BLOCK for one in differ):
+                differ.append(frame)
+        return differ
+
+    def _sights(self, pictures: list, workers: int | None) -> list[Sight | Problem]:
+        """What is seen of each picture. Files are shared out among processes."""
+        bare = (int, np.integer, Frame)
+        if self._why_not and not all(isinstance(one, bare) for one in pictures):
+            raise Problem(
+                f"{self.path}: the bank was made {self._why_not}; their fingerprints cannot be "
+                "compared: install that one, or make a new bank from the pictures"
+            )
+        made = self.file.recipe
+        job = partial(look, self.file.place, {"rules": made.rules, **made.reading})
+        paths = [one for one in pictures if isinstance(one, (str, Path))]
+        of_files = iter(share_out(job, paths, workers=workers, title="pictures"))
+        return [next(of_files) if isinstance(one, (str, Path)) else job(one) for one in pictures]
 
     def ask(self, picture: Picture, *, block: int = BLOCK, review: int = REVIEW) -> Answer:
         """What to do with a picture, by all that has been flagged and not withdrawn up to now.
@@ -178,7 +229,7 @@ class Bank(exchange.Exchange):
         Parameters
         ----------
         picture : str, Path, PIL.Image.Image or uint64
-            See `fingerprint`.
+            See `look`.
         block, review : int
             An entry at most `block` bits away blocks the picture; one farther away, but at most
             `review`, makes it one for a person to look at. 0 <= block <= review <= 64.
@@ -199,10 +250,10 @@ class Bank(exchange.Exchange):
         >>> bank.ask("upload.jpg").verdict  # doctest: +SKIP
         'allow'
         """
-        block, review = _check_radii(block, review)
-        query = self.fingerprint(picture)
-        with self.file.working() as log:
-            return self._memory.answers(log, [query], block, review)[0]
+        (answer,) = self.ask_many([picture], block=block, review=review, workers=1)
+        if answer.verdict == "unreadable":
+            raise Problem(answer.reason)
+        return answer
 
     def ask_many(
         self,
@@ -239,17 +290,9 @@ class Bank(exchange.Exchange):
         ['allow', 'unreadable']
         """
         block, review = _check_radii(block, review)
-        pictures = list(pictures)
-        _check_comparable(self.path, self._why_not, pictures)
-        job = partial(_try, self.file.place, _options(self.file.recipe))
-        paths = [picture for picture in pictures if isinstance(picture, (str, Path))]
-        of_files = iter(share_out(job, paths, workers=workers, title="pictures"))
-        queries = [
-            next(of_files) if isinstance(picture, (str, Path)) else job(picture)
-            for picture in pictures
-        ]
+        sights = self._sights(list(pictures), workers)
         with self.file.working() as log:
-            return self._memory.answers(log, queries, block, review)
+            return self._memory.answers(log, sights, block, review)
 
     def flag(self, picture: Picture, reason: str, source: str = "", *, anyway: bool = False) -> int:
         """Ban a picture. When this returns, the entry is safe on disk and every process sees it.
@@ -257,7 +300,7 @@ class Bank(exchange.Exchange):
         Parameters
         ----------
         picture : str, Path, PIL.Image.Image or uint64
-            See `fingerprint`.
+            See `look`.
         reason : str
             Why, in a few words.
         source : str
@@ -269,7 +312,8 @@ class Bank(exchange.Exchange):
         Returns
         -------
         int
-            The number of the entry.
+            The number of the entry; of a file with several frames, each of which gets one, that of
+            the first. The others follow.
 
         Raises
         ------
@@ -282,15 +326,15 @@ class Bank(exchange.Exchange):
         >>> bank.flag("forbidden.jpg", "stolen photograph", "letter of 3 May")  # doctest: +SKIP
         1
         """
-        value = self.fingerprint(picture)
+        frames = self.look(picture)
         if not anyway:
             name = picture if isinstance(picture, (str, Path)) else "the picture"
-            check_says_something(value, name)
-        return self.flag_many([value], reason, source, anyway=True)[0]
+            check_says_something(frames[0].value, name)
+        return self.flag_many(frames, reason, source, anyway=True)[0]
 
     def flag_many(
         self,
-        fingerprints: ArrayLike,
+        fingerprints: ArrayLike | list[Frame],
         reason: str,
         source: str | Iterable[str] = "",
         *,
@@ -300,8 +344,8 @@ class Bank(exchange.Exchange):
 
         Parameters
         ----------
-        fingerprints : array-like of uint64, shape (n,)
-            One a picture.
+        fingerprints : array-like of uint64, shape (n,), or list of Frame
+            One a picture. A bare fingerprint has no second one: dHash alone decides by it.
         reason : str
             Why, for all.
         source : str or iterable of str
@@ -364,9 +408,16 @@ class Bank(exchange.Exchange):
 
 
 def _rows_to_flag(
-    fingerprints: ArrayLike, reason: str, source: str | Iterable[str], anyway: bool
-) -> list[tuple[str, str, str, str]]:
+    fingerprints: ArrayLike | list[Frame],
+    reason: str,
+    source: str | Iterable[str],
+    anyway: bool,
+) -> list[tuple[str, str, str, str, str]]:
     """The rows that the log is to add, if everything about them is right."""
+    others = None
+    if isinstance(fingerprints, list) and all(isinstance(one, Frame) for one in fingerprints):
+        others = [one.others for one in fingerprints]
+        fingerprints = [one.value for one in fingerprints]
     values = as_fingerprints(fingerprints)
     if values.ndim != 1:
         raise Problem(
@@ -387,8 +438,10 @@ def _rows_to_flag(
             check_says_something(values[row], name)
     time = iso(datetime.now(UTC))
     return [
-        (f"{value:016x}", reason, origin, time)
-        for value, origin in zip(values.tolist(), sources, strict=True)
+        (f"{value:016x}", reason, origin, time, other)
+        for value, origin, other in zip(
+            values.tolist(), sources, others or ["{}"] * len(values), strict=True
+        )
     ]
 
 
@@ -398,43 +451,6 @@ def _numbers(entries: int | Iterable[int]) -> list[int]:
         if not isinstance(entry, (int, np.integer)) or isinstance(entry, bool):
             raise Problem(f"entry {entry!r}: it is a whole number, as flag gave it")
     return [int(entry) for entry in numbers]
-
-
-def _check_comparable(path: Path, why_not: str, pictures: list) -> None:
-    """Raise if the fingerprints of pictures, where there are any, would not be like the bank's."""
-    if why_not and not all(isinstance(one, (int, np.integer)) for one in pictures):
-        raise Problem(
-            f"{path}: the bank was made {why_not}; their fingerprints cannot be compared: "
-            "install that one, or make a new bank from the pictures"
-        )
-
-
-def _options(made: recipe.Recipe) -> dict:
-    """The arguments with which a file is read by this recipe."""
-    return {"rules": made.rules, **made.reading}
-
-
-def _fingerprint(place: Path, options: dict, picture: object) -> np.uint64:
-    if isinstance(picture, (str, Path)):
-        if is_same_file(place, picture):  # to close it would drop SQLite's locks
-            raise Problem(f"{picture}: is the bank itself; name a picture")
-        return hashes.of_file(picture, **options)
-    if isinstance(picture, (int, np.integer)):
-        return as_query(picture, words=1)[0]
-    if not isinstance(picture, Image.Image):
-        raise Problem(
-            "a picture is a file, a PIL image or a uint64 fingerprint, "
-            f"not {type(picture).__name__}"
-        )
-    return hashes.of_image(picture, **options)
-
-
-def _try(place: Path, options: dict, picture: Picture) -> np.uint64 | Problem:
-    """The fingerprint of a picture, or the `Problem` with it."""
-    try:
-        return _fingerprint(place, options, picture)
-    except Problem as problem:
-        return problem
 
 
 def _check_radii(block: int, review: int) -> tuple[int, int]:

@@ -15,11 +15,11 @@ from helpers.files.places import is_same_file
 from helpers.fingerprints import hashes
 from helpers.fingerprints.flat import check_says_something
 from helpers.gate.file import File
-from helpers.gate.log import iso
+from helpers.gate.log import is_others, iso
 from helpers.images.opening import RULES
 
 #: The columns of a bank's CSV file.
-COLUMNS = ["fingerprint", "reason", "source", "time", "made_with"]
+COLUMNS = ["fingerprint", "reason", "source", "time", "made_with", "others"]
 
 _MOST_LETTERS = 10_000  # of a reason or a source
 
@@ -65,12 +65,12 @@ class Exchange:
         """
         with self.file.working() as log:
             rows = [] if log is None else log.flagged(withdrawn=withdrawn, left_out=left_out)
-        columns = ["entry", *COLUMNS[:-1], "withdrawn"]
+        columns = ["entry", *COLUMNS[:4], "others", "withdrawn"]
         table = pd.DataFrame(rows, columns=columns).astype({"entry": "int64"})
         numbers = [int(digits, 16) for digits in table["fingerprint"]]
         table["fingerprint"] = np.array(numbers, dtype=np.uint64)
         table = table.astype(dict.fromkeys(["reason", "source", "time", "withdrawn"], "str"))
-        return table if withdrawn else table.drop(columns="withdrawn")
+        return table.drop(columns=["others"] if withdrawn else ["others", "withdrawn"])
 
     def write_csv(self, path: str | Path, *, left_out: list[Problem] | None = None) -> int:
         """Write the entries in force as CSV, whole or not at all.
@@ -95,8 +95,8 @@ class Exchange:
         Notes
         -----
         The file is UTF-8 with ``\\n`` and all values in quotes. Its columns are ``fingerprint``
-        (16 hex digits), ``reason``, ``source``, ``time`` (UTC) and ``made_with``, which tells how
-        the pictures were read. A text that a spreadsheet would run as a formula gets a ``'`` in
+        (16 hex digits), ``reason``, ``source``, ``time`` (UTC), ``made_with``, which tells how
+        the pictures were read, and, if there is one, the second fingerprint as JSON. A text that a spreadsheet would run as a formula gets a ``'`` in
         front, which `read_csv` takes away again.
 
         Examples
@@ -108,9 +108,10 @@ class Exchange:
         made_with = _made_with(self.file)
         with self.file.working() as log:
             rows = [] if log is None else log.flagged(withdrawn=False, left_out=left_out)
-        rows = [[*row[1:5], made_with] for row in rows]
+        width = 6 if any(row[5] != "{}" for row in rows) else 5
+        rows = [(*row[1:5], made_with, row[5])[:width] for row in rows]
         with exclusive(path):
-            write_text(path, tables.as_csv(COLUMNS, rows, quote_all=True))
+            write_text(path, tables.as_csv(COLUMNS[:width], rows, quote_all=True))
         return len(rows)
 
     def read_csv(self, path: str | Path, *, anyway: bool = False) -> int:
@@ -142,7 +143,7 @@ class Exchange:
         Notes
         -----
         A list that was made by hand may have an empty ``made_with``, or no such column. Then nobody
-        checks how its pictures were read.
+        checks how its pictures were read. Older lists have no ``others``: dHash alone decides.
 
         Examples
         --------
@@ -216,7 +217,7 @@ def _rules_in(made_with: str) -> dict[str, int]:
 def _read_rows(path: str | Path, file: File, anyway: bool) -> list[tuple]:
     """The rows of a CSV file as the log has them. A bank that is still to be made reads as they."""
     columns, lines = tables.read_csv(path)
-    if columns not in (COLUMNS, COLUMNS[:-1]):  # a list made by hand lacks the last one
+    if columns not in (COLUMNS[:4], COLUMNS[:5], COLUMNS):  # made by hand, older, or of today
         raise Problem(
             f"{path}: line 1: its columns are not {','.join(COLUMNS)}; export it from a bank"
         )
@@ -244,6 +245,7 @@ def _row(
     source: str,
     time: str,
     there: str = "",
+    others: str = "{}",
     *,
     made_with: str,
     anyway: bool,
@@ -253,6 +255,8 @@ def _row(
             f"was made with {there!r}, and this bank with {made_with!r}; their fingerprints "
             "cannot be compared: make a bank that reads pictures as that one does"
         )
+    if not is_others(others):
+        raise Problem(f"{others!r} is not the second fingerprint as banks write it; leave it empty")
     value = hashes.from_hex(digits)
     if not anyway:
         check_says_something(value, "the picture")
@@ -262,7 +266,7 @@ def _row(
         moment = datetime.fromisoformat(time)
         if not moment.tzinfo:
             raise ValueError("no time zone")
-        return hashes.to_hex(value), reason, source, iso(moment)
+        return hashes.to_hex(value), reason, source, iso(moment), others
     except (ValueError, OverflowError) as error:
         raise Problem(
             f"{time!r} is no time as 2024-05-03T12:00:00Z, in ISO 8601 and with its zone"

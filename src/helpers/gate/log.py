@@ -42,7 +42,7 @@ _GUARDS = (
     "CREATE TRIGGER never_deleted BEFORE DELETE ON events "
     "BEGIN SELECT RAISE(ABORT, 'a log is only added to'); END",
 )
-# other hashes of the picture, as JSON; no version writes any yet
+# other hashes of the picture, as JSON: see helpers.gate.look
 _ADDED_IN_2 = "\n    others TEXT NOT NULL,\n    checksum INTEGER NOT NULL,\n    CHECK (action"
 #: The statements that make the tables of each format. Version 0.1 made the first.
 FORMATS = {
@@ -61,6 +61,8 @@ _SCHEMA = (
 )
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII).fullmatch
 _DIGITS = re.compile("[0-9a-f]{16}").fullmatch
+#: Whether a text is the other hashes of a picture as `Log.add` takes them: JSON with hex digits.
+is_others = re.compile(r'\{("[a-z0-9-]+": "[0-9a-f]{1,64}")?\}').fullmatch
 _VALUES = "\0".join(["%s"] * 8)  # as `checksum` joins them, but faster
 _LEAST_BYTES = 48  # of a line in the file
 _MOST_NAMED = 5  # of the damaged lines
@@ -186,8 +188,8 @@ class Log:
         query = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
         return self.connection.execute(query).fetchone()[0]
 
-    def about(self, entry: int) -> tuple[str, str, str]:
-        """Why an entry was flagged.
+    def about(self, entry: int) -> tuple[str, str, str, str]:
+        """Why an entry was flagged, and its other hashes.
 
         Parameters
         ----------
@@ -197,7 +199,7 @@ class Log:
         Returns
         -------
         tuple of str
-            Reason, source and time.
+            Reason, source and time; and JSON: "{}" if the line has only one hash.
 
         Raises
         ------
@@ -208,7 +210,7 @@ class Log:
         if not line or not is_sound(line):
             why = f"line {entry} of its log is not as it was written"
             raise Damaged(self._path, why, _EXPORT_IT)
-        return line[5], line[6], line[1]
+        return line[5], line[6], line[1], *(line[7:8] or ("{}",))
 
     def flagged(self, *, withdrawn: bool, left_out: list | None) -> list[tuple]:
         """The entries, by number.
@@ -223,12 +225,12 @@ class Log:
         Returns
         -------
         list of tuple
-            Entry, hex digits, reason, source, time; and why it was withdrawn.
+            Entry, hex digits, reason, source, time, other hashes; and why it was withdrawn.
         """
         flagged, why = {}, {}
-        for _, time, action, entry, digits, reason, source, *_ in self.lines(1, left_out):
+        for _, time, action, entry, digits, reason, source, *more in self.lines(1, left_out):
             if action == "flag":
-                flagged[entry] = digits, reason, source, time
+                flagged[entry] = digits, reason, source, time, more[0] if more else "{}"
             else:
                 why[entry] = reason
         return [
@@ -237,32 +239,34 @@ class Log:
             if withdrawn or entry not in why
         ]
 
-    def without_known(self, rows: list[tuple[str, str, str, str]]) -> list[tuple]:
+    def without_known(self, rows: list[tuple]) -> list[tuple]:
         """Those of some rows that the log does not have, whether withdrawn or not.
 
         Parameters
         ----------
         rows : list of tuple
-            Hex digits, reason, source and time of each, as `add` takes them.
+            As `add` takes them. Other hashes make no other row.
 
         Returns
         -------
         list of tuple
             In the same order, each once.
         """
-        new = dict.fromkeys(rows)
+        new = {}
+        for row in rows:
+            new.setdefault(row[:4], row)
         query = "SELECT fingerprint, reason, source, time FROM events WHERE action = 'flag'"
         for row in self.connection.execute(query):
             new.pop(row, None)
-        return list(new)
+        return list(new.values())
 
-    def add(self, rows: list[tuple[str, str, str, str]]) -> range:
+    def add(self, rows: list[tuple[str, str, str, str, str]]) -> range:
         """Flag pictures, in the transaction at hand.
 
         Parameters
         ----------
         rows : list of tuple
-            Hex digits, reason, source and time of each.
+            Hex digits, reason, source, time and other hashes of each.
 
         Returns
         -------
@@ -271,8 +275,8 @@ class Log:
         """
         first = self._last() + 1
         lines = (
-            (number, time, "flag", number, digits, reason, source)
-            for number, (digits, reason, source, time) in enumerate(rows, first)
+            (number, time, "flag", number, digits, reason, source, others)
+            for number, (digits, reason, source, time, others) in enumerate(rows, first)
         )
         self._insert(lines)
         return range(first, first + len(rows))
@@ -309,7 +313,9 @@ class Log:
         digits, withdrawn = row
         if withdrawn:
             raise Problem(f"{self._path}: entry {entry} was withdrawn already, at {withdrawn}")
-        self._insert([(last + 1, iso(datetime.now(UTC)), "unflag", entry, digits, reason, "")])
+        self._insert(
+            [(last + 1, iso(datetime.now(UTC)), "unflag", entry, digits, reason, "", "{}")]
+        )
         return digits
 
     def lift(self) -> None:
@@ -317,12 +323,13 @@ class Log:
         _, events, *guards = FORMATS[NEWEST]
         self.connection.execute("ALTER TABLE events RENAME TO before")
         self.connection.execute(events)
-        self._insert(Log(self.connection, 1, self._path, "before").lines())
+        before = Log(self.connection, 1, self._path, "before").lines()
+        self._insert((*line, "{}") for line in before)
         for statement in ("DROP TABLE before", *guards):
             self.connection.execute(statement)
 
     def _insert(self, lines: Iterable[tuple]) -> None:
-        rows = ((*line, "{}", checksum(*line, "{}")) for line in lines)
+        rows = ((*line, checksum(*line)) for line in lines)
         self.connection.executemany(_INSERT, rows)
 
     def _last(self) -> int:
@@ -467,6 +474,7 @@ def is_sound(line: tuple) -> bool:
             and type(entry) is int
             and type(reason) is type(source) is str
             and bool(_TIME(time) and _DIGITS(digits))
+            and (len(line) == 7 or bool(is_others(line[7])))
             and (len(line) == 7 or line[8] == crc32((_VALUES % line[:8]).encode()))
         )
     except TypeError:

@@ -1,5 +1,6 @@
 """What a gate keeps in memory of a bank and searches: the entries in force."""
 
+import json
 from array import array
 from collections.abc import Callable
 from contextlib import closing
@@ -11,11 +12,19 @@ import numpy as np
 from helpers import Problem
 from helpers.gate.file import File
 from helpers.gate.log import Damaged, Log
+from helpers.gate.look import SECOND, Sight, View
+from helpers.hamming import distance
 from helpers.search.linear import LinearScan, Search
 from helpers.search.multi_index import MultiIndexHashing
 
 #: Distances, in bits, up to which a picture is blocked, and up to which a person is to look at it.
 BLOCK, REVIEW = 2, 8
+#: Bits of 256, in the second fingerprint, up to which an entry may block, or lead to a review.
+SAME, ALIKE = 4, 90
+
+_OTHER_DETAILS = (
+    "the template matches, the details do not: perhaps it has other words ({} of 256 bits differ)"
+)
 
 _TAIL_ENTRIES = 20_000  # so many are scanned one by one before they join the index
 
@@ -34,6 +43,8 @@ class Answer(NamedTuple):
     reason, source, time : str
         Why it was flagged, where it came from, and when (UTC, ISO 8601). Of an unreadable picture
         the reason says why it is.
+    how : str
+        Why a person is to look, where it is not for the distance alone.
 
     Examples
     --------
@@ -47,6 +58,7 @@ class Answer(NamedTuple):
     reason: str = ""
     source: str = ""
     time: str = ""
+    how: str = ""
 
 
 class Memory:
@@ -116,7 +128,7 @@ class Memory:
         return most, tail
 
     def answers(
-        self, log: Log | None, queries: list[np.uint64 | Problem], block: int, review: int
+        self, log: Log | None, sights: list[Sight | Problem], block: int, review: int
     ) -> list[Answer]:
         """What to do with pictures, by all lines that are in the log now.
 
@@ -124,33 +136,63 @@ class Memory:
         ----------
         log : Log or None
             The lines of the file; None if there still is no file.
-        queries : list
-            The fingerprint of each picture, or the `Problem` with it.
+        sights : list
+            What was seen of each picture, or the `Problem` with it.
         block, review : int
             Bits up to which an entry blocks a picture, or makes it one for a person to look at.
 
         Returns
         -------
         list of Answer
-            In the order of the queries.
+            In the order of the pictures; of each the worst that is found for any frame.
         """
         self.catch_up(log)
-        answers = []
-        for query in queries:
-            if isinstance(query, Problem):
-                answers.append(Answer("unreadable", reason=str(query)))
-            elif found := self._nearest(query, review):
-                distance, entry = found
-                verdict = "block" if distance <= block else "review"
-                answers.append(Answer(verdict, distance, entry, *log.about(entry)))
-            else:
-                answers.append(Answer("allow"))
-        return answers
+        return [
+            Answer("unreadable", reason=str(sight))
+            if isinstance(sight, Problem)
+            else self._answer(log, sight, block, review)
+            for sight in sights
+        ]
 
-    def _nearest(self, query: np.uint64, radius: int) -> tuple[int, int] | None:
-        """Distance and number of the nearest entry in force, of several the lowest."""
-        found = [part.nearest(query, radius) for part in self._seen[1:]]
-        return min(filter(None, found), default=None)
+    def _answer(self, log: Log | None, sight: Sight, block: int, review: int) -> Answer:
+        found = (
+            self._worst(log, view, block, review) for frame in sight.frames for view in frame.views
+        )
+        unseen = f"{sight.unseen} of its frames or pages were not looked at"
+        otherwise = Answer("review", how=unseen) if sight.unseen else Answer("allow")
+        return min(
+            filter(None, found),
+            key=lambda one: (one.verdict != "block", one.distance, one.entry),
+            default=otherwise,
+        )
+
+    def _worst(self, log: Log | None, view: View, block: int, review: int) -> Answer | None:
+        """The worst answer that an entry gives for a view; of several the nearest entry's."""
+        kept = None
+        near = [one for part in self._seen[1:] for one in part.within(view.value, review)]
+        for bits, entry in sorted(near):
+            if kept and (view.how or bits > block):
+                break
+            *about, others = log.about(entry)
+            verdict, how = _verdict(view, bits <= block, others)
+            if verdict == "block" or (verdict and not kept):
+                kept = Answer(verdict, bits, entry, *about, how)
+            if verdict == "block":
+                break
+        return kept
+
+
+def _verdict(view: View, is_near: bool, others: str) -> tuple[str, str]:
+    """What an entry within the radius says of a view, and why it is not what dHash says."""
+    second = json.loads(others).get(SECOND)
+    if second is None or view.second is None:  # dHash alone decides, as in older banks
+        return "" if view.how else "block" if is_near else "review", ""
+    bits = distance(view.second, second)
+    if view.how:
+        return "review" if bits <= ALIKE else "", f"it matches once {view.how}"
+    if is_near:
+        return ("block", "") if bits <= SAME else ("review", _OTHER_DETAILS.format(bits))
+    return "review" if bits <= ALIKE else "", ""
 
 
 class _Part:
@@ -177,13 +219,11 @@ class _Part:
         self.in_force[row] = False
         return True
 
-    def nearest(self, query: np.uint64, radius: int) -> tuple[int, int] | None:
+    def within(self, query: np.uint64, radius: int) -> list[tuple[int, int]]:
+        """Distance and number of each entry that is so near and in force."""
         rows, distances = self.search.within(query, radius)
-        in_force = np.flatnonzero(self.in_force[rows])
-        if not len(in_force):
-            return None
-        first = in_force[0]
-        return int(distances[first]), int(self.entries[rows[first]])
+        there = self.in_force[rows]
+        return list(zip(distances[there].tolist(), self.entries[rows[there]].tolist(), strict=True))
 
 
 def _no_entries() -> _Part:

@@ -83,7 +83,7 @@ def frames(
     Yields
     ------
     PIL.Image.Image
-        One at a time is held. Fewer come than ``min(most, count_frames(source))`` if a frame is
+        One at a time is held. Of an MPO all pictures come, also those that do not count. Fewer come than ``min(most, count_frames(source))`` if a frame is
         broken or too large, or if `MOST_FRAME_PIXELS` are used up: a file of which nobody has seen
         the rest.
 
@@ -99,7 +99,8 @@ def frames(
     """
     yield open_image(source, **reading)
     with suppress(Exception), file_of(source) as file, open_header(file) as image:
-        counted = _numbers(image)
+        # in an MPO all: a hidden picture may be what somebody looks for
+        counted = range(image.n_frames) if image.format == "MPO" else _numbers(image)
         shown = min(most, len(counted))
         wanted = {counted[i * (len(counted) - 1) // max(shown - 1, 1)] for i in range(1, shown)}
         has_pages = image.format in ("TIFF", "MPO")  # of which each is decoded by itself
