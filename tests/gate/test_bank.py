@@ -134,7 +134,7 @@ def test_the_bank_is_never_opened_as_a_picture_or_list(opened, path, photographs
     for name in (path, str(path), link):
         for refused in (
             opened.ask,
-            opened.fingerprint,
+            opened.look,
             opened.read_csv,
             lambda one: opened.flag(one, "x"),
         ):
@@ -209,7 +209,7 @@ def test_a_picture_is_a_file_an_image_or_a_fingerprint(opened, photographs, phot
     file = photographs / "cats" / "image_0001.jpg"
     value = hashes.of_file(file)
     entry = opened.flag(file, "banned", "a letter")
-    assert opened.fingerprint(file) == value == opened.entries()["fingerprint"][0]
+    assert opened.look(file)[0].value == value == opened.entries()["fingerprint"][0]
     for picture in (file, str(file), Image.open(file), value, int(value)):
         assert opened.ask(picture)[:3] == ("block", 0, entry)
     smaller = Image.open(file).resize((60, 40))

@@ -365,7 +365,7 @@ def test_a_bank_of_0_1_is_asked_by_the_rules_of_0_1(old, rule_2, tmp_path):
         assert opened.ask_many([picture] * 2, workers=1)[1].verdict == "block"
         new.flag(picture, "banned")
         assert new.ask(picture)[:2] == ("block", 0)
-        assert new.fingerprint(picture) != opened.fingerprint(picture)
+        assert new.look(picture)[0].value != opened.look(picture)[0].value
         new.write_csv(tmp_path / "new.csv")
         with pytest.raises(Problem, match=r"was made with 'dhash 8 .* transparency=2', and this"):
             opened.read_csv(tmp_path / "new.csv")

@@ -91,6 +91,8 @@ class Bank(exchange.Exchange):
         The same, opened.
     reading : dict
         How picture files are read.
+    why_not : str
+        Why pictures cannot be compared with its entries; empty if they can.
 
     Raises
     ------
@@ -119,7 +121,7 @@ class Bank(exchange.Exchange):
         try:
             made = self.file.recipe
             self.reading = made.reading
-            self._why_not = recipe.why_not(made, recipe.here(rules=made.rules, **made.reading))
+            self.why_not = recipe.why_not(made, recipe.here(rules=made.rules, **made.reading))
             self._memory = Memory(self.file)
             self.file.check = self._memory.catch_up
             with suppress(Damaged):  # its sound lines can still be listed
@@ -149,31 +151,6 @@ class Bank(exchange.Exchange):
         """What made the bank, as its file says: format, algorithm, hash_size, reading, versions."""
         return self.file.settings
 
-    def fingerprint(self, picture: Picture) -> np.uint64:
-        """The dHash of a picture's first frame, made as those in the bank were.
-
-        Parameters
-        ----------
-        picture : str, Path, PIL.Image.Image or uint64
-            See `look`.
-
-        Returns
-        -------
-        uint64
-            The fingerprint.
-
-        Raises
-        ------
-        Problem
-            If the picture cannot be read, with the reason.
-
-        Examples
-        --------
-        >>> bank.fingerprint("upload.jpg")  # doctest: +SKIP
-        np.uint64(4340410370284600380)
-        """
-        return self.look(picture)[0].value
-
     def look(self, picture: Picture) -> list[Frame]:
         """What the bank sees of a picture: each frame that says something and differs from others.
 
@@ -199,7 +176,7 @@ class Bank(exchange.Exchange):
         >>> bank.look("upload.jpg")[0].value  # doctest: +SKIP
         np.uint64(4340410370284600380)
         """
-        (sight,) = self._sights([picture], workers=1)
+        (sight,) = _sights(self, [picture], workers=1)
         if isinstance(sight, Problem):
             raise sight
         says_something = [one for one in sight.frames if not says_nothing(one.value)]
@@ -208,20 +185,6 @@ class Bank(exchange.Exchange):
             if all(distance(frame.value, one.value) > BLOCK for one in differ):
                 differ.append(frame)
         return differ
-
-    def _sights(self, pictures: list, workers: int | None) -> list[Sight | Problem]:
-        """What is seen of each picture. Files are shared out among processes."""
-        bare = (int, np.integer, Frame)
-        if self._why_not and not all(isinstance(one, bare) for one in pictures):
-            raise Problem(
-                f"{self.path}: the bank was made {self._why_not}; their fingerprints cannot be "
-                "compared: install that one, or make a new bank from the pictures"
-            )
-        made = self.file.recipe
-        job = partial(look, self.file.place, {"rules": made.rules, **made.reading})
-        paths = [one for one in pictures if isinstance(one, (str, Path))]
-        of_files = iter(share_out(job, paths, workers=workers, title="pictures"))
-        return [next(of_files) if isinstance(one, (str, Path)) else job(one) for one in pictures]
 
     def ask(self, picture: Picture, *, block: int = BLOCK, review: int = REVIEW) -> Answer:
         """What to do with a picture, by all that has been flagged and not withdrawn up to now.
@@ -290,7 +253,7 @@ class Bank(exchange.Exchange):
         ['allow', 'unreadable']
         """
         block, review = _check_radii(block, review)
-        sights = self._sights(list(pictures), workers)
+        sights = _sights(self, list(pictures), workers)
         with self.file.working() as log:
             return self._memory.answers(log, sights, block, review)
 
@@ -405,6 +368,20 @@ class Bank(exchange.Exchange):
         if numbers:
             digits = self.file.write(lambda log: [log.withdraw(n, reason) for n in numbers])
         return np.array([hashes.from_hex(one) for one in digits], dtype=np.uint64)
+
+
+def _sights(bank: Bank, pictures: list, workers: int | None) -> list[Sight | Problem]:
+    """What a bank sees of each picture. Files are shared out among processes."""
+    if bank.why_not and not all(isinstance(one, (int, np.integer, Frame)) for one in pictures):
+        raise Problem(
+            f"{bank.path}: the bank was made {bank.why_not}; their fingerprints cannot be "
+            "compared: install that one, or make a new bank from the pictures"
+        )
+    made = bank.file.recipe
+    job = partial(look, bank.file.place, {"rules": made.rules, **made.reading})
+    paths = [one for one in pictures if isinstance(one, (str, Path))]
+    of_files = iter(share_out(job, paths, workers=workers, title="pictures"))
+    return [next(of_files) if isinstance(one, (str, Path)) else job(one) for one in pictures]
 
 
 def _rows_to_flag(
