@@ -157,9 +157,8 @@ class Bank(exchange.Exchange):
         Parameters
         ----------
         picture : str, Path, PIL.Image.Image or uint64
-            A file; or a picture in memory, which is read in the same way, and of which the frame
-            that it shows counts; or a fingerprint (dHash), with which no second one can be
-            compared.
+            A file; or a picture in memory, of which the frame that it shows counts; or a
+            fingerprint, which has no second one to be compared.
 
         Returns
         -------
@@ -179,9 +178,8 @@ class Bank(exchange.Exchange):
         (sight,) = _sights(self, [picture], workers=1)
         if isinstance(sight, Problem):
             raise sight
-        says_something = [one for one in sight.frames if not says_nothing(one.value)]
-        differ = []
-        for frame in says_something or sight.frames[:1]:
+        differ, telling = [], [one for one in sight.frames if not says_nothing(one.value)]
+        for frame in telling or sight.frames[:1]:
             if all(distance(frame.value, one.value) > BLOCK for one in differ):
                 differ.append(frame)
         return differ
