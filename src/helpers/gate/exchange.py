@@ -96,8 +96,9 @@ class Exchange:
         -----
         The file is UTF-8 with ``\\n`` and all values in quotes. Its columns are ``fingerprint``
         (16 hex digits), ``reason``, ``source``, ``time`` (UTC), ``made_with``, which tells how
-        the pictures were read, and, if there is one, the second fingerprint as JSON. A text that a spreadsheet would run as a formula gets a ``'`` in
-        front, which `read_csv` takes away again.
+        the pictures were read, and, if any has a second one, ``others``: that, as JSON. A text
+        that a spreadsheet would run as a formula gets a ``'`` in front, which `read_csv` takes
+        away again.
 
         Examples
         --------
