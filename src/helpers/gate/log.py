@@ -42,7 +42,6 @@ _GUARDS = (
     "CREATE TRIGGER never_deleted BEFORE DELETE ON events "
     "BEGIN SELECT RAISE(ABORT, 'a log is only added to'); END",
 )
-# other hashes of the picture, as JSON: see helpers.gate.look
 _ADDED_IN_2 = "\n    others TEXT NOT NULL,\n    checksum INTEGER NOT NULL,\n    CHECK (action"
 #: The statements that make the tables of each format. Version 0.1 made the first.
 FORMATS = {
@@ -114,8 +113,8 @@ class Log:
         self, connection: sqlite3.Connection, number: int, path: Path, table: str = "events"
     ) -> None:
         self.connection, self._number, self._path, self._table = connection, number, path, table
-        columns = _COLUMNS if number == 1 else f"{_COLUMNS}, others, checksum"
-        self._select = f"SELECT {columns} FROM {table} WHERE id"
+        more = "'{}'" if number == 1 else "others, checksum"
+        self._select = f"SELECT {_COLUMNS}, {more} FROM {table} WHERE id"
 
     def lines(self, first: int = 1, left_out: list | None = None) -> Iterator[tuple]:
         """The lines from a number on, each as it was written.
@@ -131,7 +130,7 @@ class Log:
         ------
         tuple
             Number, time, action ("flag" or "unflag"), entry, the hex digits of the fingerprint,
-            reason, source; and what the format has beyond.
+            reason, source, other hashes; and the checksum if the format has one.
 
         Raises
         ------
@@ -199,7 +198,7 @@ class Log:
         Returns
         -------
         tuple of str
-            Reason, source and time; and JSON: "{}" if the line has only one hash.
+            Reason, source, time and other hashes.
 
         Raises
         ------
@@ -210,7 +209,7 @@ class Log:
         if not line or not is_sound(line):
             why = f"line {entry} of its log is not as it was written"
             raise Damaged(self._path, why, _EXPORT_IT)
-        return line[5], line[6], line[1], *(line[7:8] or ("{}",))
+        return line[5], line[6], line[1], line[7]
 
     def flagged(self, *, withdrawn: bool, left_out: list | None) -> list[tuple]:
         """The entries, by number.
@@ -228,9 +227,9 @@ class Log:
             Entry, hex digits, reason, source, time, other hashes; and why it was withdrawn.
         """
         flagged, why = {}, {}
-        for _, time, action, entry, digits, reason, source, *more in self.lines(1, left_out):
+        for _, time, action, entry, digits, reason, *texts in self.lines(1, left_out):
             if action == "flag":
-                flagged[entry] = digits, reason, source, time, more[0] if more else "{}"
+                flagged[entry] = digits, reason, texts[0], time, texts[1]
             else:
                 why[entry] = reason
         return [
@@ -323,8 +322,7 @@ class Log:
         _, events, *guards = FORMATS[NEWEST]
         self.connection.execute("ALTER TABLE events RENAME TO before")
         self.connection.execute(events)
-        before = Log(self.connection, 1, self._path, "before").lines()
-        self._insert((*line, "{}") for line in before)
+        self._insert(Log(self.connection, 1, self._path, "before").lines())
         for statement in ("DROP TABLE before", *guards):
             self.connection.execute(statement)
 
@@ -379,7 +377,8 @@ def read_settings(connection: sqlite3.Connection, path: Path) -> tuple[dict, rec
         raise Damaged(path, _UNKNOWN)
     if there != _schema_of(number):
         raise Damaged(path, "another program changed its tables")
-    if found != (None if number == 1 else _checksum_of(settings)):
+    written = json.dumps(settings, sort_keys=True)
+    if found != (None if number == 1 else checksum(written)):
         raise Damaged(path, "its settings are not as they were written")
     return settings, made
 
@@ -394,15 +393,11 @@ def write_settings(connection: sqlite3.Connection, settings: dict) -> None:
     settings : dict
         As from `read_settings`.
     """
-    rows = settings | {"checksum": _checksum_of(settings)}
+    rows = settings | {"checksum": checksum(json.dumps(settings, sort_keys=True))}
     connection.executemany(
         "INSERT OR REPLACE INTO settings VALUES (?, ?)",
         [(name, json.dumps(value)) for name, value in rows.items()],
     )
-
-
-def _checksum_of(settings: dict) -> int:
-    return checksum(json.dumps(settings, sort_keys=True))
 
 
 def _schema(connection: sqlite3.Connection) -> set[tuple]:
@@ -464,7 +459,7 @@ def is_sound(line: tuple) -> bool:
 
     Examples
     --------
-    >>> is_sound((1, "2024-05-03T12:00:00.000000Z", "flag", 1, "0123456789abcdef", "why", ""))
+    >>> is_sound((1, "2024-05-03T12:00:00.000000Z", "flag", 1, "0123456789abcdef", "why", "", "{}"))
     True
     """
     number, time, action, entry, digits, reason, source = line[:7]
@@ -474,8 +469,8 @@ def is_sound(line: tuple) -> bool:
             and type(entry) is int
             and type(reason) is type(source) is str
             and bool(_TIME(time) and _DIGITS(digits))
-            and (len(line) == 7 or bool(is_others(line[7])))
-            and (len(line) == 7 or line[8] == crc32((_VALUES % line[:8]).encode()))
+            and bool(is_others(line[7]))
+            and (len(line) == 8 or line[8] == crc32((_VALUES % line[:8]).encode()))
         )
     except TypeError:
         return False
