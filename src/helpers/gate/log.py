@@ -273,11 +273,10 @@ class Log:
             The numbers of the new entries.
         """
         first = self._last() + 1
-        lines = (
+        self._insert(
             (number, time, "flag", number, digits, reason, source, others)
             for number, (digits, reason, source, time, others) in enumerate(rows, first)
         )
-        self._insert(lines)
         return range(first, first + len(rows))
 
     def withdraw(self, entry: int, reason: str) -> str:
@@ -312,9 +311,8 @@ class Log:
         digits, withdrawn = row
         if withdrawn:
             raise Problem(f"{self._path}: entry {entry} was withdrawn already, at {withdrawn}")
-        self._insert(
-            [(last + 1, iso(datetime.now(UTC)), "unflag", entry, digits, reason, "", "{}")]
-        )
+        now = iso(datetime.now(UTC))
+        self._insert([(last + 1, now, "unflag", entry, digits, reason, "", "{}")])
         return digits
 
     def lift(self) -> None:

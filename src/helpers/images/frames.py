@@ -83,9 +83,9 @@ def frames(
     Yields
     ------
     PIL.Image.Image
-        One at a time is held. Of an MPO all pictures come, also those that do not count. Fewer come than ``min(most, count_frames(source))`` if a frame is
-        broken or too large, or if `MOST_FRAME_PIXELS` are used up: a file of which nobody has seen
-        the rest.
+        One at a time is held. Of an MPO all pictures come, also those that do not count. Fewer
+        come than ``min(most, count_frames(source))`` if a frame is broken or too large, or if
+        `MOST_FRAME_PIXELS` are used up: a file of which nobody has seen the rest.
 
     Raises
     ------
