@@ -39,7 +39,6 @@ def test_scan_tells_what_there_is_to_know(scan, photos):
     assert row["bytes"] == photo.stat().st_size
     assert row["modified"] == photo.stat().st_mtime_ns
     assert row["sha256"] == hashlib.sha256(photo.read_bytes()).hexdigest()
-    assert row["quantisation"] == np.mean(Image.open(photo).quantization[0])
     assert not row[["flat", "transparent", "deep"]].any()
     assert row["frames"] == 1
 
@@ -248,6 +247,7 @@ def test_names_with_spaces_quotes_and_newlines_are_names(scan, photos):
         "comma,;.jpg",
         "=1.jpg",
     ]
+    os.utime(photos / "cats" / "image_0000.jpg", (1e9, 1e9))
     for name in names:
         copy(photos / "cats" / "image_0000.jpg", photos / name)
     plan = propose(scan(), photos)

@@ -128,7 +128,7 @@ def metadata_of(
     edited = next(iter([*found.pop("edited", []), *programs]), "")
     first = ("time", "place")  # others may hold more in XMP than in EXIF
     texts = {
-        item: said[0] if item in first else "; ".join(sorted({*said}))
+        item: said[0] if item in first else ", ".join(sorted({*said}))
         for item, said in found.items()
     }
     return {item: _short(texts[item]) for item in sorted(texts)}, _short(edited)

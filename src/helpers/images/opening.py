@@ -89,7 +89,7 @@ def open_image(
     fast : bool
         Let the JPEG decoder shrink the picture while it decodes (Pillow's draft mode), in grey if
         no colour profile has to be applied. It then takes little memory, so that any JPEG may have
-        178 million pixels. A picture in memory is read as without it.
+        178 million pixels. A picture that is decoded already is read as without it.
     rules : dict, optional
         The rule of reading for each subject of `RULES`. Without it today's rules hold; in a
         dictionary that is given, a missing subject stands for rule 1, the rule of version 0.1.
@@ -198,36 +198,27 @@ def _decoded(
 ) -> tuple[Image.Image, tuple[int, int], int, Callable | None]:
     """A picture with its pixels, its size as stored, its turn, and what maps its colours."""
     if isinstance(source, Image.Image):
-        return _loaded(source, orientation, profile)
+        return _loaded(source, orientation, profile, fast)
     with file_of(source) as file:
         try:
-            return _read(file, orientation, profile, fast)
+            with open_header(file) as image:
+                return _loaded(image, orientation, profile, fast)
         except Problem:
             raise
         except Exception:
             if not (bare := bare_png(file)):
                 raise
-            return _read(bare, orientation, profile, fast)
-
-
-def _read(
-    file: BinaryIO, orientation: Callable, profile: Callable, fast: bool
-) -> tuple[Image.Image, tuple[int, int], int, Callable | None]:
-    with open_header(file) as image:
-        size = image.size
-        if fast and image.format in ("JPEG", "MPO"):
-            image.draft(None if profile(image) else "L", FAST_SIZE)
-        return _loaded(image, orientation, profile, size)
+            with open_header(bare) as image:
+                return _loaded(image, orientation, profile, fast)
 
 
 def _loaded(
-    image: Image.Image,
-    orientation: Callable,
-    profile: Callable,
-    size: tuple[int, int] | None = None,
+    image: Image.Image, orientation: Callable, profile: Callable, fast: bool
 ) -> tuple[Image.Image, tuple[int, int], int, Callable | None]:
-    size, turned, convert = size or image.size, 0, profile(image)
+    size, turned, convert = image.size, 0, profile(image)
     if getattr(image, "fp", None):  # it is not decoded yet
+        if fast and image.format in ("JPEG", "MPO"):
+            image.draft(None if convert else "L", FAST_SIZE)
         turned = image.format != "PNG" and orientation(image)  # to know, a PNG would be decoded
         is_copied = not turned or turned in _TURNS or image.has_transparency_data or bool(convert)
         check_memory(image, size, is_copied=is_copied)

@@ -23,7 +23,6 @@ from functools import partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, BinaryIO
 
-import numpy as np
 from PIL import Image
 
 from helpers import Problem
@@ -34,7 +33,7 @@ from helpers.fingerprints.catalogue import as_column
 from helpers.fingerprints.flat import is_flat
 from helpers.fingerprints.variants import variants_of
 from helpers.images.folders import look_into, not_looked_at, plain
-from helpers.images.formats import reason_of_system
+from helpers.images.formats import open_header, reason_of_system
 from helpers.images.frames import count_frames
 from helpers.images.metadata import metadata_of
 from helpers.images.opening import open_with_size
@@ -56,11 +55,9 @@ TABLE = {
     "fingerprint": "UInt64",
     "flat": "boolean",
     "frames": "Int64",
-    "format": "str",
     "lossless": "boolean",
     "transparent": "boolean",
     "deep": "boolean",
-    "quantisation": "Float64",
     "exposed": "str",
     "holds": "str",
     "edited": "str",
@@ -76,7 +73,6 @@ _HAS_TYPE = {
     "Int64": lambda value: value is None or (type(value) is int and -(2**63) <= value < 2**63),
     "UInt64": lambda value: value is None or (type(value) is int and 0 <= value < 2**64),
     "boolean": lambda value: value is None or isinstance(value, bool),
-    "Float64": lambda value: value is None or isinstance(value, float),
 }
 # Files that belong to the picture of their name: raw files, films, sidecars.
 _PARTNERS = (
@@ -136,20 +132,18 @@ def scan(
     - ``fingerprint``: dHash, 64 bits.
     - ``flat``: whether the fingerprint says nothing; see `helpers.fingerprints.flat.is_flat`.
     - ``frames``: more than 1 for an animation, for pages, and for the two views of a stereo camera.
-    - ``format``: Pillow's name for it.
     - ``lossless``: whether the format keeps each pixel, with more than 256 colours.
     - ``transparent``: whether at least one pixel is.
     - ``deep``: whether it has more than 8 bits a channel.
-    - ``quantisation``: the mean step of a JPEG's first quantisation table. The larger it is, the
-      more was lost. It is missing for other formats.
-    - ``exposed``: when the picture was taken, by the camera's clock (EXIF, with the fraction of a
-      second); or empty.
-    - ``holds``: what the file holds beside its pixels, as a JSON object with sorted keys: kind and
-      short text. Empty for every file as yet.
+    - ``exposed``: when the picture was taken, by the camera's clock, with the fraction of a second;
+      or empty.
+    - ``holds``: what the file holds beside its pixels, as a JSON object; see
+      `helpers.images.metadata.metadata_of`, as for ``edited``.
     - ``edited``: which program, or which sign, shows that the file was edited; or empty.
-    - ``partners``: the names of the files beside it that belong to it, as a JSON list.
-    - ``names``: how many paths in the library are this one file, by hard links. None of a file with
-      several should move.
+    - ``partners``: the names of the files beside it that belong to it, by their names, as a JSON
+      list: raw files, films, sidecars.
+    - ``names``: how many names the file has, by hard links, in the library or elsewhere. Only the
+      first one has a row; ``attrs["hard_links"]`` counts the others.
     - ``variants``: fingerprints of the picture turned, mirrored, without its border, and of its
       centre: 16 hex digits each.
     - ``sketch``: numbers by which the nearest of many pictures are found; see
@@ -352,41 +346,36 @@ def _row(folder: Path, row: dict, *, is_decoded: bool = True) -> dict:
 
 
 def _about_picture(content: BinaryIO) -> dict:
-    content.seek(0)
-    picture, (width, height) = open_with_size(content, fast=True)
-    about = {
-        "width": width,
-        "height": height,
-        "fingerprint": int(hashes.of_shown(picture)),
-        "flat": is_flat(picture),
-        "sketch": sketch(picture),
-        "variants": variants_of(picture),
+    try:
+        about, picture, size = _opened(content)
+    except Exception:  # something beside the picture may be broken; if not, this knows the reason
+        picture, size = open_with_size(content, fast=True)
+        about = {"holds": json.dumps({"data that cannot be read": "some of it"})}
+    greys = picture.convert("L")
+    small = greys.resize((9, 8), Image.Resampling.LANCZOS)  # what dHash looks at
+    grid = greys.resize((128, 128), Image.Resampling.BOX)
+    return about | {
+        "width": size[0],
+        "height": size[1],
+        "fingerprint": int(hashes.of_shown(small)),
+        "flat": is_flat(small),
+        "sketch": sketch(grid.reduce(2)),
+        "variants": variants_of(grid),
     }
-    content.seek(0)
-    return about | _about_header(content, picture, (width, height))
 
 
-def _about_header(content: BinaryIO, picture: Image.Image, size: tuple[int, int]) -> dict:
-    """What a file tells beside its pixels; only the first part of it if its metadata are broken."""
-    about = {}
-    with (
-        suppress(Exception),
-        warnings.catch_warnings(action="ignore"),
-        Image.open(content) as header,
-    ):
-        about["format"] = "JPEG" if header.format == "MPO" else header.format
-        about["lossless"] = _is_lossless(header, content)
-        about["deep"] = _is_deep(header, content)
-        # `open_image` has laid the picture on white if a pixel is transparent.
-        might_be = header.has_transparency_data
-        about["transparent"] = might_be and not picture.has_transparency_data
-        tables = getattr(header, "quantization", None)
-        about["quantisation"] = float(np.mean(tables[min(tables)])) if tables else None
+def _opened(content: BinaryIO) -> tuple[dict, Image.Image, tuple[int, int]]:
+    """What a file tells beside its pixels, the picture as shown, and its size."""
+    with warnings.catch_warnings(action="ignore"):
+        header = open_header(content)
+        about = {"deep": _is_deep(header, content), "lossless": _is_lossless(header, content)}
+        with suppress(Exception):  # later ones may be broken
+            about["frames"] = count_frames(header)
+        picture, size = open_with_size(header, fast=True)
+        # which is laid on white if a pixel is transparent
+        about["transparent"] = header.has_transparency_data and not picture.has_transparency_data
         holds, about["edited"] = metadata_of(header, content, size)
-        about |= {"holds": json.dumps(holds), "exposed": holds.get("time", "")}
-        # Frames come last: Pillow has to look for later ones, which may be broken.
-        about["frames"] = count_frames(header)
-    return about
+    return about | {"holds": json.dumps(holds), "exposed": holds.get("time", "")}, picture, size
 
 
 def _is_lossless(header: Image.Image, content: BinaryIO) -> bool:
@@ -396,18 +385,15 @@ def _is_lossless(header: Image.Image, content: BinaryIO) -> bool:
         return "jpeg" not in str(header.info.get("compression"))
     if header.format == "WEBP":
         content.seek(12)
-        while (head := content.read(8)) and head[:4] not in (b"VP8L", b"VP8 "):
-            size = int.from_bytes(head[4:], "little")
-            content.seek(size + size % 2, os.SEEK_CUR)
-        return head[:4] == b"VP8L"
+        kind = re.search(rb"VP8[L ]", content.read(2**16))
+        return kind is not None and kind[0] == b"VP8L"
     return header.format in ("PNG", "BMP", "DIB", "PPM", "TGA")
 
 
 def _is_deep(header: Image.Image, content: BinaryIO) -> bool:
     """Whether there are more than 8 bits a channel. Pillow gives 8, so the file has to be asked."""
     if header.format == "PNG":
-        content.seek(24)  # in the header chunk, which comes first
-        return content.read(1)[0] > 8
+        return "16" in str(header.tile[0][3])
     if header.format == "TIFF":
         return max(header.tag_v2.get(258, (1,))) > 8
     if header.format == "AVIF":
