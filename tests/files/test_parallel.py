@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from helpers.files.parallel import share_out
+import pytest
+
+from helpers.files.parallel import share_out, share_out_as_done
 
 
 def touched(name):
@@ -22,3 +24,17 @@ def test_processes_that_began_elsewhere_work_where_this_one_is_now(tmp_path, mon
 def test_without_jobs_no_bar_is_shown(capfd):
     assert share_out(abs, [], workers=2, title="signs") == []
     assert capfd.readouterr() == ("", "")
+
+
+def fails_at_last(number):
+    if number == 9:
+        raise KeyboardInterrupt
+    return number
+
+
+def test_what_was_done_is_there_before_the_rest():
+    done = []
+    with pytest.raises(KeyboardInterrupt):
+        for number in share_out_as_done(fails_at_last, [*range(10)], workers=1, title="counting"):
+            done.append(number)
+    assert done == [*range(9)]

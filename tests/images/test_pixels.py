@@ -158,30 +158,6 @@ def test_tiles_of_two_sizes_fit_together(photograph, monkeypatch):
     assert pixels.difference(large, small, size=None) == pytest.approx(at_once, abs=1)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(6))
-def test_the_small_look_never_says_more_than_the_full_one(seed, photograph):
-    rng = np.random.default_rng(seed)
-    one = photograph(seed, size=(640, 480))
-    others = [
-        photograph(seed, size=(97, 61)),
-        photograph(seed + 1, size=(640, 480)),
-        with_a_dot(one, tuple(rng.integers(0, 470, 2).tolist())),
-        ImageEnhance.Brightness(one).enhance(0.9),
-        one.convert("L"),
-        flat(90, size=(600, 500)),
-        photograph(seed, size=(8, 300)),
-    ]
-    for other in others:
-        common = pixels.common_size(one.size, other.size)
-        least = pixels.at_least(pixels.blocks(one, common), pixels.blocks(other, common))
-        assert 0 <= least <= pixels.difference(one, other)
-    brighter = others[3]
-    common = pixels.common_size(one.size, brighter.size)
-    least = pixels.at_least(pixels.blocks(one, common), pixels.blocks(brighter, common))
-    assert least > 0.8 * pixels.difference(one, brighter), "and not nothing"
-
-
 # Brightness and colours of the whole
 
 

@@ -9,7 +9,7 @@ from inputs import by_path, copy, exif_of, propose, save, sixteen_bits
 from PIL import Image, ImageDraw, ImageFont
 
 from helpers.images import opening, pixels
-from helpers.library import groups as second_look
+from helpers.library import second_look
 
 
 def exposed(path, picture, *when):
@@ -94,8 +94,8 @@ def test_a_filter_over_the_whole_picture_is_no_copy(plan_of, photos, photograph)
     for quality in (25, 50, 84):
         save(picture.resize((300, 200)), photos / f"copy, {quality}.jpg", quality=quality)
     rows = by_path(plan_of())
-    assert set(rows["kept"]) == {"warm.jpg", "a.jpg"}
-    look = rows[rows["action"] == "look"].loc["a.jpg"]
+    look = rows[rows["action"] == "look"].iloc[0]
+    assert {look.name, look["kept"]} == {"warm.jpg", "a.jpg"}
     assert look["difference"] <= second_look.COPY_DIFFERENCE
     assert "alike, but brighter, darker or of other colours as a whole, by " in look["reason"]
     assert "(up to 3 passes); look at both" in look["reason"]
@@ -136,9 +136,11 @@ def test_a_master_of_16_bits_does_not_go_for_a_preview_of_8(scale, plan_of, phot
     rows = by_path(plan_of())
     assert rows["action"].tolist() == ["look"]
     assert "with more than 8 bits a channel, of which 8 are compared" in rows["reason"].iloc[0]
-    copy(photos / "master.tif", photos / "again.tif")
+    copy(photos / "master.tif", photos / "master again.tif")
     rows = by_path(plan_of())
-    assert rows.loc["again.tif", "kind"] == "exact copy", "but by their bytes they are compared"
+    assert rows.loc["master again.tif", "kind"] == "exact copy", (
+        "but by their bytes they are compared"
+    )
 
 
 def test_another_line_of_text_is_a_look_alike(plan_of, photos):
@@ -313,7 +315,7 @@ def test_what_was_seen_in_a_changed_file_is_neither_used_nor_remembered(
     capsys.readouterr()
     assert len(propose(table, photos)) == 0
     assert capsys.readouterr().out == (
-        "Groups in which a file changed, or could not be opened: 1; scan again.\n"
+        "Pairs of which a file changed, or could not be opened: 1; scan again.\n"
     )
     monkeypatch.setattr(second_look, "thumbnail", thumbnail)
     bring_back()
@@ -321,7 +323,7 @@ def test_what_was_seen_in_a_changed_file_is_neither_used_nor_remembered(
 
 
 @pytest.mark.parametrize(
-    ("size", "in_memory"), [((300, 200), 200), ((300, 200), 1), ((700, 500), 200)]
+    ("size", "in_memory"), [((300, 200), 10**8), ((300, 200), 1), ((700, 500), 10**8)]
 )
 def test_a_picture_that_goes_away_during_the_second_look_stops_nothing(
     size, in_memory, two_groups, scan, photos, photograph, monkeypatch
@@ -340,7 +342,7 @@ def test_a_picture_that_goes_away_during_the_second_look_stops_nothing(
             file.unlink(missing_ok=True)
         return picture
 
-    monkeypatch.setattr(second_look, "_PICTURES_IN_MEMORY", in_memory)
+    monkeypatch.setattr(second_look, "_BYTES_OF_PICTURES", in_memory)
     monkeypatch.setattr(second_look, "thumbnail", goes_away)
     plan = propose(table, photos)
     assert set(plan["path"]) == {"a.jpg", "small a.jpg", "b.jpg", "small b.jpg"}
@@ -350,3 +352,103 @@ def test_a_picture_that_goes_away_during_the_second_look_stops_nothing(
     again = propose(table, photos)
     assert {"c.png", "d.jpg"} < set(again["path"])
     pd.testing.assert_frame_equal(again, whole)
+
+
+# Facts about pairs
+
+
+@pytest.fixture
+def look(scan, photos):
+    """`look(**keywords)` at all candidates among what lies in the folder now, in this process."""
+
+    def look(radius=8, **keywords):
+        table = scan()
+        about = {"cache": photos.parent / "cache", "workers": 1, **keywords}
+        return second_look.look(photos, second_look.candidates(table, radius), table, **about)
+
+    return look
+
+
+def test_a_fact_does_not_depend_on_who_is_named_first(scan, photos, photograph):
+    for seed in (61, 62):
+        grain = np.random.default_rng(seed).normal(0, 6, (300, 400, 1))
+        values = np.add(photograph(seed, size=(400, 300)), grain).clip(0, 255)
+        picture = Image.fromarray(values.astype(np.uint8))
+        save(picture, photos / f"{seed}.png")
+        save(picture.resize((300, 225)), photos / f"small {seed}.jpg", quality=90)
+    table = scan()
+    pairs = second_look.candidates(table, 8)
+    assert len(pairs) == 2
+    turned = pairs.rename(columns={"first": "second", "second": "first"})
+    there, back = (
+        second_look.look(photos, some, table, photos.parent / name, 1)
+        for name, some in (("one cache", pairs), ("another cache", turned))
+    )
+    assert there["shows"].abs().tolist() == [1, 1]
+    assert back["shows"].tolist() == (-there["shows"]).tolist()
+    facts = ["distance", "correlation", "difference", "objection"]
+    pd.testing.assert_frame_equal(there[facts], back[facts])
+
+
+def test_facts_are_about_contents_wherever_they_lie(two_groups, look, photos):
+    assert look().attrs["opened"] == 4
+    (photos / "moved").mkdir()
+    (photos / "small a.jpg").rename(photos / "moved" / "renamed.jpg")
+    found = look()
+    assert found.attrs["opened"] == 0
+    assert "moved/renamed.jpg" in {*found["first"], *found["second"]}
+
+
+def test_what_was_found_before_somebody_stopped_it_is_remembered(
+    two_groups, look, photos, monkeypatch
+):
+    thumbnail = second_look.thumbnail
+
+    def stopped(file, size):
+        if file.name == "b.jpg":
+            raise KeyboardInterrupt
+        return thumbnail(file, size)
+
+    monkeypatch.setattr(second_look, "thumbnail", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        look()
+    monkeypatch.setattr(second_look, "thumbnail", thumbnail)
+    found = look()
+    assert len(found) == 2
+    assert found.attrs["opened"] == 2
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_equal_pixels_under_two_times_are_one_picture(changed, look, photos, photograph):
+    picture = photograph(75, size=(300, 200))
+    exposed(photos / "a.jpg", picture, "2024:05:01 10:00:00")
+    if changed:
+        picture.putpixel((7, 7), (1, 2, 3))
+    exposed(photos / "b.jpg", picture, "2021:07:01 10:00:00")
+    [objection] = look()["objection"]
+    assert objection == (changed * "taken at two moments, as their EXIF has it")
+
+
+def test_in_a_crowd_each_is_compared_with_a_few_and_a_copy_is_found(
+    look, scan, photos, photograph, capsys
+):
+    scene = np.asarray(photograph(71, size=(300, 200)))
+    for number in range(60):
+        moved = scene.copy()
+        moved[60:100, 4 * number : 4 * number + 20] ^= 255
+        save(Image.fromarray(moved), photos / f"{number:02}.bmp")
+    save(Image.fromarray(scene).resize((300, 200)), photos / "elsewhere.jpg")
+    frame = Image.open(photos / "33.bmp")
+    for name, size in (("whole", (300, 200)), ("small", (200, 133))):
+        save(frame.resize(size), photos / f"{name}.jpg", quality=85)
+    pairs = second_look.candidates(scan(), 20)
+    assert "63 pictures are near each other, as 00.bmp: each is compared with" in (
+        capsys.readouterr().out
+    )
+    assert len(pairs) < 63 * 2 * second_look.NEAREST
+    found = look(radius=20)
+    same = found[found["objection"] == ""]
+    assert {frozenset(pair) for pair in zip(same["first"], same["second"], strict=True)} >= {
+        frozenset(("33.bmp", "whole.jpg")),
+        frozenset(("33.bmp", "small.jpg")),
+    }

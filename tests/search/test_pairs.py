@@ -401,31 +401,28 @@ def test_opposites_are_as_wide_as_they_can_be():
     assert pairs.diameter(np.array([[0] * 4, [2**64 - 1] * 4], dtype=np.uint64)) == 256
 
 
-# Groups too large to list
+# Crowds
 
 
 @pytest.mark.parametrize("radius", [0, 2])
 @pytest.mark.parametrize("seed", range(5))
-def test_the_groups_left_out_are_the_largest_and_no_more_than_needed(radius, seed):
+def test_crowds_are_the_groups_with_more_near_ones_on_average(radius, seed):
     rng = np.random.default_rng([radius, seed])
     centres = rng.integers(0, 2**64, 12, dtype=np.uint64)
     values = rng.choice(centres, 200, p=rng.dirichlet(np.ones(12)))
     values ^= np.uint64(1) << rng.integers(0, 3, 200, dtype=np.uint64)
     table = pairs.all_pairs(values, radius)
-    sizes = {tuple(rows): table["first"].isin(rows).sum() for rows in listed_groups(table)}
-    for most in (0, 50, len(table) // 2, len(table)):
-        out = [tuple(rows) for rows in pairs.largest_groups(values, radius, most)]
-        assert [sizes[rows] for rows in out] == sorted(sizes.values())[::-1][: len(out)]
-        rest = len(table) - sum(sizes[rows] for rows in out)
-        assert (
-            len(pairs.all_pairs(np.delete(values, np.concatenate([*out, []]).astype(int)), radius))
-            == rest
-            <= most
-        )
-        assert not out or rest + sizes[out[-1]] > most
+    for most in (0, 3, 9.5, 200):
+        expected = [
+            rows
+            for rows in listed_groups(table)
+            if 2 * table["first"].isin(rows).sum() > most * len(rows)
+        ]
+        found = [rows.tolist() for rows in pairs.crowds(values, radius, most)]
+        assert found == sorted(expected)
 
 
-def test_thousands_of_frames_of_one_scene_are_one_group():
+def test_thousands_of_frames_of_one_scene_are_one_crowd():
     rng = np.random.default_rng(0)
     scene = fingerprints(equal, 4_600) ^ (
         np.uint64(1) << rng.integers(0, 64, 4_600, dtype=np.uint64)
@@ -434,5 +431,6 @@ def test_thousands_of_frames_of_one_scene_are_one_group():
     with pytest.raises(Problem, match="too many to list"):
         pairs.all_pairs(values, 8)
     with few_bytes(300_000_000):
-        [rows] = pairs.largest_groups(values, 8, 2_000_000)
+        [rows] = pairs.crowds(values, 8, most=24)
     assert rows.tolist() == list(range(4_600))
+    assert pairs.crowds([], 8, most=0) == []

@@ -16,7 +16,7 @@ _LEAST_LOSS, _MOST_UNLIKE = 0.8, 0.7  # of two JPEGs; see `shows_more`
 def shows_more(
     first: Image.Image,
     second: Image.Image,
-    tables: tuple[list[int] | None, list[int] | None] = (None, None),
+    tables: Sequence[list[int] | None] = (None, None),
 ) -> int:
     """Which of two copies of one picture shows more detail.
 
@@ -24,8 +24,9 @@ def shows_more(
     ----------
     first, second : PIL.Image.Image
         The two copies, at full size. Of a much larger one half as large again is enough.
-    tables : tuple, optional
-        Of each that is a JPEG, the quantisation table of its brightness.
+    tables : two lists, optional
+        Of each that is a JPEG, the quantisation table of its brightness. They are needed only if
+        both have one size.
 
     Returns
     -------

@@ -4,7 +4,6 @@ import base64
 from collections.abc import Iterator, Sequence
 from functools import cache
 from hashlib import shake_256
-from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -319,71 +318,6 @@ def mean_levels(picture: Image.Image, parts: int = 1) -> np.ndarray:
     return np.stack(small, axis=-1).astype(float)
 
 
-class Blocks(NamedTuple):
-    """What `at_least` needs of a picture.
-
-    Parameters
-    ----------
-    sums : ndarray of int16, shape (rows, columns, 3)
-        Sums of brightness and two colours over blocks of 9 x 9 pixels.
-    deviation : float
-        The standard deviation of its brightness.
-    """
-
-    sums: np.ndarray
-    deviation: float
-
-
-def blocks(picture: Image.Image, common: tuple[int, int]) -> Blocks:
-    """A picture in blocks of 9 x 9 pixels, side by side.
-
-    Parameters
-    ----------
-    picture : PIL.Image.Image
-        The picture, of any size.
-    common : (int, int)
-        Width and height at which it is compared, from `common_size`.
-
-    Returns
-    -------
-    Blocks
-        They are small: 14 kB at 512 x 384 pixels.
-
-    Examples
-    --------
-    >>> blocks(Image.linear_gradient("L"), (256, 256)).sums.shape
-    (28, 28, 3)
-    """
-    whole = _part(picture, common, (0, 0, *common))
-    rows, columns = common[1] // 9, common[0] // 9
-    parts = _levels(whole)[: 9 * rows, : 9 * columns].reshape(rows, 9, columns, 9, 3)
-    deviation = _deviation(np.array(whole.getchannel(0).histogram()))
-    return Blocks(parts.sum(axis=(1, 3), dtype=np.int16), deviation)
-
-
-def at_least(first: Blocks, second: Blocks) -> float:
-    """A lower bound of `difference`, from one in 81 of the places that it looks at.
-
-    Parameters
-    ----------
-    first, second : Blocks
-        From `blocks`, of the same common size.
-
-    Returns
-    -------
-    float
-        At most what `difference` gives.
-
-    Examples
-    --------
-    >>> one, other = Image.linear_gradient("L"), Image.radial_gradient("L")
-    >>> at_least(blocks(one, (256, 256)), blocks(other, (256, 256))) <= difference(one, other)
-    True
-    """
-    worst = _worst_of_nines(first.sums - second.sums)
-    return float(worst * _for_contrast(first.deviation, second.deviation))
-
-
 def common_size(
     first: tuple[int, int], second: tuple[int, int], size: int | None = COMPARED_SIZE
 ) -> tuple[int, int]:
@@ -434,10 +368,6 @@ def _part(
     return picture.resize(size, Image.Resampling.LANCZOS, box=tuple(inside)).convert("YCbCr")
 
 
-def _levels(part: Image.Image) -> np.ndarray:
-    return np.asarray(part, dtype=np.int16)
-
-
 def _deviation(counts: np.ndarray) -> float:
     """The standard deviation of levels 0 to 255 of which there are so many each."""
     number, levels = counts.sum(), np.arange(256)
@@ -447,12 +377,6 @@ def _deviation(counts: np.ndarray) -> float:
 
 def _for_contrast(*deviations: float) -> float:
     return max(1, _CONTRAST / max(min(deviations), 1))
-
-
-def _worst_of_nines(sums: np.ndarray) -> float:
-    """The largest difference of means over 9 x 9 pixels; that of brightness counts twice."""
-    brightness, blue, red = np.abs(sums).max(axis=(0, 1)) / 81
-    return max(2 * brightness, blue, red)
 
 
 def _sums_of_three(values: np.ndarray, step: int = 1) -> np.ndarray:

@@ -50,7 +50,7 @@ COPY_SHIFT_OF_PART, PARTS = 5.0, 6
 LEAST_CORRELATION = 0.9
 #: If the pictures of a group have more near ones than this on average, it is a crowd, in which
 #: each picture is compared with its `NEAREST` only.
-CROWD, NEAREST = 24, 4
+MOST_NEAR, NEAREST = 24, 4
 SECONDS = 30  # after so many, what was found is remembered
 _PAIRS_OF_A_JOB = 1024  # at most; those of a crowd
 _BYTES_OF_PICTURES = 2**27  # of a process, which stay in memory
@@ -107,7 +107,7 @@ def candidates(table: pd.DataFrame, radius: int) -> pd.DataFrame:
     table = table.drop_duplicates("sha256")
     for name, usual in (("frames", 1), ("flat", False), ("transparent", False)):
         table = table[table[name].eq(usual).fillna(False)]
-    crowds = pairs.crowds(table["fingerprint"], radius, CROWD)
+    crowds = pairs.crowds(table["fingerprint"], radius, MOST_NEAR)
     rest = np.setdiff1d(np.arange(len(table)), np.concatenate([[], *crowds]).astype(int))
     near = pairs.all_pairs(table["fingerprint"].iloc[rest], radius)
     found = [near.assign(first=rest[near["first"]], second=rest[near["second"]])]
@@ -227,7 +227,7 @@ def _found(
 ) -> tuple[dict[str, list], int]:
     """What is known about contents, these pairs among them, and how many files were opened."""
     depends_on = [COPY_DIFFERENCE, COPY_SHIFT, COPY_SHIFT_OF_PART, PARTS, LEAST_CORRELATION]
-    with open_memory(folder, cache, "pairs", depends_on, _is_fact) as memory:
+    with open_memory(folder, cache, "looks", depends_on, _is_fact) as memory:
         found = {key: fact for key, fact in memory.found.items() if {*key.split()} <= known}
         ordered = (sorted(two, key=lambda file: file.sha256) for two in pairs)
         new = {_key(*two): two for two in ordered if _key(*two) not in found}
@@ -315,9 +315,10 @@ def _fact(pictures: _Pictures, one: _File, two: _File) -> list:
         if least > pixels.COMPARED_SIZE:
             differs = max(differs, pixels.difference(*large, None))
         objection = _too_different(differs)
-        equal = large[0].size == large[1].size and not ImageChops.difference(*large).getbbox()
+        same_size = large[0].size == large[1].size
+        equal = same_size and not ImageChops.difference(*large).getbbox()
         if not (objection or equal):
-            tables = pictures.table_of(one), pictures.table_of(two)
+            tables = [pictures.table_of(file) if same_size else None for file in (one, two)]
             shows = shows_more(*large, tables)
             if _is_taken_apart(one.exposed, two.exposed):
                 objection = "taken at two moments, as their EXIF has it"

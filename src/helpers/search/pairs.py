@@ -43,7 +43,7 @@ def all_pairs(fingerprints: ArrayLike, radius: int) -> pd.DataFrame:
     ------
     Problem
         If the values are not fingerprints, if the radius is not a whole number from 0 to the
-        width, or if there are more than 10 million pairs; see `largest_groups`.
+        width, or if there are more than 10 million pairs; see `crowds`.
 
     Notes
     -----
@@ -78,49 +78,6 @@ def all_pairs(fingerprints: ArrayLike, radius: int) -> pd.DataFrame:
     columns = ["first", "second", "distance"]
     pairs = pairs[columns].astype("int64")
     return pairs.sort_values(["distance", "first", "second"], ignore_index=True)
-
-
-def largest_groups(fingerprints: ArrayLike, radius: int, most: int) -> list[np.ndarray]:
-    """The groups that have to be left out so that `all_pairs` of the rest lists at most so many.
-
-    Parameters
-    ----------
-    fingerprints : array-like of uint64, shape (n,) or (n, words), or of hex text, shape (n,)
-        One hash's fingerprints.
-    radius : int
-        Largest distance, in bits, that counts.
-    most : int
-        How many pairs the other groups may have together.
-
-    Returns
-    -------
-    list of ndarray
-        The row numbers of each group, sorted; the group with the most pairs first.
-
-    Examples
-    --------
-    >>> rows = largest_groups(np.array([7, 0, 1, 8, 7, 7], dtype=np.uint64), radius=0, most=2)
-    >>> [group.tolist() for group in rows]
-    [[0, 4, 5]]
-    """
-    words, value = _values(as_words(fingerprints))
-    counts = np.bincount(value)
-    group = np.arange(len(counts))  # of each value, as far as it is known
-    pairs = counts * (counts - 1) / 2  # of each value with those that follow
-    batch, size = [], 0
-    for part in chain(_find_near(words, radius), [None]):
-        if part is not None:
-            batch.append(part[:2])
-            size += len(part[0])
-        if batch and (part is None or size > _PAIRS_AT_A_TIME):
-            first, second = map(np.concatenate, zip(*batch, strict=True))
-            pairs += np.bincount(first, counts[first] * counts[second], len(pairs))
-            group = _components(group[first], group[second], len(group))[group]
-            batch, size = [], 0
-    pairs = np.bincount(group, pairs)
-    order = np.argsort(-pairs, kind="stable")
-    needed = int((pairs.sum() - np.cumsum(np.append(0, pairs[order])) > most).sum())
-    return [np.flatnonzero(group[value] == number) for number in order[:needed]]
 
 
 def crowds(fingerprints: ArrayLike, radius: int, most: float) -> list[np.ndarray]:
