@@ -285,6 +285,29 @@ def test_a_cut_out_does_not_go_for_a_larger_version_without_transparency(
     assert len(plan_of()) == 0
 
 
+def test_kin_comes_last_and_the_surest_first_and_never_moves(scan, photos, monkeypatch):
+    rows = [
+        ("cats/image_0002.jpg", "cats/image_0001.jpg", "framed", 9, 0.95, "in a frame"),
+        ("cats/image_0001.jpg", "cats/image_0003.jpg", "cropped", 9, 0.9, "a part"),
+    ]
+    asked = {}
+
+    def kin(folder, table, known, **how):
+        asked.update(paths=set(table["path"]), known=known)
+        columns = ["kept", "path", "kind", "distance", "correlation", "reason"]
+        return pd.DataFrame(rows, columns=columns)
+
+    monkeypatch.setattr(proposal, "kin", kin)
+    copy(photos / "cats" / "image_0000.jpg", photos / "a.jpg", modified=OLD)
+    plan = propose(scan(), photos)
+    assert plan["kind"].tolist() == ["best", "exact copy", "best", "framed", "best", "cropped"]
+    assert plan["action"].tolist() == ["keep", "move", "keep", "look", "keep", "look"]
+    assert plan.loc[3, "reason"] == "in a frame; look at both"
+    assert plan.loc[[3], "difference"].isna().all()
+    assert "cats/image_0000.jpg" not in asked["paths"], "it goes"
+    assert asked["known"] == [("cats/image_0000.jpg", "a.jpg")]
+
+
 # Partners
 
 

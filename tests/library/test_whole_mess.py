@@ -10,6 +10,7 @@ from helpers.truth import mess
 
 pytestmark = pytest.mark.slow  # they share one mess, and half of their time is to make it
 SEED = 2
+KIN = ["turned or mirrored", "framed", "cropped"]
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +89,8 @@ def test_the_rows_of_a_plan_hang_together(messy):
     _, _, table, plan = messy
     moves, looks, kept = (plan[plan["action"] == action] for action in ("move", "look", "keep"))
     assert moves["path"].is_unique
-    assert looks["path"].is_unique
+    assert not looks.duplicated(["path", "kept"]).any()
+    assert looks.loc[looks["kind"].isin(["near copy", "look-alike"]), "path"].is_unique
     assert not set(moves["path"]) & ({*looks["path"]} | {*kept["path"]})
     assert set(moves["kept"]) | set(looks["kept"]) == set(kept["path"])
     for _, rows in plan.groupby("group"):
@@ -103,7 +105,8 @@ def test_the_rows_of_a_plan_hang_together(messy):
     known = table.set_index("path").loc[plan["path"], facts].reset_index(drop=True)
     assert plan[facts].astype(object).fillna(-1).equals(known.astype(object).fillna(-1))
     assert (moves["difference"] <= second_look.COPY_DIFFERENCE).all()
-    assert (plan["correlation"] >= second_look.LEAST_CORRELATION).all()
+    least = plan["kind"].isin(KIN).map({False: second_look.LEAST_CORRELATION, True: 0})
+    assert (plan["correlation"] >= least).all()
     assert (plan["reason"] != "").all()
 
 

@@ -249,35 +249,6 @@ def _largest(values: np.ndarray) -> int:
     return max(int(values.max()), -int(values.min()))
 
 
-def worst_place(first: Image.Image, second: Image.Image) -> tuple[float, float]:
-    """Where two pictures differ most, in brightness or colour, at 1,024 pixels at most.
-
-    Parameters
-    ----------
-    first, second : PIL.Image.Image
-        The two pictures, of any size.
-
-    Returns
-    -------
-    across, down : float
-        The middle of the place, in shares of the width and the height.
-
-    Examples
-    --------
-    >>> gradient = Image.linear_gradient("L")
-    >>> marked = gradient.copy()
-    >>> marked.paste(255, (120, 40, 130, 50))
-    >>> [round(share * 256) for share in worst_place(gradient, marked)]
-    [124, 44]
-    """
-    common = common_size(first.size, second.size, 2 * COMPARED_SIZE)
-    small = [_part(picture, common, (0, 0, *common)) for picture in (first, second)]
-    apart = np.subtract(*small, dtype=np.int32) * (2, 1, 1)
-    sums = np.abs(_sums_of_three(_sums_of_three(apart), step=3)).max(axis=2)
-    row, column = np.unravel_index(sums.argmax(), sums.shape)
-    return (column + 4.5) / common[0], (row + 4.5) / common[1]
-
-
 def mean_levels(picture: Image.Image, parts: int = 1) -> np.ndarray:
     """The mean brightness and the two mean colours of a picture, which a filter changes.
 

@@ -23,6 +23,7 @@ from helpers import Problem
 from helpers.files.places import sha256_of
 from helpers.images.folders import check_folder, identity
 from helpers.library.inventory import TABLE
+from helpers.library.kin import kin
 from helpers.library.second_look import COPY_DIFFERENCE, candidates, look
 from helpers.quarantine.plans import PLAN
 
@@ -241,6 +242,7 @@ def propose(
     judge.ask(near[~(near["first"].isin(in_archive) & near["second"].isin(in_archive))])
     judge.propose(twins, judge.copies())
     judge.show_looks()
+    judge.show_kin(partial(kin, folder, cache=cache, workers=workers), table)
     plan = judge.plan()
     plan.attrs["opened"] = judge.opened
     return plan
@@ -306,7 +308,7 @@ class _Judge:
         self.facts: dict[str, dict[str, Fact]] = {path: {} for path in self.files}
         self.rows: dict[str, dict] = {}
         self.opened, self._look_at = 0, look_at
-        self._content = remembered(partial(_content, folder))
+        self._folder, self._sha256 = folder, remembered(lambda path: self._about(path)["sha256"])
 
     def ask(self, pairs: pd.DataFrame) -> None:
         """Compare pairs."""
@@ -391,12 +393,10 @@ class _Judge:
             kept = self.rows[path]["kept"]
             for mine, theirs in self._equal(path, kept).items():
                 if mine not in stay and mine not in self.rows:
-                    sha256, size, modified = self._content(mine)
-                    about = {"path": mine, "bytes": size, "modified": modified, "sha256": sha256}
-                    partner = self.files[path]._replace(**about, width=None, height=None)
                     why = f"goes with {path}; the same bytes as {theirs}"
-                    more = {"kept": theirs, "partner_of": path}
-                    self.rows[mine] = self._row("move", "partner", partner, kept, why, **more)
+                    row = self._row(path, kept, action="move", kind="partner", reason=why)
+                    row |= {"kept": theirs, "partner_of": path, "width": None, "height": None}
+                    self.rows[mine] = row | self._about(mine)
 
     def _goes(self, path: str) -> bool:
         return path in self.rows and self.rows[path]["action"] == "move"
@@ -417,9 +417,8 @@ class _Judge:
                 same += f", a difference of {fact.difference:.1f} at most"
                 same += f" (up to {COPY_DIFFERENCE:g} passes)"
             why = f"{same}; the one that stays {why}"
-        action = "look" if lost else "move"
-        more = {"lost": lost, "gained": gained}
-        return self._row(action, kind, self.files[path], stays, why, fact, **more)
+        about = {"action": "look" if lost else "move", "lost": lost, "gained": gained}
+        return self._row(path, stays, fact, kind=kind, reason=why, **about)
 
     def _more(self, one: str, other: str, shows: int) -> str:
         """What one picture has and another one lacks."""
@@ -435,9 +434,17 @@ class _Judge:
         found = {}
         for pair in product(self.files[one].beside, self.files[other].beside):
             with suppress(OSError):
-                if len({self._content(path)[0] for path in pair}) == 1:
+                if len(set(map(self._sha256, pair))) == 1:
                     found.setdefault(*pair)
         return found
+
+    def _about(self, partner: str) -> dict[str, str | int]:
+        """What a plan tells about a partner; an error of the system if it is no plain file."""
+        status = (self._folder / partner).lstat()
+        if not stat.S_ISREG(status.st_mode):
+            raise FileNotFoundError(partner)
+        about = {"path": partner, "sha256": sha256_of(self._folder / partner)}
+        return about | {"bytes": status.st_size, "modified": status.st_mtime_ns}
 
     def show_looks(self) -> None:
         """Add a row for each look-alike that stays, beside the one that it differs least from."""
@@ -450,44 +457,42 @@ class _Judge:
             ]
             if looks:
                 _, kept, fact = min(looks)
-                why = f"alike, but {fact.objection}; look at both"
-                about = "look", "look-alike", self.files[path], kept, why, fact
-                self.rows[path] = self._row(*about)
+                about = {"kind": "look-alike", "place": (2,)}
+                about["reason"] = f"alike, but {fact.objection}; look at both"
+                self.rows[path] = self._row(path, kept, fact, **about)
 
-    def _row(
-        self,
-        action: str,
-        kind: str,
-        file: tuple,
-        stays: str,
-        reason: str,
-        fact: Fact = _SAME_BYTES,
-        **more: str,
-    ) -> dict:
+    def show_kin(self, look_for: Callable[..., pd.DataFrame], table: pd.DataFrame) -> None:
+        """Add a row for each pair of kin that is not in the plan; the surest come first."""
+        known = [(path, row["kept"]) for path, row in self.rows.items()]
+        found = look_for(table[~table["path"].map(self._goes)], known=known)
+        places = {kept: place for place, kept in enumerate(found["kept"].unique())}
+        for kept, path, kind, distance, alike, why in found.itertuples(index=False):
+            if {self.files[kept].fixed, self.files[path].fixed} != {_IN_ARCHIVE}:
+                fact, about = Fact(distance, alike, None, why, 0), {"place": (3, places[kept])}
+                row = self._row(path, kept, fact, kind=kind, reason=f"{why}; look at both", **about)
+                self.rows[kept, path] = row
+
+    def _row(self, path: str, stays: str, fact: Fact = _SAME_BYTES, **about: str | tuple) -> dict:
         """A row of the group of the file that stays."""
-        row = {**dict.fromkeys(PLAN, ""), **file._asdict(), **fact._asdict(), "kept": stays}
-        return row | {"group": stays, "action": action, "kind": kind, "reason": reason} | more
+        row = {**dict.fromkeys(PLAN, ""), **self.files[path]._asdict(), **fact._asdict()}
+        return row | {"group": stays, "kept": stays, "action": "look"} | about
 
     def plan(self) -> pd.DataFrame:
-        """The rows in groups: those in which files move, copies asked about, look-alikes."""
+        """The rows in groups: files that move, copies asked about, look-alikes, kin."""
         import pandas as pd
 
-        def place(row: dict) -> tuple:
-            group = row["action"] == "look", row["kind"] == "look-alike", row["group"]
-            return group, row["partner_of"] or row["path"], row["partner_of"] != "", row["path"]
+        def group(row: dict) -> tuple:
+            return *row.get("place", (int(row["action"] == "look"),)), row["group"]
 
-        plan, rows = [], sorted(self.rows.values(), key=place)
-        for number, (group, members) in enumerate(groupby(rows, key=lambda row: place(row)[0]), 1):
-            best = self._row("keep", "best", self.files[group[-1]], group[-1], "stays")
+        def place(row: dict) -> tuple:
+            return group(row), row["partner_of"] or row["path"], row["partner_of"], row["path"]
+
+        plan = []
+        for number, (key, members) in enumerate(
+            groupby(sorted(self.rows.values(), key=place), key=group), 1
+        ):
+            best = self._row(key[-1], key[-1], action="keep", kind="best", reason="stays")
             plan += [{**row, "group": number} for row in (best, *members)]
         return pd.DataFrame(
             {name: pd.array([row[name] for row in plan], dtype=kind) for name, kind in PLAN.items()}
         )
-
-
-def _content(folder: Path, path: str) -> tuple[str, int, int]:
-    """SHA-256, bytes and time of a partner; an error of the system if it is no plain file."""
-    status = (folder / path).lstat()
-    if not stat.S_ISREG(status.st_mode):
-        raise FileNotFoundError(path)
-    return sha256_of(folder / path), status.st_size, status.st_mtime_ns
