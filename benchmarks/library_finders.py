@@ -156,12 +156,13 @@ def _from_rdfind(output: str, folder: Path) -> list[list[str]]:
 
 
 def _from_rmlint(output: str, folder: Path) -> list[list[str]]:
-    groups: dict[str, list[str]] = {}
+    groups: list[list[str]] = []
     for row in json.loads(output):
         if row.get("type") == "duplicate_file":
-            group = groups.setdefault(row["checksum"], [])
-            group.insert(0 if row["is_original"] else len(group), row["path"])
-    return list(groups.values())
+            if row["is_original"]:
+                groups.append([])
+            groups[-1].append(row["path"])
+    return groups
 
 
 class Finder(NamedTuple):

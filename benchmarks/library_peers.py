@@ -25,7 +25,7 @@ from library_judge import Judge
 def recipes(part: str, seed: int) -> list[tuple]:
     """What a library holds: (kind, function, how many, what its jobs have besides)."""
     rng = np.random.default_rng([seed, 3])
-    share = 1.0 if part == "small" else 0.15
+    share = {"small": 1.0, "large": 0.15, "tiny": 0.05}[part]
     counts = {kind: max(2, round(count * share)) for kind, count in copies.COPIES.items()}
     families = copies.shared_out(counts, rng)
     made = [("family", copies.family, len(families), {"copies": families})]
@@ -44,7 +44,7 @@ def recipes(part: str, seed: int) -> list[tuple]:
         ("single", look_alikes.single, 640, 30, {}),
         ("burst", look_alikes.burst, 50, 6, {}),
         ("bracket", look_alikes.bracket, 20, 2, {}),
-        ("time-lapse", look_alikes.time_lapse, 2, 0, {"frames": 50}),
+        ("time-lapse", look_alikes.time_lapse, 2, 0, {"frames": 10 if part == "tiny" else 50}),
         ("screenshot", look_alikes.screenshot, 25, 0, {}),
         ("meme", look_alikes.meme, 12, 0, {}),
         ("page", look_alikes.page, 15, 0, {}),
@@ -53,7 +53,8 @@ def recipes(part: str, seed: int) -> list[tuple]:
         ("frames", look_alikes.many_frames, 20, 0, {}),
         ("assigned profile", look_alikes.profile_assigned, 4, 0, {}),
     ):
-        made.append((name, function, small if part == "small" else large, about))
+        tiny = min(small, max(2, small // 20))
+        made.append((name, function, {"small": small, "large": large, "tiny": tiny}[part], about))
     return made
 
 
@@ -119,13 +120,15 @@ def _peers(arguments: argparse.Namespace) -> int:
         judge.read_plan(plan)
         _print_row("this kit", judge, ran)
         for finder in FINDERS:
+            if arguments.only and finder.name not in arguments.only:
+                continue
             if not (words := command_of(finder, folder, arguments.python)):
                 print(f"{finder.name:<16}  is not installed here")
                 continue
             ran, judge = watched(words, Path(place)), Judge(folder)
             try:
                 judge.moved = moves_of(finder, ran.output, folder)
-            except (ValueError, IndexError):
+            except (ValueError, LookupError):
                 print(f"{finder.name:<16}  failed: {' '.join(ran.output.split())[-200:]}")
                 continue
             _print_row(finder.name, judge, ran)
@@ -207,13 +210,14 @@ def main() -> int:
             command.add_argument("--code", type=Path, default=here, help="a clone of the kit")
         if name in ("make", "run", "speed"):
             command.add_argument("--workers", type=int, default=2)
-    about["make"].add_argument("--part", choices=("small", "large"), default="small")
+    about["make"].add_argument("--part", choices=("small", "large", "tiny"), default="small")
     about["make"].add_argument("--pictures", type=Path, help="a folder of photographs")
     about["small"].add_argument("--files", type=int, default=20_000)
     about["run"].add_argument("--save", type=Path, help="where the plan is kept")
     about["judge"].add_argument("plan", type=Path)
     where = "an interpreter that has some of them; may be given again"
     about["peers"].add_argument("--python", action="append", default=[], help=where)
+    about["peers"].add_argument("--only", nargs="+", help="the names of some")
     about["speed"].add_argument("other", type=Path, metavar="CLONE")
     about["speed"].add_argument("--turns", type=int, default=3)
     arguments = parser.parse_args()
