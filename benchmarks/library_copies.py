@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import numpy as np
 from camera_files import (
@@ -142,13 +142,13 @@ def _smaller(scene: Scene, original: Original, factor: float, quality: int, wher
 
 
 def reduced(scene: Scene, original: Original) -> str:
-    """Both sides times 0.3 to 0.9."""
-    return _smaller(scene, original, scene.rng.uniform(0.3, 0.9), 92, "Web")
+    """Both sides times 0.25 to 0.9."""
+    return _smaller(scene, original, scene.rng.uniform(0.25, 0.9), 92, "Web")
 
 
 def recompressed(scene: Scene, original: Original) -> str:
-    """Saved anew at quality 40 to 80."""
-    return _smaller(scene, original, 1, int(scene.rng.integers(40, 81)), "Small files")
+    """Saved anew at quality 25 to 80."""
+    return _smaller(scene, original, 1, int(scene.rng.integers(25, 81)), "Small files")
 
 
 def reduced_and_recompressed(scene: Scene, original: Original) -> str:
@@ -231,7 +231,11 @@ def family(scene: Scene) -> None:
         scene.add_partners(original.path, scene.one_of(PARTNERS), original.about)
     for kind in kinds:
         scene.job["kind"] = kind.__name__
-        kind(scene, original)
+        path = kind(scene, original)
+        if kind in (messenger, export, reduced) and scene.chance(0.5):  # copies of a copy
+            content = (scene.folder / path).read_bytes()
+            about = About() if kind is messenger else original.about
+            original = original._replace(content=content, about=about)
 
 
 # Copies that hold what their original lacks
@@ -457,8 +461,3 @@ def grain_of_another_shot(picture: Image.Image, rng: np.random.Generator) -> Ima
     step = max(3, side // 4)
     shot.paste(thing, (int(np.clip(x + step, 0, width - side)), y))
     return with_grain(shot, rng, rng.uniform(2, 5))
-
-
-def moment(time: datetime, seconds: float) -> datetime:
-    """A time some seconds later."""
-    return time + timedelta(seconds=round(seconds, 2))

@@ -1,12 +1,21 @@
 """What only looks like a copy: another shot, another line, another word, another frame."""
 
 import io
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
-from camera_files import CAMERAS, About, profile, saved
-from library_copies import grain_of_another_shot, moment
-from messy_library import Scene, composed, resized, with_grain
+from camera_files import CAMERAS, About, profile, saved, shown
+from library_copies import (
+    enlarged,
+    export,
+    grain_of_another_shot,
+    messenger,
+    other_format,
+    recompressed,
+    reduced,
+    saved_anew,
+)
+from messy_library import Original, Scene, composed, resized, with_grain
 from PIL import Image, ImageDraw
 
 _WORDS = [
@@ -76,13 +85,40 @@ _WORDS = [
 ]
 
 
+def moment(time: datetime, seconds: float) -> datetime:
+    """A time some seconds later."""
+    return time + timedelta(seconds=round(seconds, 2))
+
+
 def _words(rng: np.random.Generator, count: int) -> str:
     return " ".join(_WORDS[row] for row in rng.integers(len(_WORDS), size=count))
 
 
-def _alone(scene: Scene, path: str, content: bytes, number: int, when: float | None = None) -> None:
-    when = scene.time().timestamp() if when is None else when
-    scene.put(path, content, when, "alone", picture=f"{scene.name} {number}")
+_NOTHING = About()
+_ANY = (messenger, export, reduced, recompressed, saved_anew, enlarged)
+_FINE = (saved_anew, other_format, recompressed)  # of which a person still tells one word
+
+
+def _alone(
+    scene: Scene,
+    path: str,
+    content: bytes,
+    number: int,
+    time: datetime | None = None,
+    about: About = _NOTHING,
+    ways: tuple = (),
+) -> None:
+    """One of several look-alikes. Some have a copy, which is no copy of the others."""
+    modified = (time or scene.time()).timestamp()
+    scene.picture = f"{scene.name} {number}"
+    if not ways or number != scene.copied:
+        scene.put(path, content, modified, "alone")
+        return
+    scene.put(path, content, modified, "original")
+    way, kind = scene.one_of(ways), scene.job["kind"]
+    scene.job["kind"] = f"{way.__name__} of a {kind}"
+    way(scene, Original(path, content, shown(content), about, 90, modified))
+    scene.job["kind"] = kind
 
 
 def single(scene: Scene) -> None:
@@ -101,7 +137,7 @@ def burst(scene: Scene) -> None:
         about = About(camera, when, notes=scene.rng.bytes(120)) if has_exif else About()
         content = saved(picture, about, quality=camera.quality)
         path = f"Photos/{time:%Y/%m}/burst_{scene.number}_{shot}.jpg"
-        _alone(scene, path, content, shot, when.timestamp())
+        _alone(scene, path, content, shot, when, about, _ANY)
 
 
 def bracket(scene: Scene) -> None:
@@ -112,10 +148,12 @@ def bracket(scene: Scene) -> None:
         linear = (np.asarray(raw, np.float32) / 255) ** 2.2 * 2**stops
         pixels = np.clip(linear, 0, 1) ** (1 / 2.2) * 255
         picture = with_grain(Image.fromarray(pixels.astype(np.uint8)), scene.rng, 1.5)
-        about = About(camera, moment(time, shot), notes=scene.rng.bytes(120))
-        content = saved(picture, about if has_exif else About(), quality=camera.quality)
+        about, when = About(), moment(time, shot)
+        if has_exif:
+            about = About(camera, when, notes=scene.rng.bytes(120))
+        content = saved(picture, about, quality=camera.quality)
         path = f"Photos/{time:%Y/%m}/AEB_{scene.number}_{shot}.jpg"
-        _alone(scene, path, content, shot, moment(time, shot).timestamp())
+        _alone(scene, path, content, shot, when, about, _ANY)
 
 
 def time_lapse(scene: Scene) -> None:
@@ -133,7 +171,7 @@ def time_lapse(scene: Scene) -> None:
         about = About(CAMERAS[0], when, notes=scene.rng.bytes(60)) if has_exif else About()
         content = saved(picture, about, quality=90)
         path = f"Time-lapse {scene.number}/{frame:04}.jpg"
-        _alone(scene, path, content, frame, when.timestamp())
+        _alone(scene, path, content, frame, when, about, _ANY)
 
 
 # Drawn
@@ -169,7 +207,7 @@ def screenshot(scene: Scene) -> None:
     for shot, lines in enumerate((first, line, word, all_other)):
         content = saved(_lines(scene, size, lines, colours), About(), "PNG")
         path = f"Screenshots/Screenshot_{scene.time():%Y%m%d}-{scene.number}-{shot}.png"
-        _alone(scene, path, content, shot)
+        _alone(scene, path, content, shot, ways=_FINE)
 
 
 def meme(scene: Scene) -> None:
@@ -183,7 +221,7 @@ def meme(scene: Scene) -> None:
         draw.text((middle, size), _words(scene.rng, 3).upper(), "white", **about)
         draw.text((middle, raw.height - size), _words(scene.rng, 3).upper(), "white", **about)
         content = saved(picture, About(), quality=int(scene.rng.integers(70, 92)))
-        _alone(scene, f"Memes/{scene.number}_{number}.jpg", content, number)
+        _alone(scene, f"Memes/{scene.number}_{number}.jpg", content, number, ways=_FINE)
 
 
 def page(scene: Scene) -> None:
@@ -196,7 +234,8 @@ def page(scene: Scene) -> None:
         lines[-3] = f"Sum: {rng.integers(10, 999)}.{rng.integers(10, 99)} EUR"
         picture = _lines(scene, (620, 877), lines, ("#fdfdf8", "#222222", "#fdfdf8"))
         content = saved(with_grain(picture, rng, 1.5), About(), quality=85)
-        _alone(scene, f"Scans/letter_{scene.number}_{number}.jpg", content, number)
+        path = f"Scans/letter_{scene.number}_{number}.jpg"
+        _alone(scene, path, content, number, ways=_FINE)
 
 
 def flags(scene: Scene) -> None:
@@ -232,7 +271,7 @@ def panels(scene: Scene) -> None:
         for place, picture in enumerate((0, 1, third)):
             strip.paste(shown[picture], (5 + place * 325, 5))
         content = saved(strip, About(), quality=90)
-        _alone(scene, f"Comics/{scene.number}_{number}.jpg", content, number)
+        _alone(scene, f"Comics/{scene.number}_{number}.jpg", content, number, ways=_ANY)
 
 
 def many_frames(scene: Scene) -> None:

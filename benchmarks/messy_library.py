@@ -61,6 +61,9 @@ class Scene:
         self.folder, self.job, self.number = folder, job, job["number"]
         self.rng = np.random.default_rng(job["seed"])
         self.name, self.rows = f"{job['kind']} {job['number']}", []
+        self.picture = self.name  # which one is being written
+        dice = np.random.default_rng([*job["seed"], 1])
+        self.copied = int(dice.integers(3)) if dice.random() < 0.3 else -1  # of look-alikes
 
     def chance(self, share: float) -> bool:
         """Whether something happens that does so in this share of all cases."""
@@ -77,7 +80,7 @@ class Scene:
         with file.open("xb") as new:
             new.write(content)
         os.utime(file, (modified, modified))
-        row = {"kind": self.job["kind"], "picture": self.name, "scene": self.name, **about}
+        row = {"kind": self.job["kind"], "picture": self.picture, "scene": self.name, **about}
         self.rows.append({"partner_of": "", **row, "path": path, "role": role})
         return path
 
@@ -96,6 +99,18 @@ class Scene:
         wanted = longest if self.chance(0.5) else int(self.rng.integers(350, 900))
         if longest > 900 or wanted > longest:
             picture = with_grain(resized(picture, wanted / longest), self.rng, 2.5)
+        return self._unusual(picture)
+
+    def _unusual(self, picture: Image.Image) -> Image.Image:
+        """Some pictures are grey, some dark, some panoramas."""
+        kind = self.rng.random()
+        if kind < 0.05:
+            return picture.convert("L").convert("RGB")
+        if kind < 0.08:
+            return Image.eval(picture, lambda value: 4 + value // 4)
+        if kind < 0.11:
+            top = picture.height * 0.3
+            return picture.crop((0, round(top), picture.width, round(top + picture.width / 3.6)))
         return picture
 
     def _large(self, small: Image.Image) -> Image.Image:
