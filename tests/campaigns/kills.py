@@ -12,14 +12,16 @@ import shutil
 import signal
 import sqlite3
 import sys
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 from harness import Failure, check_unchanged, check_words, contents, in_child
-from PIL import Image
+from PIL import Image, ImageOps
 
 # all that a command needs, so that a child has it when it starts
 from helpers import shelf
@@ -27,14 +29,14 @@ from helpers.__main__ import main
 from helpers.classroom import plots
 from helpers.experiments import runs
 from helpers.gate.bank import Bank
-from helpers.library import inventory, proposal, sheet
+from helpers.library import inventory, kin, proposal, remembered, sheet
 from helpers.quarantine import moving
 from helpers.quarantine.journal import JOURNAL
 from helpers.truth import near_duplicates
 
 SIZES = 16, 200
 LIMIT = 60  # seconds: a case runs three commands
-LOADED = inventory, moving, near_duplicates, plots, proposal, runs, sheet
+LOADED = inventory, kin, moving, near_duplicates, plots, proposal, runs, sheet
 _HERE = "THE-FOLDER"
 _PHOTOS = [f"photos/{number % 2}/{number}.jpg" for number in range(6)]
 _FLAG = ["gate", "flag", "--reason", "why", "--anyway", *_PHOTOS[:3]]
@@ -64,6 +66,17 @@ SCENARIOS = {
     ),
     "experiment": ("start", ["experiment", "run", "photos", "--out", "run", *_FEW]),
 }
+#: Stages of a command that are killed as often as all commands: what the file is called that is
+#: changed in it.
+STAGES = {
+    "scan": ("plan", "-files.txt"),
+    "second look": ("plan", "-looks.txt"),
+    "kin": ("plan", "-kin.txt"),
+    "plan": ("plan", "plan.csv"),
+    "partners": ("apply", ".xmp"),
+    "partners on another disk": ("apply to another disk", ".xmp"),
+    "partners put back": ("undo", ".xmp"),
+}
 
 
 def lay_out(place: Path) -> None:
@@ -76,6 +89,12 @@ def lay_out(place: Path) -> None:
         (place / "few.toml").write_text('jpeg = ["quality 50"]\nturn = "all"\n')
         if number < 4:
             shutil.copy(file, file.with_name(f"{number} copy ü.jpg"))
+        if number < 2:  # with partners that are equal, and go together
+            for partner in (f"{number}.xmp", f"{number} copy ü.xmp"):
+                file.with_name(partner).write_text(f"<x:xmpmeta>{number}</x:xmpmeta>")
+        picture = Image.open(file)
+        picture.save(file.with_name(f"{number} smaller.jpg"), quality=60)
+        ImageOps.mirror(picture).save(file.with_name(f"{number} mirrored.jpg"))
     for words in (
         ["gather", "-i", "photos", "-o", "hay", "-c", "truth.csv", "--needles", "2"],
         ["index", "-d", "photos", "-s", "db"],
@@ -151,20 +170,29 @@ def everywhere(place: Path) -> dict[str, str]:
 
 
 def case(place: Path, here: Path, rng: random.Random) -> None:
-    name, place = rng.choice(list(SCENARIOS)), place / "w"
+    name, word = rng.choice(list(SCENARIOS)), ""
+    if rng.random() < 0.5:
+        name, word = rng.choice(list(STAGES.values()))
+    events = json.loads((here / "states" / f"{name}.events").read_text())
+    event = rng.choice([number for number, what in enumerate(events, start=1) if word in what])
+    seconds = rng.uniform(0, 0.2) if "gate" in SCENARIOS[name][1] and rng.random() < 0.4 else 0
+    kill_and_go_on(place, here, name, event, seconds, undo=rng.random() < 0.5)
+
+
+def kill_and_go_on(
+    place: Path, here: Path, name: str, event: int, seconds: float, undo: bool
+) -> None:
+    """A command dies before an event or after some seconds, and is started again, or undone."""
     empty_disk()
+    place = place / "w"
     copy(here / SCENARIOS[name][0], place)
-    before = contents(place)
-    events = int((here / "states" / f"{name}.events").read_text())
-    words = words_of(name, place)
-    seconds = rng.uniform(0, 0.2) if "gate" in words and rng.random() < 0.4 else 0
-    job = partial(_killed, words, rng.randrange(1, events + 1), seconds)
-    code, *texts = in_child(job, place)
+    before, words = contents(place), words_of(name, place)
+    code, *texts = in_child(partial(_killed, words, event, seconds), place)
     if code not in (-signal.SIGKILL, -signal.SIGALRM):
         check_words(code, *texts)
     check_kept(name, before, place)
     again = words
-    if "apply" in name and rng.random() < 0.5:
+    if undo and "apply" in name:
         again = [word.replace("--apply", "--undo") for word in words]
     code, *texts = in_child(partial(main, again), place)
     nothing_moved = again != words and code == 2 and b"no quarantine" in texts[1]
@@ -191,7 +219,7 @@ def check_kept(name: str, before: dict, place: Path) -> None:
     photos = {path: sha for path, sha in before.items() if path.startswith(("photos/", "q/"))}
     photos = {path: sha for path, sha in photos.items() if "quarantine-" not in path}
     after = everywhere(place)
-    if lost := set(photos.values()) - set(after.values()):
+    if lost := Counter(photos.values()) - Counter(after.values()):
         raise Failure("lost: a file", f"{name}: {lost}")
     if "apply" not in name and name != "undo":
         check_unchanged(photos, after)
@@ -214,17 +242,17 @@ def leftovers(place: Path) -> list[str]:
 
 
 def _counted(words: list[str], file: Path) -> int:
-    seen = count()
-    _watch(lambda: next(seen), words)
+    seen: list[str] = []
+    _watch(seen.append, words)
     code = main(words)
-    file.write_text(str(next(seen)))
+    file.write_text(json.dumps(seen))
     return code
 
 
 def _killed(words: list[str], event: int, seconds: float) -> int:
     seen = count(1)
 
-    def die() -> None:
+    def die(_: str) -> None:
         if next(seen) == event:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -235,8 +263,12 @@ def _killed(words: list[str], event: int, seconds: float) -> int:
     return main(words)
 
 
-def _watch(act: Callable[[], object], words: list[str]) -> None:
-    """Act before each operation that changes a file, and before each step of SQLite."""
+def _watch(act: Callable[[str], object], words: list[str]) -> None:
+    """Act before each operation that changes a file, with its name, and each step of SQLite.
+
+    What is found is remembered as soon as it is found, not every half minute.
+    """
+    remembered.SECONDS, remembered.time = 0, SimpleNamespace(monotonic=float)
     names = ("rename", "remove", "link", "symlink", "mkdir", "rmdir", "truncate", "utime", "chmod")
     changes = {f"os.{name}" for name in names}
 
@@ -244,12 +276,12 @@ def _watch(act: Callable[[], object], words: list[str]) -> None:
         flags = details[2] if event == "open" else 0
         writes = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
         if writes or event in changes:
-            act()
+            act(" ".join(str(detail) for detail in details if isinstance(detail, str | Path)))
 
     def profile(frame: object, event: str, function: object) -> None:
         owner = getattr(function, "__self__", None)
         if event == "c_call" and isinstance(owner, (sqlite3.Connection, sqlite3.Cursor)):
-            act()
+            act("")
 
     sys.addaudithook(hook)
     if "gate" in words:

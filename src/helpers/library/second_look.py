@@ -17,7 +17,6 @@ remembered by their SHA-256.
 
 from __future__ import annotations
 
-import time
 from base64 import b64decode
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -51,7 +50,6 @@ LEAST_CORRELATION = 0.9
 #: If the pictures of a group have more near ones than this on average, it is a crowd, in which
 #: each picture is compared with its `NEAREST` only.
 MOST_NEAR, NEAREST = 24, 4
-SECONDS = 30  # after so many, what was found is remembered
 _PAIRS_OF_A_JOB = 1024  # at most; those of a crowd
 _BYTES_OF_PICTURES = 2**27  # of a process, which stay in memory
 
@@ -231,17 +229,14 @@ def _found(
         found = {key: fact for key, fact in memory.found.items() if {*key.split()} <= known}
         ordered = (sorted(two, key=lambda file: file.sha256) for two in pairs)
         new = {_key(*two): two for two in ordered if _key(*two) not in found}
-        jobs, written = list(_jobs(list(new.values()))), time.monotonic()
+        jobs = list(_jobs(list(new.values())))
         work = partial(_facts, folder)
         try:
             for some in share_out_as_done(work, jobs, workers=workers, title="second look"):
                 found |= some
-                if time.monotonic() > written + SECONDS:
-                    memory.keep(found)
-                    written = time.monotonic()
+                memory.keep(found, at_once=False)
         finally:
-            if found != memory.found:
-                memory.keep(found)
+            memory.keep(found)
     return found, len({file.path for two in new.values() for file in two})
 
 
