@@ -378,6 +378,8 @@ def _sights(bank: Bank, pictures: list, workers: int | None) -> list[Sight | Pro
     made = bank.file.recipe
     job = partial(look, bank.file.place, {"rules": made.rules, **made.reading})
     paths = [one for one in pictures if isinstance(one, (str, Path))]
+    if len(pictures) == 1:  # without a progress bar
+        return [job(pictures[0])]
     of_files = iter(share_out(job, paths, workers=workers, title="pictures"))
     return [next(of_files) if isinstance(one, (str, Path)) else job(one) for one in pictures]
 

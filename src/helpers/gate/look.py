@@ -33,7 +33,8 @@ SECOND = "phash-256"
 #: How many frames or pages of a file are looked at: of more, so many that are evenly spread.
 MOST_LOOKED_AT = 100
 
-_LARGE = 512  # pixels on the longer side: borders of larger pictures are looked for in reduced ones
+_SMALL = (64, 64)  # pixels, of which the second hash is made
+_LARGE = 256  # pixels on the longer side: borders of larger pictures are looked for in reduced ones
 
 
 class View(NamedTuple):
@@ -85,11 +86,13 @@ class Frame(NamedTuple):
         8
         """
         grey = picture.convert("L")
-        each = zip(orientations(grey), orientations_of_phash(grey, SECOND), strict=True)
-        names = ("", *list(ORIENTATIONS)[1:])
-        views = [View(name, *one) for name, one in zip(names, each, strict=True)]
-        whole = grey.reduce(max(1, max(grey.size) // _LARGE))
-        if (inner := without_border(whole)).size != whole.size:
+        small = grey.resize(_SMALL, Image.Resampling.LANCZOS)
+        values, seconds = orientations(small), orientations_of_phash(small, SECOND)
+        views = [View("", hashes.of_shown(grey), seconds[0])]
+        views += map(View, list(ORIENTATIONS)[1:], values[1:], seconds[1:])
+        grey = grey.reduce(-(-max(grey.size) // _LARGE))
+        if (inner := without_border(grey)).size != grey.size:
+            inner = inner.resize(_SMALL, Image.Resampling.LANCZOS)
             pair = hashes.of_shown(inner), hashes.of_shown(inner, SECOND)
             views.append(View("cut out of its border", *pair))
         return cls(tuple(views))

@@ -2,10 +2,8 @@
 
 import json
 from array import array
-from collections.abc import Callable
 from contextlib import closing
-from functools import partial
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,7 +12,7 @@ from helpers.gate.file import File
 from helpers.gate.log import Damaged, Log
 from helpers.gate.look import SECOND, Sight, View
 from helpers.hamming import distance
-from helpers.search.linear import LinearScan, Search
+from helpers.search.linear import LinearScan
 from helpers.search.multi_index import MultiIndexHashing
 
 #: Distances, in bits, up to which a picture is blocked, and up to which a person is to look at it.
@@ -65,7 +63,7 @@ class Memory:
     """The entries in force, as the log had them when it was last read.
 
     Most of them are in an index. The newest are the tail, which is scanned one by one, so that a
-    new entry costs next to nothing.
+    new entry costs little.
 
     Parameters
     ----------
@@ -74,13 +72,14 @@ class Memory:
     """
 
     def __init__(self, file: File) -> None:
-        self._file = file
-        # the last line of the log that was read; most entries; and the newest
-        self._seen = None, _no_entries(), _no_entries()
-        self._state = None  # of the file, when that was
+        self._file, self._state = file, None  # the state of the file when it was last read
+        nothing = np.empty(0, dtype=np.uint64)
+        # the last line that was read; the index of the first entries; the fingerprints and numbers
+        # of all; and the numbers of those withdrawn, and of the lines that did that
+        self._seen = None, LinearScan(nothing), nothing, np.empty(0, dtype=np.int64), frozenset()
 
     def __len__(self) -> int:
-        return sum(int(part.in_force.sum()) for part in self._seen[1:])
+        return len(self._seen[3]) - len(self._seen[4]) // 2
 
     def catch_up(self, log: Log | None) -> None:
         """Read the lines of the log that are new.
@@ -97,35 +96,39 @@ class Memory:
         """
         if log is None or self._file.state == self._state:
             return
-        seen = self._seen[0]
-        entries, values, withdrawn = array("q"), array("Q"), []
-        with closing(log.lines(seen[0] if seen else 1)) as lines:
-            if seen and next(lines, ())[:7] != seen:  # read again: is it still the same log?
+        last, index, *before, gone = self._seen
+        values, entries, withdrawn, line = array("Q"), array("q"), set(), None
+        with closing(log.lines(last[0] if last else 1)) as lines:
+            if last and next(lines, ())[:7] != last:  # read again: is it still the same log?
                 raise self._file.replaced()
-            line = None
             for line in lines:
-                if line[2] == "flag":
-                    entries.append(line[0])
-                    values.append(int(line[4], 16))
+                number, _, action, entry, digits, *_ = line
+                if action == "flag":
+                    entries.append(number)
+                    values.append(int(digits, 16))
+                elif entry in gone or entry in withdrawn:
+                    why = f"line {number} of its log withdraws entry {entry}, which is not in force"
+                    raise Damaged(self._file.path, why)
                 else:
-                    withdrawn.append(line)
-        if line is not None:
-            new = _Part(LinearScan(np.array(values)), np.array(entries))
-            most, tail = self._parts(new, withdrawn)
-            self._seen = line[:7], most, tail  # in one step: if stopped before, we read again
+                    withdrawn |= {number, entry}
+        if line:
+            both = [np.append(old, new) for old, new in zip(before, (values, entries), strict=True)]
+            if len(both[0]) - len(index) > max(_TAIL_ENTRIES, len(index) // 10):
+                index = MultiIndexHashing(both[0], radius=REVIEW)
+            # in one step: if stopped before, we read again
+            self._seen = line[:7], index, *both, gone | withdrawn
         self._state = self._file.state
 
-    def _parts(self, new: "_Part", withdrawn: list[tuple]) -> tuple["_Part", "_Part"]:
-        """Most entries and the newest, once new ones came and others were withdrawn."""
-        most, tail = self._seen[1], _Part.joined(LinearScan, self._seen[2], new)
-        for number, _, _, entry, *_ in withdrawn:
-            if not most.withdraw(entry) and not tail.withdraw(entry):
-                why = f"line {number} of its log withdraws entry {entry}, which is not in force"
-                raise Damaged(self._file.path, why)
-        if len(tail.entries) > max(_TAIL_ENTRIES, len(most.entries) // 10):
-            index = partial(MultiIndexHashing, radius=REVIEW)
-            return _Part.joined(index, most, tail), _no_entries()
-        return most, tail
+    def _near(self, value: np.uint64, radius: int) -> list[tuple[int, int]]:
+        """Distance and number of each entry in force that is so near, the nearest first."""
+        _, index, values, entries, gone = self._seen
+        bits = np.bitwise_count(values[len(index) :] ^ value)
+        rows = np.flatnonzero(bits <= radius)
+        found = [*zip(bits[rows].tolist(), entries[rows + len(index)].tolist(), strict=True)]
+        if len(index):
+            rows, bits = index.within(value, radius)
+            found += zip(bits.tolist(), entries[rows].tolist(), strict=True)
+        return sorted(one for one in found if one[1] not in gone)
 
     def answers(
         self, log: Log | None, sights: list[Sight | Problem], block: int, review: int
@@ -169,8 +172,7 @@ class Memory:
     def _worst(self, log: Log | None, view: View, block: int, review: int) -> Answer | None:
         """The worst answer that an entry gives for a view; of several the nearest entry's."""
         kept = None
-        near = [one for part in self._seen[1:] for one in part.within(view.value, review)]
-        for bits, entry in sorted(near):
+        for bits, entry in self._near(view.value, review):
             if kept and (view.how or bits > block):
                 break
             *about, others = log.about(entry)
@@ -193,38 +195,3 @@ def _verdict(view: View, is_near: bool, others: str) -> tuple[str, str]:
     if is_near:
         return ("block", "") if bits <= SAME else ("review", _OTHER_DETAILS.format(bits))
     return "review" if bits <= ALIKE else "", ""
-
-
-class _Part:
-    """Entries that are searched together, in the order of their numbers."""
-
-    def __init__(self, search: Search, entries: np.ndarray) -> None:
-        if len(search) != len(entries):
-            raise ValueError(f"{len(search)} fingerprints of {len(entries)} entries")
-        self.search, self.entries = search, entries
-        self.in_force = np.ones(len(entries), dtype=bool)  # False once one is withdrawn
-
-    @classmethod
-    def joined(cls, structure: Callable[[np.ndarray], Search], *parts: Self) -> Self:
-        """One part of all entries in force."""
-        values = [part.search.words[0, part.in_force] for part in parts]
-        entries = [part.entries[part.in_force] for part in parts]
-        return cls(structure(np.concatenate(values)), np.concatenate(entries))
-
-    def withdraw(self, entry: int) -> bool:
-        """Leave the entry out from now on, if it is one of these."""
-        row = np.searchsorted(self.entries, entry)
-        if row == len(self.entries) or self.entries[row] != entry:
-            return False
-        self.in_force[row] = False
-        return True
-
-    def within(self, query: np.uint64, radius: int) -> list[tuple[int, int]]:
-        """Distance and number of each entry that is so near and in force."""
-        rows, distances = self.search.within(query, radius)
-        there = self.in_force[rows]
-        return list(zip(distances[there].tolist(), self.entries[rows[there]].tolist(), strict=True))
-
-
-def _no_entries() -> _Part:
-    return _Part(LinearScan(np.empty(0, dtype=np.uint64)), np.empty(0, dtype=np.int64))
