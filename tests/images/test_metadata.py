@@ -12,6 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from helpers.images.metadata import metadata_of
 
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # of Pillow, about broken files
 PHOTO = make_photograph(3, size=(160, 120))
 TAKEN = "2023:05:01 10:00:00"
 PLACE = {1: "N", 2: (48.0, 51.0, 29.6), 3: "W", 4: (2.0, 17.0, 40.2)}
