@@ -203,7 +203,9 @@ def test_many_frames_of_one_scene_take_few_looks(plan_of, photos, photograph, mo
     assert len(rows) == 39
     assert set(rows["action"]) == {"look"}
     assert len(calls) < 200
-    assert reads().count("07.bmp") == 3, "its bytes, its fingerprint, and the second look"
+    assert reads().count("07.bmp") <= 4, (
+        "its bytes, its fingerprint, the second look, and parts of it"
+    )
     for path, row in rows.iterrows():
         two = (opening.open_image(photos / name) for name in (row["kept"], path))
         assert row["difference"] == round(exact(*two), 1)
@@ -402,10 +404,11 @@ def test_facts_are_about_contents_wherever_they_lie(two_groups, look, photos):
 def test_what_was_found_before_somebody_stopped_it_is_remembered(
     two_groups, look, photos, monkeypatch
 ):
-    thumbnail = second_look.thumbnail
+    thumbnail, opened = second_look.thumbnail, []
 
     def stopped(file, size):
-        if file.name == "b.jpg":
+        opened.append(file)
+        if len(opened) == 3:
             raise KeyboardInterrupt
         return thumbnail(file, size)
 

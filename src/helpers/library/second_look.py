@@ -18,11 +18,12 @@ remembered by their SHA-256.
 from __future__ import annotations
 
 from base64 import b64decode
+from collections import namedtuple
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageChops
@@ -30,6 +31,7 @@ from PIL import Image, ImageChops
 from helpers import Problem
 from helpers.files.parallel import share_out_as_done
 from helpers.files.places import open_input
+from helpers.images import pixels
 from helpers.images.detail import shows_more
 from helpers.images.formats import open_header
 from helpers.images.opening import thumbnail
@@ -54,19 +56,8 @@ _PAIRS_OF_A_JOB = 1024  # at most; those of a crowd
 _BYTES_OF_PICTURES = 2**27  # of a process, which stay in memory
 
 
-class _File(NamedTuple):
-    """What the second look has to know about a file; columns of the table that a scan makes."""
-
-    path: str
-    bytes: int
-    modified: int
-    sha256: str
-    width: int
-    height: int
-    deep: bool
-    exposed: str
-
-
+# What there is to know about a file; columns of the table that a scan makes.
+_File = namedtuple("_File", "path bytes modified sha256 width height deep exposed")
 _Pair = Sequence[_File]  # two
 
 
@@ -269,15 +260,14 @@ def _jobs(pairs: list[_Pair]) -> Iterator[list[_Pair]]:
 
     number: dict[str, int] = {}
     ends = [[number.setdefault(file.path, len(number)) for file in two] for two in pairs]
-    first, second = np.array(ends).T
-    ones = np.ones(2 * len(pairs), dtype=bool)
-    both = np.append(first, second), np.append(second, first)
-    graph = sparse.csr_array((ones, both), shape=(len(number),) * 2)
-    group = sparse.csgraph.connected_components(graph, directed=False)[1][first]
+    ones = np.ones(len(pairs), dtype=bool)
+    graph = sparse.coo_array((ones, np.transpose(ends)), shape=(len(number),) * 2)
+    graph = sparse.csr_array(graph + graph.T)
     place = np.argsort(sparse.csgraph.reverse_cuthill_mckee(graph, symmetric_mode=True))
-    order = np.lexsort([np.minimum(*place[[first, second]]), np.maximum(*place[[first, second]])])
-    order = order[np.argsort(group[order], kind="stable")]
-    for rows in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):
+    low, high = np.sort(place[ends], axis=1).T
+    order = np.lexsort([high, low])
+    is_apart = low[order][1:] > np.maximum.accumulate(high[order])[:-1]  # from all before
+    for rows in np.split(order, np.flatnonzero(is_apart) + 1):
         for start in range(0, len(rows), _PAIRS_OF_A_JOB):
             yield [pairs[row] for row in rows[start : start + _PAIRS_OF_A_JOB]]
 
@@ -294,8 +284,6 @@ def _facts(folder: Path, pairs: list[_Pair]) -> dict[str, list]:
 
 
 def _fact(pictures: _Pictures, one: _File, two: _File) -> list:
-    from helpers.images import pixels
-
     small = [pictures.of(file, pixels.COMPARED_SIZE) for file in (one, two)]
     greys = [pictures.greys_of(file) for file in (one, two)]
     alike = float(pixels.correlations(greys[0], greys[1][np.newaxis])[0])
@@ -305,7 +293,7 @@ def _fact(pictures: _Pictures, one: _File, two: _File) -> list:
     objection = _too_different(differs) or _objection(one, two, *small)
     if not objection:
         least = min(max(file.width, file.height) for file in (one, two))
-        size = max(2 * least, pixels.COMPARED_SIZE)
+        size = max(3 * least // 2, pixels.COMPARED_SIZE)
         large = [pictures.of(file, size) for file in (one, two)]
         if least > pixels.COMPARED_SIZE:
             differs = max(differs, pixels.difference(*large, None))
@@ -328,7 +316,6 @@ def _too_different(differs: float) -> str:
 
 def _objection(one: _File, two: _File, *small: Image.Image) -> str:
     """Why two pictures that differ little in each place are not one picture all the same."""
-    from helpers.images import pixels
 
     def shift(pictures: Iterable[Image.Image], parts: int) -> float:
         levels = [pixels.mean_levels(picture, parts) for picture in pictures]
@@ -355,7 +342,9 @@ class _Pictures:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._latest: dict[tuple, Image.Image] = {}
-        self._greys: dict[_File, np.ndarray] = {}
+        self.greys_of = lru_cache(maxsize=None)(
+            lambda file: pixels.greys(self.of(file, pixels.COMPARED_SIZE))
+        )
 
     def of(self, file: _File, size: int) -> Image.Image:
         """A picture in RGB, with at most so many pixels on its longer side."""
@@ -366,20 +355,12 @@ class _Pictures:
             if not _is_there(self._folder, file) or not (picture := thumbnail(path, size)):
                 raise Problem(f"{path}: is gone or broken since the scan; scan again")
         self._latest[file, size] = picture
-        held = 0
-        for key, other in reversed(list(self._latest.items())):
-            held += 3 * other.width * other.height
-            if held > _BYTES_OF_PICTURES and other is not picture:
-                del self._latest[key]
+        while len(self._latest) > 1 and self._bytes() > _BYTES_OF_PICTURES:
+            del self._latest[next(iter(self._latest))]
         return picture
 
-    def greys_of(self, file: _File) -> np.ndarray:
-        """What is correlated of a picture; of all pictures of a job it stays in memory."""
-        from helpers.images import pixels
-
-        if file not in self._greys:
-            self._greys[file] = pixels.greys(self.of(file, pixels.COMPARED_SIZE))
-        return self._greys[file]
+    def _bytes(self) -> int:
+        return sum(3 * picture.width * picture.height for picture in self._latest.values())
 
     def table_of(self, file: _File) -> list[int] | None:
         """The quantisation table of the brightness of a JPEG."""
