@@ -26,8 +26,8 @@ def digest(content):
     return hashlib.sha256(content).hexdigest()
 
 
-def fill(folder, groups=4, copies=3):
-    """A library in which each group has a file that is kept and copies of it that go, one of them in another folder."""
+def fill(folder, groups=4, copies=3, films=False):
+    """A library in which each group has a file that is kept and copies of it that go, one of them in another folder; beside each a film, if asked for."""
     rows = []
     for group in range(groups):
         kept = f"photos/{group}.jpg"
@@ -40,8 +40,15 @@ def fill(folder, groups=4, copies=3):
             file.chmod(0o640 if number % 2 else 0o600)
             os.utime(file, ns=(10**18, 10**18 + 123_456_789 * (1 + number) + group))
             action = "move" if number else "keep"
-            rows.append((action, path, kept, len(content), digest(content)))
-    return pd.DataFrame(rows, columns=COLUMNS)
+            rows.append((action, path, kept, len(content), digest(content), ""))
+            if films:
+                film = file.with_suffix(".mov")
+                film.write_bytes(f"film {group}".encode())
+                ends = (name.replace(".jpg", ".mov") for name in (path, kept))
+                about = film.stat().st_size, digest(film.read_bytes())
+                rows += [("move", *ends, *about, path)] * (number > 0)
+    plan = pd.DataFrame(rows, columns=[*COLUMNS, "partner_of"])
+    return plan if films else plan[COLUMNS]
 
 
 def state(folder):

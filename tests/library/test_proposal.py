@@ -148,6 +148,15 @@ def test_of_equal_pixels_the_lossy_file_was_first(rivals):
     assert found["reason"].endswith("; the one that stays is the lossy file that was first")
 
 
+def test_of_pictures_that_show_the_same_at_the_same_time_the_larger_stays(
+    plan_of, photos, photograph
+):
+    picture = photograph(11, size=(300, 200))
+    save(picture, photos / "a rather long name.png", modified=OLD)
+    save(picture.resize((150, 100)), photos / "b.png", modified=OLD)
+    assert by_path(plan_of()).loc["b.png", "reason"].endswith("; the one that stays is larger")
+
+
 def test_a_file_of_several_names_never_moves(scan, photos):
     copy(photos / "cats" / "image_0000.jpg", photos / "a.jpg", modified=OLD)
     table = scan()

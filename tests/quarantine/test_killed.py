@@ -42,7 +42,7 @@ def work_until(operation, job, way, place):
 
 def prepare(job, way, place, groups, copies):
     (place / "photos").mkdir(parents=True)
-    plan = fill(place / "photos", groups, copies)
+    plan = fill(place / "photos", groups, copies, films=True)
     plan.to_pickle(place / "plan.pickle")
     before = state(place / "photos")
     if job == "undo":

@@ -403,17 +403,12 @@ def test_sizes_may_be_missing_in_an_edited_plan(library, place, plan):
 
 
 @pytest.fixture
-def pairs(library, plan):
-    """The plan, with a film beside two copies and beside the file that stays for them."""
-    rows = []
-    for path in (KEPT, SPOILED, "backup 0/photos/2 (2).jpg"):
-        film = Path(path).with_suffix(".mov").as_posix()
-        (library / film).write_bytes(b"film")
-        if path != KEPT:
-            kept = Path(KEPT).with_suffix(".mov").as_posix()
-            rows.append(("move", film, kept, 4, digest(b"film"), path))
-    partners = pd.DataFrame(rows, columns=[*COLUMNS, "partner_of"])
-    return pd.concat([partners, plan.assign(partner_of="")], ignore_index=True)
+def pairs(library):
+    """A plan in which each file has a film beside it; the partners stand first."""
+    return fill(library, films=True).sort_values("partner_of", ascending=False)
+
+
+FILMS = [f"photos/{group}.mov" for group in range(4)]
 
 
 def films(folder):
@@ -427,7 +422,7 @@ def test_partners_go_after_their_pictures_and_come_back(library, place, pairs, m
     )
     assert set(apply(library, pairs)["outcome"]) == {"moved"}
     assert order.index(SPOILED) < order.index(SPOILED.replace("jpg", "mov"))
-    assert films(library) == [KEPT.replace("jpg", "mov")]
+    assert films(library) == FILMS
     undo(place)
     assert state(library) == before
 
@@ -440,7 +435,7 @@ def test_partners_of_a_picture_that_stays_stay(why, library, pairs):
         assert film in left_alone(apply(library, pairs))
     else:
         assert film not in set(apply(library, change(pairs, SPOILED, action="keep"))["path"])
-    assert films(library) == [film, KEPT.replace("jpg", "mov")]
+    assert films(library) == [film, *FILMS]
 
 
 def test_partners_change_places_as_their_pictures_do(library, pairs):
@@ -464,10 +459,10 @@ def test_a_partner_that_a_killed_run_left_behind_goes_with_the_next_plan(
     with monkeypatch.context() as dying, pytest.raises(KeyboardInterrupt):
         dying.setattr(journal.Journal, "move", killed)
         apply(library, pairs)
-    assert len(films(library)) == 3
+    assert len(films(library)) == 16
     next_plan = pairs[pairs["path"] == KEPT]
     assert set(apply(library, next_plan)["outcome"]) == {"moved"}
-    assert films(library) == [KEPT.replace("jpg", "mov")]
+    assert films(library) == FILMS
     assert len(apply(library, next_plan)) == 0
 
 

@@ -116,6 +116,7 @@ REASONS = (
         ),
     ),
     Reason("is older", _older),
+    Reason("is larger", _by(lambda file: -file.area)),
     Reason("has a shorter path", _by(lambda file: len(file.path))),
     Reason("is first by name", _by(lambda file: file.path)),
 )
@@ -268,6 +269,7 @@ def _with_facts(
     return table.assign(
         beside=pd.Series(beside, table.index, dtype="object"),
         held=table["holds"].map(_held),
+        area=(table["width"] * table["height"]).fillna(0).astype(int),
         is_own=(table["exposed"] != "") & (table["edited"] == ""),
         is_lossy=table["lossless"].eq(False).fillna(False).astype(bool),
     )
@@ -369,7 +371,7 @@ class _Judge:
         reached, seen, unknown = [stays], {stays}, set()
         for one in reached:  # which grows
             for other, fact in self.facts[one].items():
-                if not fact.objection and other in group - seen:
+                if not fact.objection and other in group and other not in seen:
                     seen.add(other)
                     direct = self.facts[stays].get(other)
                     if not direct:
