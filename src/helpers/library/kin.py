@@ -4,7 +4,7 @@ Turned and mirrored pictures, pictures in a frame and parts of pictures are ment
 person looks at them. They are never moved. They are found in two steps:
 
 - **By fingerprints.** The scan has those of each picture turned and mirrored, of its parts, and
-  without its border; see `helpers.fingerprints.variants.variants_of`. Two pictures are candidates
+  without its frame; see `helpers.fingerprints.variants.variants_of`. Two pictures are candidates
   if one of them is near to a variant of the other, and not nearer to the other as it is.
 - **By pixels.** One picture is fitted into the other: where does it lie? If it is there, the two
   have the same details, and correlate in them.
@@ -91,6 +91,32 @@ def kin(
         - ``distance``: of 128 bits, those by which a variant of one differs from the other.
         - ``correlation``: of the details.
         - ``reason``: in words.
+
+    Notes
+    -----
+    Measured on CALTECH-101 with 780 more files made of its pictures, each of another one; a third
+    of them is saved at quality 60 to 90, and another third is made smaller first, to 0.5 to 1. All
+    was chosen on every other picture, and this is of the rest:
+
+    =========================================================== ============
+    made by                                                     mentioned
+    =========================================================== ============
+    cutting 3 % from each side, or as much unevenly             57 of 60
+    cutting 8 % from each side, or as much unevenly             56 of 60
+    cutting one side, a corner, or to another shape             155 of 180
+    frames: plain, in two colours, with text, round corners     233 of 270
+    turning and mirroring                                       208 of 210
+    =========================================================== ============
+
+    Of the photographs of scikit-image 12 of 12, 15 of 18, 20 of 27 and 21 of 21 are mentioned: cut
+    evenly or not, in other ways, framed, and turned. Among the sample's 101 pictures no pair is.
+
+    In CALTECH-101 itself 154 pairs are mentioned: the 100 Leopards that are mirrored, and 54, which
+    were looked at. Two of these are two shots of one man; 8 show one drawing or thing in two
+    colours; the others are parts and frames. Seven of the ten are below 0.95.
+
+    For 20,000 pictures it takes 6 seconds to find the candidates, and 3 milliseconds to look at
+    each of at most 5,000 pairs, beside opening large files.
 
     Examples
     --------
