@@ -91,3 +91,15 @@ def test_an_animation_that_lies_about_its_frames_gives_those_it_has(tmp_path):
     file = tmp_path / "a.png"
     file.write_bytes(content[:at] + (2**31 - 1).to_bytes(4, "big") + content[at + 4 :])
     assert levels_of(file) == [20]
+
+
+def test_a_page_that_cannot_be_read_counts_and_is_not_shown(tmp_path):
+    file = animation(tmp_path / "a.tif", LEVELS[:3])
+    content = bytearray(file.read_bytes())
+    with Image.open(file) as image:
+        image.seek(1)
+        at = image._frame_pos[1]  # private: where the second page stands
+    content[at : at + 2] = b"\0\0"
+    file.write_bytes(content)
+    assert count_frames(file) == 2
+    assert levels_of(file) == [20]

@@ -14,7 +14,7 @@ from PIL import Image
 from helpers import Problem
 from helpers.fingerprints import hashes
 from helpers.images import formats
-from helpers.images.opening import open_image, open_with_size
+from helpers.images.opening import open_image, open_with_size, thumbnail
 
 ORIENTATION = 0x0112  # the EXIF tag
 # What has to be done to an upright picture so that the tag's turn makes it upright again.
@@ -493,3 +493,15 @@ def test_an_odd_tag_beside_the_orientation_does_not_hinder_the_turn(tmp_path):
     image, size = open_with_size(tmp_path / "odd.png")
     assert size == image.size == (20, 40)
     assert image.tobytes() == picture.transpose(Image.Transpose.ROTATE_270).tobytes()
+
+
+def test_a_thumbnail_of_a_large_jpeg_is_that_of_all_its_pixels_but_for_a_few_levels(
+    tmp_path, photograph
+):
+    for size in ((2400, 1600), (2401, 1600), (1200, 804)):
+        photograph(9, size).save(tmp_path / "a.jpg", quality=95)
+        picture, exact = (thumbnail(tmp_path / "a.jpg", 400, exact=exact) for exact in (0, 1))
+        assert picture.size == exact.size
+        assert np.abs(np.asarray(picture, int) - np.asarray(exact)).max() <= 3
+    for at_least, width in ((0, 1200), (300, 300), (301, 600), (900, 1200)):
+        assert open_with_size(tmp_path / "a.jpg", at_least=at_least)[0].width == width

@@ -2,14 +2,13 @@
 
 import errno
 import os
-import re
 import stat
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from fnmatch import translate
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,8 +26,7 @@ _OF_A_HAYSTACK = ("gather.json", "truth.csv")  # which the kit itself wrote besi
 STORES = (
     *("$RECYCLE.BIN", "RECYCLER", "RECYCLED"),  # Windows
     *(".Trash*", ".thumbnails", "lost+found"),  # macOS, Linux and Android
-    *("#recycle", "@eaDir", "#snapshot"),  # Synology and TerraMaster
-    *("@Recycle", ".@__thumb", "@Recently-Snapshot"),  # QNAP
+    *("#recycle", "@eaDir", "#snapshot", "@Recycle", ".@__thumb", "@Recently-Snapshot"),  # NAS
     *(".recycle", "trashbox", "files_trashbin", ".dtrash"),  # Samba, Buffalo, Nextcloud, digiKam
 )
 
@@ -123,8 +121,8 @@ def look_into(
     check_folder(folder)
     seen = {identity(place) for place in real_path(folder).parents}
     found = Contents([], Counter(), Counter(), Counter())
-    patterns = [(found.stores, re.compile(_any_of(STORES)), "")]
-    patterns += [(found.excluded, re.compile(_any_of([name])), name) for name in exclude]
+    patterns = [(found.stores, "", plain(pattern)) for pattern in STORES]
+    patterns += [(found.excluded, pattern, plain(pattern)) for pattern in exclude]
     waiting, linked = [("", None)], []  # each with the count of the files that are left out in it
     while waiting or linked:  # real folders first, so that their files keep their own paths
         inside, count = waiting.pop() if waiting else linked.pop(linked.index(min(linked)))
@@ -167,16 +165,12 @@ def look_into(
     return found
 
 
-def _any_of(patterns: Sequence[str]) -> str:
-    return "|".join(translate(plain(pattern)) for pattern in patterns)
-
-
-def _left_out(patterns: list, name: str, path: str, is_folder: bool) -> tuple[Counter, str] | None:
+def _left_out(patterns: list, name: str, path: str, is_folder: bool) -> tuple | None:
     """Where a file or folder that does not count is counted, and under which name."""
     names = [plain(name), plain(path)]
     names += [f"{each}/" for each in names] if is_folder else []
-    for counter, pattern, shown in patterns:
-        if (shown or is_folder) and any(map(pattern.match, names)):
+    for counter, shown, pattern in patterns:
+        if (shown or is_folder) and any(fnmatchcase(each, pattern) for each in names):
             return counter, shown or name
     return None
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from PIL import Image
 
-from helpers import Problem
-from helpers.images.formats import check_memory, file_of, name_of, open_header
+from helpers.images.formats import check_memory, file_of, open_header
 from helpers.images.opening import open_image
 
 #: Frames that are counted at most, since a small file may name millions of them.
@@ -51,18 +50,10 @@ def count_frames(source: str | Path | BinaryIO | Image.Image) -> int:
     """
     if isinstance(source, Image.Image):
         return len(_numbers(source))
-    try:
-        with (
-            warnings.catch_warnings(action="ignore"),
-            file_of(source) as file,
-            open_header(file) as image,
-        ):
-            return len(_numbers(image))
-    except Exception as error:
-        open_image(source)  # it knows the reason of most files in words
-        raise Problem(
-            f"{name_of(source)}: its frames cannot be counted ({error}); save it anew"
-        ) from error
+    with suppress(Exception), file_of(source) as file, _quietly(open_header, file) as image:
+        return len(_quietly(_numbers, image))
+    open_image(source)  # it says what is wrong; or all is well but what stands beside a PNG
+    return 1
 
 
 def frames(
@@ -98,9 +89,9 @@ def frames(
     [(320, 240), (320, 240), (320, 240)]
     """
     yield open_image(source, **reading)
-    with suppress(Exception), file_of(source) as file, open_header(file) as image:
+    with suppress(Exception), file_of(source) as file, _quietly(open_header, file) as image:
         # in an MPO all: a hidden picture may be what somebody looks for
-        counted = range(image.n_frames) if image.format == "MPO" else _numbers(image)
+        counted = range(image.n_frames) if image.format == "MPO" else _quietly(_numbers, image)
         shown = min(most, len(counted))
         wanted = {counted[i * (len(counted) - 1) // max(shown - 1, 1)] for i in range(1, shown)}
         has_pages = image.format in ("TIFF", "MPO")  # of which each is decoded by itself
@@ -111,12 +102,16 @@ def frames(
             spent += image.width * image.height
             if spent > MOST_FRAME_PIXELS:
                 return
-            with warnings.catch_warnings(action="ignore"):
-                image.seek(number)
+            _quietly(image.seek, number)
             check_memory(image, image.size, is_copied=True)  # it may have grown
             if number in wanted:
                 frame = open_image(image, **reading)
                 yield frame.copy() if frame is image else frame
+
+
+def _quietly(function: Callable, argument: object) -> object:
+    with warnings.catch_warnings(action="ignore"):
+        return function(argument)
 
 
 def _numbers(image: Image.Image) -> Sequence[int]:
@@ -127,11 +122,15 @@ def _numbers(image: Image.Image) -> Sequence[int]:
     if image.format not in ("GIF", "TIFF"):
         return range(getattr(image, "n_frames", 1))
     counted = [0]
-    with suppress(EOFError):
-        for number in range(1, MOST_FRAMES):
-            # `seek` would decode a GIF, and `n_frames` goes on for ever where there are millions
+    for number in range(1, MOST_FRAMES):
+        try:  # `seek` would decode a GIF, and `n_frames` goes on for ever where there are millions
             image._seek(number, False) if image.format == "GIF" else image.seek(number)
-            if image.format == "GIF" or not image.tag_v2.get(254, 0) & _REDUCED_OR_MASK:
-                counted.append(number)
+        except EOFError:
+            break
+        except Exception:  # it is there, and broken
+            counted.append(number)
+            break
+        if image.format == "GIF" or not image.tag_v2.get(254, 0) & _REDUCED_OR_MASK:
+            counted.append(number)
     image.seek(0)
     return counted

@@ -15,7 +15,7 @@ which rules it mends them is numbered: see `WAYS`.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -144,13 +144,19 @@ def open_image(
 def open_with_size(
     path: str | Path | BinaryIO | Image.Image,
     rules: dict[str, int] | None = None,
+    at_least: int = 0,
     **reading: object,
 ) -> tuple[Image.Image, tuple[int, int]]:
     """A picture as `open_image` gives it, and how large the picture in the file is.
 
     Parameters
     ----------
-    path, rules, **reading
+    path, rules
+        See `open_image`.
+    at_least : int
+        If it is not 0, let the JPEG decoder shrink the picture, in colour, to a half, a quarter or
+        an eighth, so that its longer side has so many pixels or more.
+    **reading
         See `open_image`.
 
     Returns
@@ -158,13 +164,14 @@ def open_with_size(
     image : PIL.Image.Image
         What `open_image` returns.
     size : tuple of int
-        Width and height in pixels, as shown. The image that `fast` gives is smaller.
+        Width and height in pixels, as shown. The image is smaller if the decoder has shrunk it.
     """
     rotate, background, fast = complete_reading(reading).values()
-    orientation, profile, transparency, bits = _functions(RULES if rules is None else rules)
+    *first, transparency, bits = _functions(RULES if rules is None else rules)
+    least = FAST_SIZE if fast else at_least
     try:
         with warnings.catch_warnings(action="ignore"):
-            image, size, turned, convert = _decoded(path, orientation, profile, fast)
+            image, size, turned, convert = _decoded(path, first, least)
             if not image.width * image.height:
                 raise Problem("has no pixels; name another picture")
             if image.mode in _NO_GREYS:
@@ -191,34 +198,42 @@ def open_with_size(
 
 
 def _decoded(
-    source: str | Path | BinaryIO | Image.Image,
-    orientation: Callable,
-    profile: Callable,
-    fast: bool,
+    source: str | Path | BinaryIO | Image.Image, ways: Sequence[Callable], least: tuple | int
 ) -> tuple[Image.Image, tuple[int, int], int, Callable | None]:
     """A picture with its pixels, its size as stored, its turn, and what maps its colours."""
     if isinstance(source, Image.Image):
-        return _loaded(source, orientation, profile, fast)
+        return _loaded(source, ways, least)
     with file_of(source) as file:
         try:
             with open_header(file) as image:
-                return _loaded(image, orientation, profile, fast)
+                return _loaded(image, ways, least)
         except Problem:
             raise
         except Exception:
             if not (bare := bare_png(file)):
                 raise
             with open_header(bare) as image:
-                return _loaded(image, orientation, profile, fast)
+                return _loaded(image, ways, least)
+
+
+def _shrink(image: Image.Image, least: tuple | int, is_grey: bool) -> None:
+    if least == FAST_SIZE:
+        image.draft("L" if is_grey else None, FAST_SIZE)
+        return
+    for step in (8, 4, 2):  # another side would be stretched by a part of a pixel
+        if max(image.size) >= step * least and not any(side % step for side in image.size):
+            image.draft(None, [side // step for side in image.size])
+            break
 
 
 def _loaded(
-    image: Image.Image, orientation: Callable, profile: Callable, fast: bool
+    image: Image.Image, ways: Sequence[Callable], least: tuple | int
 ) -> tuple[Image.Image, tuple[int, int], int, Callable | None]:
+    orientation, profile = ways
     size, turned, convert = image.size, 0, profile(image)
     if getattr(image, "fp", None):  # it is not decoded yet
-        if fast and image.format in ("JPEG", "MPO"):
-            image.draft(None if convert else "L", FAST_SIZE)
+        if least and image.format in ("JPEG", "MPO"):
+            _shrink(image, least, is_grey=not convert)
         turned = image.format != "PNG" and orientation(image)  # to know, a PNG would be decoded
         is_copied = not turned or turned in _TURNS or image.has_transparency_data or bool(convert)
         check_memory(image, size, is_copied=is_copied)
@@ -399,7 +414,7 @@ def _reason(source: str | Path | BinaryIO | Image.Image, error: Exception) -> st
     )
 
 
-def thumbnail(path: str | Path, size: int) -> Image.Image | None:
+def thumbnail(path: str | Path, size: int, exact: bool = False) -> Image.Image | None:
     """A small copy of a picture.
 
     Parameters
@@ -408,11 +423,20 @@ def thumbnail(path: str | Path, size: int) -> Image.Image | None:
         The file.
     size : int
         Pixels on the longer side, at most.
+    exact : bool
+        Whether every pixel counts. Otherwise the JPEG decoder may shrink a large picture, to 1.5
+        times `size` or more.
 
     Returns
     -------
     PIL.Image.Image or None
         In RGB; None if the file cannot be read.
+
+    Notes
+    -----
+    At 512 pixels that takes 0.05 s for 0.12 s of 12 megapixels, with Display P3 0.06 s for 0.31 s.
+    The `helpers.images.pixels.difference` of ten such JPEGs (photographs of scikit-image, in a
+    mosaic or enlarged) and 70 copies changed by 0.6 levels on average, by 3.6 at most.
 
     Examples
     --------
@@ -420,7 +444,7 @@ def thumbnail(path: str | Path, size: int) -> Image.Image | None:
     True
     """
     try:
-        picture = open_image(path).convert("RGB")
+        picture = open_with_size(path, at_least=0 if exact else size * 3 // 2)[0].convert("RGB")
     except Problem:
         return None
     picture.thumbnail((size, size), Image.Resampling.LANCZOS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache, lru_cache, partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -98,32 +98,16 @@ def _transform(content: bytes, colours: str) -> ImageCms.ImageCmsTransform | Non
     with suppress(Exception):  # a profile that cannot be understood counts as none
         from PIL import ImageCms
 
-        profile = ImageCms.ImageCmsProfile(io.BytesIO(content))
+        profile, srgb = (
+            ImageCms.ImageCmsProfile(io.BytesIO(content)),
+            ImageCms.createProfile("sRGB"),
+        )
         if profile.profile.xcolor_space == colours:
-            transform = ImageCms.buildTransform(
-                profile,
-                _srgb(),
-                _MODES[colours],
-                "RGB",
-                ImageCms.Intent.RELATIVE_COLORIMETRIC,
-                ImageCms.Flags.BLACKPOINTCOMPENSATION,
-            )
-            some = _some_colours().convert(_MODES[colours])
+            how = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION
+            transform = ImageCms.buildTransform(profile, srgb, _MODES[colours], "RGB", *how)
+            levels = np.meshgrid(*[np.arange(0, 256, 15, dtype=np.uint8)] * 3)  # greys, too
+            some = Image.fromarray(np.stack(levels, axis=-1).reshape(1, -1, 3))
+            some = some.convert(_MODES[colours])
             moved = np.asarray(transform.apply(some), int) - np.asarray(some.convert("RGB"))
             return transform if np.abs(moved).max() > SAME_COLOURS else None
     return None
-
-
-@cache
-def _srgb() -> ImageCms.ImageCmsProfile:
-    from PIL import ImageCms
-
-    return ImageCms.createProfile("sRGB")
-
-
-@cache
-def _some_colours() -> Image.Image:
-    """Greys, and colours of all kinds."""
-    greys = np.repeat(np.arange(256)[:, None], 3, axis=1)
-    colours = np.stack(np.meshgrid(*[np.linspace(0, 255, 9)] * 3), axis=-1).reshape(-1, 3)
-    return Image.fromarray(np.concatenate([greys, colours]).astype(np.uint8)[None])

@@ -466,7 +466,7 @@ class _Judge:
     def show_kin(self, look_for: Callable[..., pd.DataFrame], table: pd.DataFrame) -> None:
         """Add a row for each pair of kin that is not in the plan; the surest come first."""
         known = [(path, row["kept"]) for path, row in self.rows.items()]
-        found = look_for(table[~table["path"].map(self._goes)], known=known)
+        found = look_for(table[~table["path"].map(self._goes).astype(bool)], known=known)
         places = {kept: place for place, kept in enumerate(found["kept"].unique())}
         for kept, path, kind, distance, alike, why in found.itertuples(index=False):
             if {self.files[kept].fixed, self.files[path].fixed} != {_IN_ARCHIVE}:
