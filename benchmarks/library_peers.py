@@ -53,7 +53,7 @@ def recipes(part: str, seed: int) -> list[tuple]:
         ("frames", look_alikes.many_frames, 20, 0, {}),
         ("assigned profile", look_alikes.profile_assigned, 4, 0, {}),
     ):
-        tiny = min(small, max(2, small // 20))
+        tiny = min(small, max(6 if name == "partners" else 2, small // 25))
         made.append((name, function, {"small": small, "large": large, "tiny": tiny}[part], about))
     return made
 
