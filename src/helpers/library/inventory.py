@@ -144,8 +144,8 @@ def scan(
       list: raw files, films, sidecars.
     - ``names``: how many names the file has, by hard links, in the library or elsewhere. Only the
       first one has a row; ``attrs["hard_links"]`` counts the others.
-    - ``variants``: fingerprints of the picture turned, mirrored, without its border, and of its
-      centre: 16 hex digits each.
+    - ``variants``: fingerprints of the picture turned, of its parts, and without its frame; see
+      `helpers.fingerprints.variants.variants_of`.
     - ``sketch``: numbers by which the nearest of many pictures are found; see
       `helpers.images.pixels.sketch`.
     - ``problem``: why the picture could not be read; or empty.

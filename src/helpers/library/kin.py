@@ -4,7 +4,7 @@ Turned and mirrored pictures, pictures in a frame and parts of pictures are ment
 person looks at them. They are never moved. They are found in two steps:
 
 - **By fingerprints.** The scan has those of each picture turned and mirrored, of its parts, and
-  without its border; see `helpers.fingerprints.variants.variants_of`. Two pictures are candidates
+  without its frame; see `helpers.fingerprints.variants.variants_of`. Two pictures are candidates
   if one of them is near to a variant of the other, and not nearer to the other as it is.
 - **By pixels.** One picture is fitted into the other: where does it lie? If it is there, the two
   have the same details, and correlate in them.
@@ -29,27 +29,32 @@ from helpers.library.remembered import open_memory
 # What only the main process needs is imported where it is used, so that workers start sooner.
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import ArrayLike
 
 #: Bits of 128 by which a picture may differ from a variant of another one: of its parts and
-#: without its border, and turned or mirrored.
+#: without its frame, and turned or mirrored.
 RADIUS, RADIUS_TURNED = 24, 16
-#: Bits by which a picture must be nearer to the turned one than to the other one as it is.
-LEAST_GAIN = 8
 #: The least that the details of kin correlate.
 LEAST_CORRELATION = 0.88
 #: The most of a picture that counts as a part of it.
 MOST_AREA = 0.97
+#: So many candidates are compared, the nearest ones; or one for each four pictures. A picture is
+#: compared with so many others as their part, or turned.
+MOST_PAIRS, NEAREST = 2000, 3
+#: Bits by which a picture must be nearer to the turned one than to the other one as it is.
+LEAST_GAIN = 8
+_OF_ONE_WORD = 0.67  # of the bits that differ, so many at most are in the first of two words
 _FAR = 50  # bits; a picture that differs more from another one as it is does not show a part of it
-_NEAREST = 3  # so many candidates a picture has, at most
-_PAIRS = 2000  # so many candidates are compared, or one for each four pictures
 _SIDE = 128  # pixels of what is compared
 _STEP, _LEAST_SIDE = 0.05, 0.4  # by how much a box is changed at a time, and the least it has left
 _LEAST_CONTRAST = 0.2  # of the part, beside that of the whole
-_NEAR_FRAME = 0.03  # of a side: so far the box of a framed picture may be from where it ends
-_PLAIN, _SHARE = 6, 0.9  # levels by which most neighbours in a frame differ at most, and how many
+_LEAST_OF_HALF = 0.7  # correlation at half the size; with less it is not looked at in full
+_NEAR_FRAME = 0.03  # of a side; a picture that lies so near to where a frame ends is framed
 _TURNS = list(ORIENTATIONS.items())[1:]
-_FALLEN = (6, 4, 7, 5, 1, 3, 0, 2)  # which orientation is each one with rows for columns
+_STARTS = [(0, 0, 100, 100)] * len(_TURNS) + list(PARTS)  # where a picture may lie in another one
+_FALLEN = [4, 7, 5, 1, 3, 0, 2]  # which orientation is each of them with rows for columns
+# The first word and the second one of each variant that a picture may be near to.
+_FIRST = np.append(np.arange(1, 8), np.arange(8, 10 + 2 * len(PARTS), 2))
+_SECOND = np.append(_FALLEN, np.arange(9, 11 + 2 * len(PARTS), 2))
 
 
 def kin(
@@ -80,12 +85,38 @@ def kin(
     DataFrame
         A row a pair, the surest first:
 
-        - ``kept``: the whole of a part, the picture inside a frame, or the larger of two.
+        - ``kept``: the whole of a part, the picture inside a frame, or the first one in the table.
         - ``path``: the other one.
         - ``kind``: ``turned or mirrored``, ``framed`` or ``cropped``.
         - ``distance``: of 128 bits, those by which a variant of one differs from the other.
         - ``correlation``: of the details.
         - ``reason``: in words.
+
+    Notes
+    -----
+    Measured on CALTECH-101 with 780 more files made of its pictures, each of another one; a third
+    of them is saved at quality 60 to 90, and another third is made smaller first, to 0.5 to 1. All
+    was chosen on every other picture, and this is of the rest:
+
+    =========================================================== ============
+    made by                                                     mentioned
+    =========================================================== ============
+    cutting 3 % from each side, or as much unevenly             57 of 60
+    cutting 8 % from each side, or as much unevenly             56 of 60
+    cutting one side, a corner, or to another shape             155 of 180
+    frames: plain, in two colours, with text, round corners     233 of 270
+    turning and mirroring                                       208 of 210
+    =========================================================== ============
+
+    Of the photographs of scikit-image 12 of 12, 15 of 18, 20 of 27 and 21 of 21 are mentioned: cut
+    evenly or not, in other ways, framed, and turned. Among the sample's 101 pictures no pair is.
+
+    In CALTECH-101 itself 154 pairs are mentioned: the 100 Leopards that are mirrored, and 54, which
+    were looked at. Two of these are two shots of one man; 8 show one drawing or thing in two
+    colours; the others are parts and frames. Seven of the ten are below 0.95.
+
+    For 20,000 pictures it takes 6 seconds to find the candidates, and 3 milliseconds to look at
+    each of at most 5,000 pairs, beside opening large files.
 
     Examples
     --------
@@ -96,153 +127,114 @@ def kin(
     table = table[table["variants"] != ""].drop_duplicates("sha256")
     for name, usual in (("frames", 1), ("flat", False), ("transparent", False)):
         table = table[table[name].eq(usual).fillna(False)]
+    paths, digests = table["path"].tolist(), table["sha256"].tolist()
+    apart = {frozenset(ends) for ends in known}
     pairs = _candidates(table["variants"].tolist())
-    for end in ("one", "other"):
-        for name in ("path", "sha256"):
-            pairs[f"{end}_{name}"] = table[name].to_numpy()[pairs[end]]
-        pairs[f"{end}_area"] = (table["width"] * table["height"]).to_numpy()[pairs[end]]
-    apart = {frozenset(pair) for pair in known}
-    ends = map(frozenset, zip(pairs["one_path"], pairs["other_path"], strict=True))
-    pairs = pairs[np.array([pair not in apart for pair in ends], dtype=bool)]
-    pairs = pairs.head(max(_PAIRS, len(table) // 4))
-    rows = [
-        _row(pair, *found)
-        for pair, found in zip(
-            pairs.itertuples(), _compared(Path(folder), pairs, cache, workers), strict=True
-        )
-        if found
-    ]
+    pairs = [pair for pair in pairs if frozenset(map(paths.__getitem__, pair[:2])) not in apart]
+    asked = {
+        f"{digests[one]} {digests[other]} {variant}": (paths[one], paths[other], variant)
+        for one, other, variant, _ in pairs[: max(MOST_PAIRS, len(paths) // 4)]
+    }
+    rows, best = [], {}
+    looked = _found(Path(folder), asked, cache, workers)
+    for (one, other, _, distance), (kind, *more) in zip(pairs, looked, strict=False):
+        ends = (paths[other], paths[one]) if kind == "framed" else (paths[one], paths[other])
+        rows += [(*ends, kind, distance, *more)] if kind else []
+    for row in sorted(rows, key=lambda row: (-row[4], row)):
+        best.setdefault(frozenset(row[:2]), row)
     columns = ["kept", "path", "kind", "distance", "correlation", "reason"]
-    found = pd.DataFrame(rows, columns=columns)
-    found = found.sort_values(["correlation", "kept", "path"], ascending=[False, True, True])
-    return found[~found[["kept", "path"]].apply(frozenset, axis=1).duplicated()].reset_index(
-        drop=True
-    )
+    return pd.DataFrame(list(best.values()), columns=columns)
 
 
-def _row(pair: tuple, kind: str, correlation: float, reason: str) -> tuple:
-    stays, path = pair.one_path, pair.other_path
-    turned = kind.startswith("turned")
-    if kind == "framed" or (turned and (-pair.one_area, stays) > (-pair.other_area, path)):
-        stays, path = path, stays
-    return stays, path, kind, pair.distance, correlation, reason
-
-
-# Candidates
-
-
-def _candidates(variants: list[str]) -> pd.DataFrame:
-    """Which picture may show which, by which of its variants, and the bits that differ.
+def _candidates(variants: list[str]) -> list[tuple[int, int, int, int]]:
+    """Which picture may show which other one, by which variant, and the bits that differ.
 
     The nearest of each picture come first, so that a crowd does not take the place of others.
     """
     import pandas as pd
 
-    parts = [np.stack(part) for part in _near(variants) if len(part[0])]
     names = ["one", "other", "variant", "distance"]
-    found = pd.DataFrame(np.concatenate([np.empty((4, 0), int), *parts], axis=1).T, columns=names)
-    found = found.sort_values(["distance", "variant", "one", "other"])
-    found = found.drop_duplicates(["one", "other"])
-    found["place"] = found.groupby("other").cumcount()
-    found = found[found["place"] < _NEAREST]
-    return found.sort_values(["place", "distance", "one", "other"], ignore_index=True)
+    near = np.concatenate([np.empty((4, 0), dtype=int), *_near(variants)], axis=1)
+    near = pd.DataFrame(near.T, columns=names).sort_values(["distance", "variant", "one", "other"])
+    near = near.drop_duplicates(["one", "other"])
+    near["place"] = near.groupby("other").cumcount()
+    near = near[near["place"] < NEAREST].sort_values(["place", "distance", "one", "other"])
+    return list(near[names].itertuples(index=False, name=None))
 
 
-def _near(variants: list[str]) -> Iterator[tuple[np.ndarray, ...]]:
-    """All pairs of a picture and another one that is near to a variant of it, row by row."""
-    size = 8 + 2 * len(PARTS)
+def _near(variants: list[str]) -> Iterator[np.ndarray]:
+    """For each picture the others that are near to one of its variants: in four rows, as above."""
     words = [np.frombuffer(bytes.fromhex(text), ">u8").astype(np.uint64) for text in variants]
-    frames = {row: one[size:, None] for row, one in enumerate(words) if len(one) > size}
-    words = np.array([one[:size] for one in words], dtype=np.uint64).reshape(-1, size).T.copy()
-    own, count = words[[0, 6]], np.bitwise_count
-
-    for row in range(len(variants)):
-        if row in frames:
-            bits = count(own ^ frames[row]).sum(axis=0, dtype=np.uint8)
-            bits[row] = 255
-            yield _within(row, np.arange(len(bits)), bits[None], RADIUS, len(_TURNS) + len(PARTS))
-        rest = own[:, row + 1 :]
-        plain = count(rest[0] ^ own[0, row]) + count(rest[1] ^ own[1, row])
-        bits = count(rest[0] ^ words[1:8, row, None])
-        which, at = np.nonzero(bits <= RADIUS_TURNED)
-        bits = bits[which, at] + count(rest[1, at] ^ words[_FALLEN, row][which + 1])
-        is_near = (bits <= RADIUS_TURNED) & (bits + LEAST_GAIN <= plain[at])
-        at = at[is_near]
-        yield np.full(len(at), row), at + row + 1, which[is_near], bits[is_near]
-        near = np.flatnonzero(plain <= _FAR)
-        others, plain = near + row + 1, plain[near]
-        for one, other in ((row, others), (others, row)):
-            mine, theirs = words[8:, one].reshape(len(PARTS), 2, -1), own[:, other].reshape(2, -1)
-            bits = count(mine[:, 0] ^ theirs[0]) + count(mine[:, 1] ^ theirs[1])
-            yield _within(one, other, bits, np.minimum(plain, RADIUS), len(_TURNS))
+    own = np.array([one[[0, 6]] for one in words], dtype=np.uint64).reshape(-1, 2).T.copy()
+    turns, count = len(_TURNS), np.bitwise_count
+    every = np.arange(len(words))
+    for row, mine in enumerate(words):
+        plain = count(own[0] ^ own[0, row]) + count(own[1] ^ own[1, row])
+        parts = np.flatnonzero(plain <= _FAR)
+        for start, end, others, radius, gain in (
+            (0, turns, every[row + 1 :], RADIUS_TURNED, LEAST_GAIN),
+            (turns, turns + len(PARTS), parts, RADIUS, 0),
+            (turns + len(PARTS), len(mine) // 2 + 3, every, RADIUS, 0),
+        ):
+            bits = count(own[0, others] ^ mine[_FIRST[start:end], None])
+            found = np.flatnonzero(bits <= _OF_ONE_WORD * radius)
+            if not len(found):
+                continue
+            variant, at = np.divmod(found, len(others))
+            other = others[at]
+            bits = bits[variant, at] + count(own[1, other] ^ mine[_SECOND[start:end]][variant])
+            is_near = (bits <= radius) & (bits + gain <= plain[other]) & (other != row)
+            found = [np.full(len(at), row), other, variant + start, bits]
+            yield np.stack([part[is_near] for part in found])
 
 
-def _within(
-    one: ArrayLike, other: ArrayLike, bits: np.ndarray, most: ArrayLike, variant: int
-) -> tuple[np.ndarray, ...]:
-    """Those that differ by so many bits at most, of a row for each variant from the first one."""
-    which, at = np.nonzero(bits <= most)
-    one, other = np.broadcast_to(one, bits.shape[1:]), np.broadcast_to(other, bits.shape[1:])
-    return one[at], other[at], which + variant, bits[which, at]
-
-
-# Pixels
-
-
-def _compared(
-    folder: Path, pairs: pd.DataFrame, cache: str | Path | None, workers: int | None
+def _found(
+    folder: Path, asked: dict[str, tuple], cache: str | Path | None, workers: int | None
 ) -> list[list]:
-    """What was found about each pair: remembered, or by a look; nothing if they are no kin."""
-    columns = ["one_path", "other_path", "variant"]
-    asked = list(pairs[columns].itertuples(index=False, name=None))
-    keys = (pairs["one_sha256"] + pairs["other_sha256"] + pairs["variant"].astype(str)).tolist()
+    """What was found about each pair: remembered, or by a look. The kind of no kin is empty."""
     depends_on = [LEAST_CORRELATION, MOST_AREA]
     with open_memory(folder, cache, "kin", depends_on, _is_finding) as memory:
-        found = {key: memory.found[key] for key in keys if key in memory.found}
-        new = {pair: key for pair, key in sorted(zip(asked, keys, strict=True)) if key not in found}
-        work = partial(_look, folder)
-        looked = share_out_as_done(work, list(new), workers=workers, title="kin")
+        found = {key: memory.found[key] for key in asked if key in memory.found}
+        new = sorted((pair, key) for key, pair in asked.items() if key not in found)
+        looked = share_out_as_done(
+            partial(_look, folder), [pair for pair, _ in new], workers=workers, title="kin"
+        )
         try:
-            for key, one in zip(new.values(), looked, strict=True):
+            for (_, key), one in zip(new, looked, strict=True):
                 found[key] = one
                 memory.keep(found, at_once=False)
         finally:
             memory.keep(found)
-    return [found[key] for key in keys]
+    return [found[key] for key in asked]
 
 
 def _is_finding(_: str, found: list) -> bool:
-    return isinstance(found, list) and [*map(type, found)] in ([], [str, float, str])
+    return isinstance(found, list) and [*map(type, found)] in ([str], [str, float, str])
 
 
 def _look(folder: Path, pair: tuple[str, str, int]) -> list:
-    """Whether one picture shows the other one, as a kind, a correlation and words; else nothing."""
+    """How one picture shows the other one: kind, correlation and words; or one empty text."""
     one, other, variant = pair
     try:
         whole, part = _grey(folder / one), _grey(folder / other)
     except Problem:  # it is gone or broken since the scan
-        return []
-    box = (0, 0, 1, 1)
-    if is_turned := variant < len(_TURNS):
-        whole = whole.transpose(_TURNS[variant][1])
-    elif variant < len(_TURNS) + len(PARTS):
-        box = np.array(PARTS[variant - len(_TURNS)]) / 100
-    else:
-        box = np.array(inside_frame(whole)) / _SIDE
+        return [""]
+    words, turn = _TURNS[variant] if variant < len(_TURNS) else ("", None)
+    whole = whole.transpose(turn) if words else whole
+    is_part = variant < len(_STARTS)
+    box = np.array(_STARTS[variant]) / 100 if is_part else np.array(inside_frame(whole)) / _SIDE
     box, alike = _fit(whole, part, box)
-    left, top, right, bottom = box
     if alike < LEAST_CORRELATION:
-        return []
-    if is_turned:
-        return ["turned or mirrored", alike, f"the same picture, {_TURNS[variant][0]}"]
-    if (right - left) * (bottom - top) > MOST_AREA:
-        return []
-    cut = (f"{100 * share:.0f} %" for share in (left, top, 1 - right, 1 - bottom))
-    sides = "{} at the left, {} at the top, {} at the right and {} at the bottom".format(*cut)
-    framed = np.array(inside_frame(whole)) / _SIDE
-    if abs(framed - box).max() <= _NEAR_FRAME or _is_plain(whole, box):
-        return ["framed", alike, f"the same picture with a frame: {sides}"]
-    return ["cropped", alike, f"a part of the picture, without {sides}"]
+        return [""]
+    if words:
+        return ["turned or mirrored", alike, f"the same picture, {words}"]
+    if np.prod(box[2:] - box[:2]) > MOST_AREA:
+        return [""]
+    shares = *box[:2], *(1 - box[2:])
+    cut = "{:.0%} left, {:.0%} above, {:.0%} right and {:.0%} below".format(*shares)
+    if abs(np.array(inside_frame(whole)) / _SIDE - box).max() <= _NEAR_FRAME:
+        return ["framed", alike, f"the same picture in a frame: {cut}"]
+    return ["cropped", alike, f"a part of the picture, without {cut}"]
 
 
 @lru_cache(maxsize=256)
@@ -257,8 +249,7 @@ def _fit(whole: Image.Image, part: Image.Image, box: np.ndarray) -> tuple[np.nda
     The box is improved by least squares, from coarse to fine, as in B. D. Lucas and T. Kanade, "An
     iterative image registration technique", IJCAI (1981).
     """
-    box = np.array(box, dtype=float)
-    for side, steps in ((16, 4), (32, 3), (64, 3)):
+    for side, steps in ((16, 4), (32, 3), (64, 2)):
         there = np.asarray(part.resize((side, side), Image.Resampling.BOX), dtype=float)
         share = (np.arange(side) + 0.5) / side
         for _ in range(steps):
@@ -269,14 +260,16 @@ def _fit(whole: Image.Image, part: Image.Image, box: np.ndarray) -> tuple[np.nda
             known = np.stack([ends[0], ends[1].T, ends[2], ends[3].T, here, np.ones_like(here)])
             known = known.reshape(6, -1)
             *step, gain, _ = np.linalg.lstsq(known @ known.T, known @ there.ravel(), rcond=None)[0]
-            if gain < _LEAST_CONTRAST:
+            step = np.clip(np.array(step) / max(gain, _LEAST_CONTRAST), -_STEP, _STEP)
+            box = np.clip(box + step, 0, 1)
+            if gain < _LEAST_CONTRAST or min(box[2:] - box[:2]) < _LEAST_SIDE:
                 return box, 0.0
-            box = np.clip(box + np.clip(np.array(step) / gain, -_STEP, _STEP), 0, 1)
-            if min(box[2] - box[0], box[3] - box[1]) < _LEAST_SIDE:
-                return box, 0.0
-    one, other = _details(_inside(whole, box, side)), _details(there)
-    product = float(np.sqrt((one * one).sum() * (other * other).sum()))
-    return box, round(float((one * other).sum()) / max(product, 1.0), 4)
+        one, other = _details(_inside(whole, box, side)), _details(there)
+        product = np.sqrt((one * one).sum() * (other * other).sum())
+        alike = round(float((one * other).sum() / max(product, 1.0)), 4)
+        if side == 32 and alike < _LEAST_OF_HALF:
+            break
+    return box, alike
 
 
 def _inside(whole: Image.Image, box: np.ndarray, side: int) -> np.ndarray:
@@ -290,13 +283,3 @@ def _details(levels: np.ndarray) -> np.ndarray:
     picture = Image.fromarray(levels.astype(np.float32))
     coarse = picture.reduce(8).resize(picture.size, Image.Resampling.BICUBIC)
     return levels - np.asarray(coarse)
-
-
-def _is_plain(whole: Image.Image, box: np.ndarray) -> bool:
-    """Whether hardly anything can be seen outside of a box."""
-    levels = np.asarray(whole, dtype=np.int16)
-    changes = np.maximum(abs(np.diff(levels, axis=0))[:, :-1], abs(np.diff(levels, axis=1))[:-1])
-    left, top, right, bottom = np.round(box * _SIDE + (-1, -1, 1, 1)).astype(int).clip(0)
-    outside = np.ones_like(changes, dtype=bool)
-    outside[top:bottom, left:right] = False
-    return bool((changes[outside] <= _PLAIN).mean() >= _SHARE) if outside.any() else False
