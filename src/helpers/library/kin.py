@@ -48,7 +48,7 @@ _SIDE = 128  # pixels of what is compared
 _STEP, _LEAST_SIDE = 0.05, 0.4  # by how much a box is changed at a time, and the least it has left
 _LEAST_CONTRAST = 0.2  # of the part, beside that of the whole
 _LEAST_OF_HALF = 0.7  # correlation at half the size; with less it is not looked at in full
-_NEAR_FRAME = 0.03  # of a side; a picture that lies so near to where a frame ends is framed
+_NEAR_FRAME = 0.06  # of a side; a picture that lies so near to where a frame ends is framed
 _TURNS = list(ORIENTATIONS.items())[1:]
 _STARTS = [(0, 0, 100, 100)] * len(_TURNS) + list(PARTS)  # where a picture may lie in another one
 _FALLEN = [4, 7, 5, 1, 3, 0, 2]  # which orientation is each of them with rows for columns
@@ -228,11 +228,13 @@ def _look(folder: Path, pair: tuple[str, str, int]) -> list:
         return [""]
     if words:
         return ["turned or mirrored", alike, f"the same picture, {words}"]
-    if np.prod(box[2:] - box[:2]) > MOST_AREA:
+    frame = np.array(inside_frame(whole)) / _SIDE
+    areas = [np.prod(one[2:] - one[:2]) for one in (box, frame)]
+    if areas[0] > MOST_AREA:
         return [""]
     shares = *box[:2], *(1 - box[2:])
     cut = "{:.0%} left, {:.0%} above, {:.0%} right and {:.0%} below".format(*shares)
-    if abs(np.array(inside_frame(whole)) / _SIDE - box).max() <= _NEAR_FRAME:
+    if areas[1] <= MOST_AREA and abs(frame - box).max() <= _NEAR_FRAME:
         return ["framed", alike, f"the same picture in a frame: {cut}"]
     return ["cropped", alike, f"a part of the picture, without {cut}"]
 
