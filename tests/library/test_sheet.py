@@ -89,7 +89,7 @@ def test_the_sheet_shows_two_files_side_by_side_by_pictures_and_words(groups, ph
         assert {f"{row.kept}, stays", f"{row.path}, {label}"} < set(names)
         assert row.reason in text
         assert f"would be lost: {row.lost}" in page.words
-    assert page.words.count("only this one has: camera Fuji") == 1
+    assert page.words.count("would be lost with this one: camera Fuji") == 1
     assert "Not shown, since a file with the same bytes stays or is shown: 3." in text
 
 

@@ -100,7 +100,7 @@ def _item(
 ) -> decisions.Item:
     label, frame = ("goes", "dashed") if row.action == "move" else ("asked about", "dotted")
     left = _facts(files[row.kept]) if row.kept in files else []
-    left += [f"only this one has: {row.gained}"] if row.gained else []
+    left += [f"would be lost with this one: {row.gained}"] if row.gained else []
     right = [*_facts(row), row.reason]
     right += [f"its partner goes too: {name}" for name in partners.get(row.path, [])]
     lost = f"would be lost: {row.lost}" if row.lost else ""
