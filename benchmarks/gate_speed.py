@@ -3,6 +3,7 @@
     python benchmarks/gate_speed.py [ENTRIES]
 
 The entries are random. Half of the uploads are an entry with up to 4 bits changed, half are random.
+Last come pictures of the sample, asked about as files and, to compare, by their dHash alone.
 """
 
 import sys
@@ -13,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from helpers import datasets
+from helpers.fingerprints import hashes
 from helpers.gate.bank import BLOCK, REVIEW, Bank
 from helpers.search.linear import LinearScan
 
@@ -55,6 +58,16 @@ def measure(entries: int) -> pd.Series:
             expected = int(distances[0]) if distances[0] <= 2 else None
             if answer.distance != expected:
                 raise AssertionError(f"the gate says {answer.distance}, the scan {expected}")
+        sample = datasets.load("sample", show=lambda sentence: None)
+        files = [sample.root / path for path in sample.images]
+        for name, ask in {
+            "ask about a file": bank.ask,
+            "the same by dHash alone": lambda file: bank.ask(hashes.of_file(file)),
+        }.items():
+            start = time.perf_counter()
+            for file in files:
+                ask(file)
+            figures[f"{name}, ms"] = (time.perf_counter() - start) / len(files) * 1e3
         start = time.perf_counter()
         for value in asked[:200]:
             bank.flag(value, "banned", anyway=True)

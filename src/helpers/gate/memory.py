@@ -73,13 +73,13 @@ class Memory:
 
     def __init__(self, file: File) -> None:
         self._file, self._state = file, None  # the state of the file when it was last read
-        nothing = np.empty(0, dtype=np.uint64)
-        # the last line that was read; the index of the first entries; the fingerprints and numbers
-        # of all; and the numbers of those withdrawn, and of the lines that did that
-        self._seen = None, LinearScan(nothing), nothing, np.empty(0, dtype=np.int64), frozenset()
+        nothing = np.empty((2, 0), dtype=np.uint64)
+        # the last line that was read; the index and the numbers of most entries; fingerprints and
+        # numbers of the tail; and the numbers of those withdrawn, and of the lines that did that
+        self._seen = None, LinearScan(nothing[0]), nothing[1], nothing, frozenset()
 
     def __len__(self) -> int:
-        return len(self._seen[3]) - len(self._seen[4]) // 2
+        return len(self._seen[1]) + self._seen[3].shape[1] - len(self._seen[4]) // 2
 
     def catch_up(self, log: Log | None) -> None:
         """Read the lines of the log that are new.
@@ -96,8 +96,8 @@ class Memory:
         """
         if log is None or self._file.state == self._state:
             return
-        last, index, *before, gone = self._seen
-        values, entries, withdrawn, line = array("Q"), array("q"), set(), None
+        last, index, most, tail, gone = self._seen
+        values, entries, withdrawn, line = array("Q"), array("Q"), set(), None
         with closing(log.lines(last[0] if last else 1)) as lines:
             if last and next(lines, ())[:7] != last:  # read again: is it still the same log?
                 raise self._file.replaced()
@@ -112,22 +112,22 @@ class Memory:
                 else:
                     withdrawn |= {number, entry}
         if line:
-            both = [np.append(old, new) for old, new in zip(before, (values, entries), strict=True)]
-            if len(both[0]) - len(index) > max(_TAIL_ENTRIES, len(index) // 10):
-                index = MultiIndexHashing(both[0], radius=REVIEW)
+            tail = np.append(tail, (values, entries), axis=1)
+            if tail.shape[1] > max(_TAIL_ENTRIES, len(index) // 10):
+                index = MultiIndexHashing(np.append(index.words[0], tail[0]), radius=REVIEW)
+                most, tail = np.append(most, tail[1]), tail[:, :0]
             # in one step: if stopped before, we read again
-            self._seen = line[:7], index, *both, gone | withdrawn
+            self._seen = line[:7], index, most, tail, gone | withdrawn
         self._state = self._file.state
 
     def _near(self, value: np.uint64, radius: int) -> list[tuple[int, int]]:
         """Distance and number of each entry in force that is so near, the nearest first."""
-        _, index, values, entries, gone = self._seen
-        bits = np.bitwise_count(values[len(index) :] ^ value)
-        rows = np.flatnonzero(bits <= radius)
-        found = [*zip(bits[rows].tolist(), entries[rows + len(index)].tolist(), strict=True)]
+        _, index, most, tail, gone = self._seen
+        bits = np.bitwise_count(tail[0] ^ value)
+        found = [*zip(bits[bits <= radius].tolist(), tail[1, bits <= radius].tolist(), strict=True)]
         if len(index):
             rows, bits = index.within(value, radius)
-            found += zip(bits.tolist(), entries[rows].tolist(), strict=True)
+            found += zip(bits.tolist(), most[rows].tolist(), strict=True)
         return sorted(one for one in found if one[1] not in gone)
 
     def answers(
