@@ -21,7 +21,7 @@ from base64 import b64decode
 from collections import namedtuple
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -292,14 +292,15 @@ def _fact(pictures: _Pictures, one: _File, two: _File) -> list:
     differs, shows = pixels.difference(*small), 0
     objection = _too_different(differs) or _objection(one, two, *small)
     if not objection:
-        least = min(max(file.width, file.height) for file in (one, two))
+        least, most = sorted(max(file.width, file.height) for file in (one, two))
         size = max(3 * least // 2, pixels.COMPARED_SIZE)
+        size = size if 3 * size <= most else most  # where no decoder shrinks it, whole is quicker
         large = [pictures.of(file, size) for file in (one, two)]
         if least > pixels.COMPARED_SIZE:
             differs = max(differs, pixels.difference(*large, None))
         objection = _too_different(differs)
         same_size = large[0].size == large[1].size
-        equal = same_size and not ImageChops.difference(*large).getbbox()
+        equal = same_size and not differs and not ImageChops.difference(*large).getbbox()
         if not (objection or equal):
             tables = [pictures.table_of(file) if same_size else None for file in (one, two)]
             shows = shows_more(*large, tables)
@@ -342,9 +343,7 @@ class _Pictures:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._latest: dict[tuple, Image.Image] = {}
-        self.greys_of = lru_cache(maxsize=None)(
-            lambda file: pixels.greys(self.of(file, pixels.COMPARED_SIZE))
-        )
+        self._greys: dict[_File, np.ndarray] = {}
 
     def of(self, file: _File, size: int) -> Image.Image:
         """A picture in RGB, with at most so many pixels on its longer side."""
@@ -358,6 +357,12 @@ class _Pictures:
         while len(self._latest) > 1 and self._bytes() > _BYTES_OF_PICTURES:
             del self._latest[next(iter(self._latest))]
         return picture
+
+    def greys_of(self, file: _File) -> np.ndarray:
+        """What is correlated of a picture; of all pictures of a job it stays in memory."""
+        if file not in self._greys:
+            self._greys[file] = pixels.greys(self.of(file, pixels.COMPARED_SIZE))
+        return self._greys[file]
 
     def _bytes(self) -> int:
         return sum(3 * picture.width * picture.height for picture in self._latest.values())
