@@ -3,7 +3,8 @@
 A view has two fingerprints: the dHash, by which entries near it are found, and a second one of
 another kind, which has to agree. The dHash sees a picture's outline: memes of one template and
 letters of one letterhead share it. The second sees finer details. See `helpers.gate.memory` for
-how far each may differ.
+how far each may differ. Both depend on the same packages, so the bank's recipe tells for both
+whether they may be compared.
 """
 
 from __future__ import annotations

@@ -1,4 +1,35 @@
-"""What a gate keeps in memory of a bank and searches: the entries in force."""
+"""What a gate keeps in memory of a bank and searches: the entries in force. And what it answers.
+
+An entry is found by its dHash. Then the second fingerprint, a pHash of 256 bits, has its say:
+
+- an upload is blocked if both are near: dHash within 2 bits, pHash within 4 of 256;
+- else a person is to look if dHash is within 2 bits, or within 8 and pHash within 90;
+- what matches turned, mirrored or without its border only is never blocked: within 8 and 90 bits
+  a person is to look.
+
+Any entry within reach may say so, not only the nearest. Where one side has only a dHash, that
+decides alone, for the upload as it is.
+
+The radii were chosen on half of CALTECH-101's pictures, and measured on the other half: a bank of
+500; 1,500 others as they are, resized and recompressed; 120 of the bank after the 82 changes of the
+standard table; and memes, 12 of each of 100 templates and styles, whose words differ. In per cent:
+
+==================================== ========== ==========
+what                                 dHash      both
+==================================== ========== ==========
+memes with other words, blocked      30         5
+honest uploads, blocked              0.1        0
+honest uploads, for a person         1.7        1.1
+changed ones, blocked                47         32
+changed ones, blocked or a person    70         81
+turned and mirrored, for a person    2          100
+==================================== ========== ==========
+
+Where captions have a twelfth of the height, as in most memes, it is 12 against 0. A finer hash of
+the same kind would not do: where 5 % of these memes are blocked, dhash-256 still blocks 50 % of
+gently changed copies, and pHash 71 %. It has a price: of pictures with few details, such as blurred
+ones, the bits of pHash are chance. They wait for a person.
+"""
 
 import json
 from array import array
