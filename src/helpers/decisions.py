@@ -31,7 +31,6 @@ from helpers.images.opening import thumbnail
 PAGE_BYTES = 15_000_000
 _SMALLEST_SIDE = 64  # pixels of a thumbnail
 _CUT_OUT = 96  # pixels on each side of a place that is shown magnified
-_SEARCHED = 1024  # pixels on the longer side, at most, at which that place is searched for
 _WHOLE = 2**20  # pixels on a side, more than any picture has
 _COLUMNS = ("page", "item", "decision", "judge")
 
@@ -207,19 +206,15 @@ def _embedded(item: Item, side: int, room: int) -> list[tuple[str, str]]:
 
 def _worst_places(first: Image.Image, second: Image.Image) -> list[Image.Image]:
     """The place where two pictures differ most, cut out of both at the size of the smaller one."""
-    grid = [max(1, side // 8) for side in pixels.common_size(first.size, second.size, _SEARCHED)]
-    small = [
-        np.asarray(picture.convert("YCbCr").resize(grid, Image.Resampling.BOX), dtype=np.int16)
-        for picture in (first, second)
-    ]
-    apart = (np.abs(small[0] - small[1]) * (2, 1, 1)).max(axis=2)
-    place, box = np.unravel_index(apart.argmax(), apart.shape)[::-1], []
     size = pixels.common_size(first.size, second.size, None)
-    for cell, cells, side in zip(place, grid, size, strict=True):
-        start = int((cell + 0.5) / cells * side) - _CUT_OUT // 2
-        box.append(max(0, min(start, side - _CUT_OUT)))
-    box += [min(start + _CUT_OUT, side) for start, side in zip(box, size, strict=True)]
-    return [picture.resize(size).crop(box) for picture in (first, second)]
+    grid, box = [max(1, side // 8) for side in size], Image.Resampling.BOX
+    small = [picture.resize(grid, box).convert("YCbCr") for picture in (first, second)]
+    apart = (np.abs(np.subtract(*small, dtype=np.int16)) * (2, 1, 1)).max(axis=2)
+    row, column = np.unravel_index(apart.argmax(), apart.shape)
+    left = max(0, min(8 * int(column) + 4 - _CUT_OUT // 2, size[0] - _CUT_OUT))
+    top = max(0, min(8 * int(row) + 4 - _CUT_OUT // 2, size[1] - _CUT_OUT))
+    place = left, top, min(left + _CUT_OUT, size[0]), min(top + _CUT_OUT, size[1])
+    return [picture.resize(size).crop(place) for picture in (first, second)]
 
 
 def _fitting(picture: Image.Image | None, side: int, room: int) -> str:
