@@ -236,7 +236,7 @@ def test_pictures_are_refused_where_another_imagehash_made_the_bank(
             opened.flag(upload, "banned", anyway=True)
     with Bank(path) as opened:
         value = opened.entries()["fingerprint"][0]
-        for refused in (opened.ask, lambda one: opened.ask_many([one]), opened.fingerprint):
+        for refused in (opened.ask, lambda one: opened.ask_many([one]), opened.look):
             with pytest.raises(Problem, match=r"was made with imagehash 2, and here is"):
                 refused(upload)
         with pytest.raises(Problem, match=r"was made with imagehash 2, and here is"):

@@ -83,8 +83,8 @@ class Frame(NamedTuple):
 
         Examples
         --------
-        >>> len(Frame.of(Image.linear_gradient("L")).views)
-        8
+        >>> [view.how for view in Frame.of(Image.radial_gradient("L")).views[:2]]
+        ['', 'turned by 90 degrees']
         """
         grey = picture.convert("L")
         small = grey.resize(_SMALL, Image.Resampling.LANCZOS)
