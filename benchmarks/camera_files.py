@@ -191,7 +191,7 @@ def sidecar(suffix: str, about: About, rng: np.random.Generator) -> bytes:
         edit = f"<key>adjustmentData</key><data>{rng.bytes(60).hex()}</data>"
         return f'<?xml version="1.0"?><plist version="1.0"><dict>{edit}</dict></plist>'.encode()
     if suffix.lower() == ".xmp":
-        return xmp(About(rating=int(rng.integers(1, 6)), words=("family",)), ' xmp:Label="Red"')
+        return xmp(About(rating=int(rng.integers(1, 6)), words=(rng.bytes(4).hex(),)))
     if suffix.lower() == ".mov":
         return film(rng)
     return b"II*\0" + rng.bytes(30_000)  # a raw file

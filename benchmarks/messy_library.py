@@ -104,7 +104,7 @@ class Scene:
     def _unusual(self, picture: Image.Image) -> Image.Image:
         """Some pictures are grey, some dark, some panoramas."""
         kind = self.rng.random()
-        if kind < 0.05:
+        if kind < 0.05 and self.job["kind"] != "filter":
             return picture.convert("L").convert("RGB")
         if kind < 0.08:
             return Image.eval(picture, lambda value: 4 + value // 4)
