@@ -53,9 +53,7 @@ PARTS = (
     *((12, 0, 100, 100), (0, 12, 100, 100), (0, 0, 88, 100), (0, 0, 100, 88)),
     *((4, 4, 88, 88), (12, 4, 96, 88), (4, 12, 88, 96), (12, 12, 96, 96)),
 )
-# How far a line of a frame is from one grey, how much of it, and how much of a side frames take.
-_NOISE, _SHARE_OF_FRAME, _MOST_FRAME = 8, 0.95, 0.3
-_GRID = 64  # pixels on each side of what `variants_of` looks at; twice as many for frames
+_GRID = 32  # pixels on each side of what `variants_of` looks at; twice as many for borders
 
 
 def orientations(picture: Image.Image) -> np.ndarray:
@@ -190,16 +188,42 @@ def without_border(picture: Image.Image, tolerance: int = TOLERANCE) -> Image.Im
     >>> without_border(letterbox).size
     (90, 60)
     """
-    greys = np.asarray(picture.convert("L"), dtype=np.int16)
-    left, top, right, bottom = 0, 0, *picture.size
+    box = inside_border(picture.convert("L"), tolerance)
+    return picture if box == (0, 0, *picture.size) else picture.crop(box)
+
+
+def inside_border(grey: Image.Image, tolerance: int = TOLERANCE) -> tuple[int, int, int, int]:
+    """Where a picture lies inside its border, as `without_border` cuts it.
+
+    Parameters
+    ----------
+    grey : PIL.Image.Image
+        The picture, in grey.
+    tolerance : int
+        As for `without_border`.
+
+    Returns
+    -------
+    tuple of int
+        Left, top, right and bottom, in pixels; all of the picture if it has no border.
+
+    Examples
+    --------
+    >>> inside_border(Image.new("L", (90, 80)))
+    (0, 0, 90, 80)
+    """
+    greys = np.asarray(grey, dtype=np.int16)
+    left, top, right, bottom = whole = 0, 0, *grey.size
     for _ in range(2):
         top += _count_border(greys[top:bottom, left:right], tolerance)
         bottom -= _count_border(greys[top:bottom, left:right][::-1], tolerance)
         left += _count_border(greys[top:bottom, left:right].T, tolerance)
         right -= _count_border(greys[top:bottom, left:right].T[::-1], tolerance)
-        if 10 * (right - left) < picture.width or 10 * (bottom - top) < picture.height:
-            return picture
-    return picture.crop((left, top, right, bottom))
+        if 10 * (right - left) < grey.width or 10 * (bottom - top) < grey.height:
+            return whole
+        if (left, top, right, bottom) == whole:
+            break
+    return left, top, right, bottom
 
 
 def _count_border(greys: np.ndarray, tolerance: int) -> int:
@@ -213,65 +237,6 @@ def _count_border(greys: np.ndarray, tolerance: int) -> int:
     near = np.abs(greys - level) <= tolerance
     is_border = np.append(near.mean(axis=1) >= _SHARE, False)
     return int(np.argmin(is_border))
-
-
-def inside_frame(picture: Image.Image) -> tuple[int, int, int, int]:
-    """Where the picture lies in a frame of several colours, with a line of text, or with none.
-
-    Parameters
-    ----------
-    picture : PIL.Image.Image
-        The picture, in grey; small, since each line is looked at.
-
-    Returns
-    -------
-    tuple of int
-        Left, top, right and bottom, in pixels; all of the picture if it has no frame.
-
-    Notes
-    -----
-    A line of one grey is one of a frame. A frame takes up to three tenths of a side, starts with
-    such a line, ends with one, and half of its lines are such ones; so text may lie between them.
-    All sides are looked at twice, since a frame may lie in a frame.
-
-    Examples
-    --------
-    >>> framed = Image.new("L", (100, 100), "white")
-    >>> framed.paste("navy", (10, 10, 90, 90))
-    >>> framed.paste(Image.radial_gradient("L").resize((70, 70)), (15, 15))
-    >>> inside_frame(framed)
-    (15, 15, 85, 85)
-    """
-    greys = np.asarray(picture, dtype=np.int16)
-    left, top, right, bottom = 0, 0, *picture.size
-    for ends in greys[[0, -1]], greys.T[[0, -1]]:
-        ends.sort()
-        few = int(ends.shape[1] * (1 - _SHARE_OF_FRAME))
-        if (ends[:, -1 - few] - ends[:, few] <= 2 * _NOISE).any():
-            break  # it may be one grey but for a few pixels
-    else:
-        return left, top, right, bottom  # as most pictures
-    for _ in range(2):
-        rest = greys[top:bottom, left:right]
-        top += _count_lines_of_frame(rest)
-        bottom -= _count_lines_of_frame(rest[::-1])
-        rest = greys[top:bottom, left:right].T
-        left += _count_lines_of_frame(rest)
-        right -= _count_lines_of_frame(rest[::-1])
-    return left, top, right, bottom
-
-
-def _is_plain(lines: np.ndarray) -> np.ndarray:
-    far = np.abs(lines - np.median(lines, axis=1, keepdims=True))
-    return (far <= _NOISE).mean(axis=1) >= _SHARE_OF_FRAME
-
-
-def _count_lines_of_frame(greys: np.ndarray) -> int:
-    plain = _is_plain(greys[: round(_MOST_FRAME * len(greys))])
-    if not plain[:1].any():
-        return 0
-    count = np.arange(1, len(plain) + 1)
-    return int(count[plain & (2 * plain.cumsum() >= count)].max())
 
 
 def windows(picture: Image.Image, hash: str = DHASH) -> np.ndarray:
@@ -326,12 +291,12 @@ def variants_of(picture: Image.Image) -> str:
     -------
     str
         16 hexadecimal digits each, of: the eight of `orientations`, in their order; each of
-        `PARTS`, as it is and mirrored at the falling diagonal; and, if the picture has a frame,
+        `PARTS`, as it is and mirrored at the falling diagonal; and, if the picture has a border,
         what is left without it, in the same two ways.
 
     Notes
     -----
-    All of them come from one picture of 64 x 64 pixels, and so may differ by a bit or two from
+    All of them come from one picture of 32 x 32 pixels, and so may differ by a bit or two from
     those of the picture itself. A part in two ways is compared in 128 bits: where as many copies
     are found, far fewer different pictures match than in 64.
 
@@ -345,9 +310,9 @@ def variants_of(picture: Image.Image) -> str:
     upright, fallen = _two_thumbnails(levels, ((0, 0, 100, 100), *PARTS))
     parts = np.stack([upright, fallen], axis=1)[1:].reshape(-1, 8, 9)
     thumbnails = np.concatenate([_eight(upright[0], fallen[0]), parts])
-    left, top, right, bottom = inside_frame(grid)
+    left, top, right, bottom = inside_border(grid)
     if (left, top, right, bottom) != (0, 0, *grid.size):
-        # without the lines in which the frame and the picture are mixed
+        # without the lines in which the border and the picture are mixed
         first = left + bool(left), top + bool(top)
         last = right - (right < grid.width), bottom - (bottom < grid.height)
         cut = tuple(end * 100 / grid.width for end in first + last)

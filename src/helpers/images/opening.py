@@ -288,7 +288,11 @@ def _functions(rules: dict[str, int]) -> list[Callable]:
 def _orientation_by_exif(image: Image.Image) -> int:
     """What the EXIF tag says, but for TIFF, which Pillow turns by itself, size and all."""
     with suppress(Exception):  # EXIF that cannot be understood counts as none
-        if image.format != "TIFF" and len(image.info.get("exif", "")) <= _MOST_EXIF_BYTES:
+        exif = image.info.get("exif", b"")
+        # Pillow reads all of it; most files have no such tag
+        is_named = b"\x01\x12" in exif or b"\x12\x01" in exif
+        is_named = is_named or any(key in image.info for key in _EXIF[1:])
+        if image.format != "TIFF" and is_named and len(exif) <= _MOST_EXIF_BYTES:
             return image.getexif().get(_ORIENTATION, 1)
     return 1
 

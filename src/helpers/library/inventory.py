@@ -353,13 +353,13 @@ def _about_picture(content: BinaryIO) -> dict:
         about = {"holds": json.dumps({"data that cannot be read": "some of it"})}
     greys = picture.convert("L")
     small = greys.resize((9, 8), Image.Resampling.LANCZOS)  # what dHash looks at
-    grid = greys.resize((128, 128), Image.Resampling.BOX)
+    grid = greys.resize((64, 64), Image.Resampling.BOX)
     return about | {
         "width": size[0],
         "height": size[1],
         "fingerprint": int(hashes.of_shown(small)),
         "flat": is_flat(small),
-        "sketch": sketch(grid.reduce(2)),
+        "sketch": sketch(grid),
         "variants": variants_of(grid),
     }
 

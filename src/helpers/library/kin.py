@@ -22,7 +22,7 @@ from PIL import Image
 
 from helpers import Problem
 from helpers.files.parallel import share_out_as_done
-from helpers.fingerprints.variants import ORIENTATIONS, PARTS, inside_frame
+from helpers.fingerprints.variants import ORIENTATIONS, PARTS, inside_border
 from helpers.images.opening import open_image
 from helpers.library.remembered import open_memory
 
@@ -222,13 +222,13 @@ def _look(folder: Path, pair: tuple[str, str, int]) -> list:
     words, turn = _TURNS[variant] if variant < len(_TURNS) else ("", None)
     whole = whole.transpose(turn) if words else whole
     is_part = variant < len(_STARTS)
-    box = np.array(_STARTS[variant]) / 100 if is_part else np.array(inside_frame(whole)) / _SIDE
+    box = np.array(_STARTS[variant]) / 100 if is_part else np.array(inside_border(whole)) / _SIDE
     box, alike = _fit(whole, part, box)
     if alike < LEAST_CORRELATION:
         return [""]
     if words:
         return ["turned or mirrored", alike, f"the same picture, {words}"]
-    frame = np.array(inside_frame(whole)) / _SIDE
+    frame = np.array(inside_border(whole)) / _SIDE
     areas = [np.prod(one[2:] - one[:2]) for one in (box, frame)]
     if areas[0] > MOST_AREA:
         return [""]
@@ -251,7 +251,7 @@ def _fit(whole: Image.Image, part: Image.Image, box: np.ndarray) -> tuple[np.nda
     The box is improved by least squares, from coarse to fine, as in B. D. Lucas and T. Kanade, "An
     iterative image registration technique", IJCAI (1981).
     """
-    for side, steps in ((16, 4), (32, 3), (64, 2)):
+    for side, steps in ((16, 3), (32, 2), (64, 1)):
         there = np.asarray(part.resize((side, side), Image.Resampling.BOX), dtype=float)
         share = (np.arange(side) + 0.5) / side
         for _ in range(steps):
@@ -261,7 +261,8 @@ def _fit(whole: Image.Image, part: Image.Image, box: np.ndarray) -> tuple[np.nda
             ends = right * (1 - share), down.T * (1 - share), right * share, down.T * share
             known = np.stack([ends[0], ends[1].T, ends[2], ends[3].T, here, np.ones_like(here)])
             known = known.reshape(6, -1)
-            *step, gain, _ = np.linalg.lstsq(known @ known.T, known @ there.ravel(), rcond=None)[0]
+            squares = known @ known.T + np.eye(6)  # so that there is always a solution
+            *step, gain, _ = np.linalg.solve(squares, known @ there.ravel())
             step = np.clip(np.array(step) / max(gain, _LEAST_CONTRAST), -_STEP, _STEP)
             box = np.clip(box + step, 0, 1)
             if gain < _LEAST_CONTRAST or min(box[2:] - box[:2]) < _LEAST_SIDE:
