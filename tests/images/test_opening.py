@@ -505,3 +505,17 @@ def test_a_thumbnail_of_a_large_jpeg_is_that_of_all_its_pixels_but_for_a_few_lev
         assert np.abs(np.asarray(picture, int) - np.asarray(exact)).max() <= 3
     for at_least, width in ((0, 1200), (300, 300), (301, 600), (900, 1200)):
         assert open_with_size(tmp_path / "a.jpg", at_least=at_least)[0].width == width
+
+
+@pytest.mark.parametrize("stored", ["YCbCr", "RGB"])
+def test_colours_come_as_they_are_stored_or_in_rgb(stored, tmp_path, photograph):
+    file = tmp_path / "a.jpg"
+    photograph(2).save(file, quality=90, keep_rgb=stored == "RGB")
+    for at_least in (0, 50):
+        as_stored, as_shown = (
+            open_with_size(file, at_least=at_least, colours=colours)[0]
+            for colours in ("YCbCr", None)
+        )
+        assert (as_stored.mode, as_shown.mode) == (stored, "RGB")
+        differs = np.subtract(as_stored.convert("RGB"), as_shown, dtype=int)
+        assert np.abs(differs).max() <= 3, "but for rounding"

@@ -303,9 +303,9 @@ def test_where_there_is_little_contrast_a_difference_counts_for_more(stripes):
 def test_the_common_size_is_the_smaller_one_but_no_more_than_512(photograph):
     large = Image.fromarray(np.random.default_rng(1).integers(0, 256, (700, 900), dtype=np.uint8))
     small = large.resize((90, 70), Image.Resampling.LANCZOS)
-    assert pixels.difference(large, small) == 0
+    assert pixels.difference(large, small) < 3
     halved = large.resize((512, 398), Image.Resampling.LANCZOS)
-    assert pixels.difference(large, halved) == 0
+    assert pixels.difference(large, halved) < 3
     assert pixels.difference(large, large.resize((640, 498), Image.Resampling.LANCZOS)) < 15
     tiny = photograph(1, size=(3, 2))
     assert pixels.difference(tiny, tiny.resize((6, 4), Image.Resampling.NEAREST)) < 40

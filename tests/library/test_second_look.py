@@ -294,7 +294,7 @@ def test_what_was_seen_in_a_changed_file_is_neither_used_nor_remembered(
     table = scan()
     right = propose(table, photos, cache=photos.parent / "another cache")
     assert by_path(right)["action"].tolist() == ["look"]
-    content, thumbnail = (photos / "b.png").read_bytes(), second_look.thumbnail
+    content, open_with_size = (photos / "b.png").read_bytes(), second_look.open_with_size
 
     def overwrite():
         copy(photos / "a.png", photos / "b.png", modified=3000)
@@ -303,23 +303,23 @@ def test_what_was_seen_in_a_changed_file_is_neither_used_nor_remembered(
         (photos / "b.png").write_bytes(content)
         os.utime(photos / "b.png", (2000, 2000))
 
-    def opened(file, size):
+    def opened(file, **about):
         if file.name == "b.png" and when == "meanwhile":
             overwrite()
-        picture = thumbnail(file, size)
+        picture = open_with_size(file, **about)
         if file.name == "b.png" and when == "until then":
             bring_back()
         return picture
 
     if when != "meanwhile":
         overwrite()
-    monkeypatch.setattr(second_look, "thumbnail", opened)
+    monkeypatch.setattr(second_look, "open_with_size", opened)
     capsys.readouterr()
     assert len(propose(table, photos)) == 0
     assert capsys.readouterr().out == (
         "Pairs of which a file changed, or could not be opened: 1; scan again.\n"
     )
-    monkeypatch.setattr(second_look, "thumbnail", thumbnail)
+    monkeypatch.setattr(second_look, "open_with_size", open_with_size)
     bring_back()
     pd.testing.assert_frame_equal(propose(table, photos), right)
 
@@ -336,19 +336,19 @@ def test_a_picture_that_goes_away_during_the_second_look_stops_nothing(
     save(picture, photos / "d.jpg", modified=1000, quality=90)
     table = scan()
     whole = propose(table, photos, cache=photos.parent / "another cache")
-    content, thumbnail = (photos / "d.jpg").read_bytes(), second_look.thumbnail
+    content, open_with_size = (photos / "d.jpg").read_bytes(), second_look.open_with_size
 
-    def goes_away(file, size):
-        picture = thumbnail(file, size)
+    def goes_away(file, **about):
+        picture = open_with_size(file, **about)
         if file.name == "d.jpg":
             file.unlink(missing_ok=True)
         return picture
 
     monkeypatch.setattr(second_look, "_BYTES_OF_PICTURES", in_memory)
-    monkeypatch.setattr(second_look, "thumbnail", goes_away)
+    monkeypatch.setattr(second_look, "open_with_size", goes_away)
     plan = propose(table, photos)
     assert set(plan["path"]) == {"a.jpg", "small a.jpg", "b.jpg", "small b.jpg"}
-    monkeypatch.setattr(second_look, "thumbnail", thumbnail)
+    monkeypatch.setattr(second_look, "open_with_size", open_with_size)
     (photos / "d.jpg").write_bytes(content)
     os.utime(photos / "d.jpg", (1000, 1000))
     again = propose(table, photos)
@@ -404,18 +404,18 @@ def test_facts_are_about_contents_wherever_they_lie(two_groups, look, photos):
 def test_what_was_found_before_somebody_stopped_it_is_remembered(
     two_groups, look, photos, monkeypatch
 ):
-    thumbnail, opened = second_look.thumbnail, []
+    open_with_size, opened = second_look.open_with_size, []
 
-    def stopped(file, size):
+    def stopped(file, **about):
         opened.append(file)
         if len(opened) == 3:
             raise KeyboardInterrupt
-        return thumbnail(file, size)
+        return open_with_size(file, **about)
 
-    monkeypatch.setattr(second_look, "thumbnail", stopped)
+    monkeypatch.setattr(second_look, "open_with_size", stopped)
     with pytest.raises(KeyboardInterrupt):
         look()
-    monkeypatch.setattr(second_look, "thumbnail", thumbnail)
+    monkeypatch.setattr(second_look, "open_with_size", open_with_size)
     found = look()
     assert len(found) == 2
     assert found.attrs["opened"] == 2

@@ -145,6 +145,7 @@ def open_with_size(
     path: str | Path | BinaryIO | Image.Image,
     rules: dict[str, int] | None = None,
     at_least: int = 0,
+    colours: str | None = None,
     **reading: object,
 ) -> tuple[Image.Image, tuple[int, int]]:
     """A picture as `open_image` gives it, and how large the picture in the file is.
@@ -156,6 +157,9 @@ def open_with_size(
     at_least : int
         If it is not 0, let the JPEG decoder shrink the picture, in colour, to a half, a quarter or
         an eighth, so that its longer side has so many pixels or more.
+    colours : str, optional
+        ``YCbCr``: of JPEGs, brightness and colours as they are stored, which takes less time. Those
+        that are stored in RGB, or to which a colour profile has to be applied, come in RGB.
     **reading
         See `open_image`.
 
@@ -168,10 +172,10 @@ def open_with_size(
     """
     rotate, background, fast = complete_reading(reading).values()
     *first, transparency, bits = _functions(RULES if rules is None else rules)
-    least = FAST_SIZE if fast else at_least
+    draft = ("L", FAST_SIZE) if fast else (colours, at_least)
     try:
         with warnings.catch_warnings(action="ignore"):
-            image, size, turned, convert = _decoded(path, first, least)
+            image, size, turned, convert = _decoded(path, first, draft)
             if not image.width * image.height:
                 raise Problem("has no pixels; name another picture")
             if image.mode in _NO_GREYS:
@@ -198,42 +202,43 @@ def open_with_size(
 
 
 def _decoded(
-    source: str | Path | BinaryIO | Image.Image, ways: Sequence[Callable], least: tuple | int
+    source: str | Path | BinaryIO | Image.Image, ways: Sequence[Callable], draft: tuple
 ) -> tuple[Image.Image, tuple[int, int], int, Callable | None]:
     """A picture with its pixels, its size as stored, its turn, and what maps its colours."""
     if isinstance(source, Image.Image):
-        return _loaded(source, ways, least)
+        return _loaded(source, ways, draft)
     with file_of(source) as file:
         try:
             with open_header(file) as image:
-                return _loaded(image, ways, least)
+                return _loaded(image, ways, draft)
         except Problem:
             raise
         except Exception:
             if not (bare := bare_png(file)):
                 raise
             with open_header(bare) as image:
-                return _loaded(image, ways, least)
+                return _loaded(image, ways, draft)
 
 
-def _shrink(image: Image.Image, least: tuple | int, is_grey: bool) -> None:
-    if least == FAST_SIZE:
-        image.draft("L" if is_grey else None, FAST_SIZE)
-        return
-    for step in (8, 4, 2):  # another side would be stretched by a part of a pixel
-        if max(image.size) >= step * least and not any(side % step for side in image.size):
-            image.draft(None, [side // step for side in image.size])
+def _shrink(image: Image.Image, colours: str | None, least: tuple | int) -> None:
+    if colours == "YCbCr" and (image.info.get("adobe_transform") == 0 or image.layer[0][0] == 82):
+        colours = None  # it is stored in RGB, its first channel perhaps as "R"
+    size, steps = image.size, (8, 4, 2) if least and least != FAST_SIZE else ()
+    for step in steps:  # another side would be stretched by a part of a pixel
+        if max(size) >= step * least and not any(side % step for side in size):
+            size = [side // step for side in size]
             break
+    image.draft(colours, least if least == FAST_SIZE else size)
 
 
 def _loaded(
-    image: Image.Image, ways: Sequence[Callable], least: tuple | int
+    image: Image.Image, ways: Sequence[Callable], draft: tuple
 ) -> tuple[Image.Image, tuple[int, int], int, Callable | None]:
     orientation, profile = ways
     size, turned, convert = image.size, 0, profile(image)
     if getattr(image, "fp", None):  # it is not decoded yet
-        if least and image.format in ("JPEG", "MPO"):
-            _shrink(image, least, is_grey=not convert)
+        if any(draft) and image.format in ("JPEG", "MPO"):
+            _shrink(image, None if convert else draft[0], draft[1])
         turned = image.format != "PNG" and orientation(image)  # to know, a PNG would be decoded
         is_copied = not turned or turned in _TURNS or image.has_transparency_data or bool(convert)
         check_memory(image, size, is_copied=is_copied)

@@ -171,7 +171,49 @@ _CONTRAST = 32  # levels of 255, the standard deviation of brightness; less is l
 _TILE = 512
 
 
-def difference(first: Image.Image, second: Image.Image, size: int | None = COMPARED_SIZE) -> float:
+#: A picture as it is compared: its brightness and its two colours (Y, Cb, Cr).
+Planes = tuple[Image.Image, Image.Image, Image.Image]
+
+
+def planes_of(picture: Image.Image | Planes, size: int | None = None) -> Planes:
+    """The brightness and the two colours of a picture, so that they are told apart only once.
+
+    Parameters
+    ----------
+    picture : PIL.Image.Image or tuple
+        The picture, or its planes.
+    size : int, optional
+        Pixels on the longer side, at most; otherwise it stays as large as it is.
+
+    Returns
+    -------
+    tuple of three PIL.Image.Image
+        In mode L and of one size: Y, Cb, Cr.
+
+    Examples
+    --------
+    >>> [plane.size for plane in planes_of(Image.new("RGB", (1000, 800)), 100)]
+    [(100, 80), (100, 80), (100, 80)]
+    """
+    if isinstance(picture, Image.Image):
+        if picture.mode not in ("RGB", "YCbCr"):
+            picture = picture.convert("RGB")
+        picture = (picture if picture.mode == "YCbCr" else picture.convert("YCbCr")).split()
+    full = picture[0].size
+    small = common_size(full, full, size)
+    return _scaled(picture, small, (0, 0, *full), reducing_gap=2) if size else picture
+
+
+def _scaled(planes: Planes, size: tuple[int, int], box: Sequence[float], **about: int) -> Planes:
+    """A box of a picture, brought to a size. Colours, which are compared coarsely, less exactly."""
+    ways = Image.Resampling.LANCZOS, Image.Resampling.BILINEAR, Image.Resampling.BILINEAR
+    both = zip(planes, ways, strict=True)
+    return tuple(plane.resize(size, way, tuple(box), **about) for plane, way in both)
+
+
+def difference(
+    first: Image.Image | Planes, second: Image.Image | Planes, size: int | None = COMPARED_SIZE
+) -> float:
     """By how much two pictures differ in the place where they differ most.
 
     Resizing and compressing change every pixel a little; another shot, or another line of text,
@@ -180,8 +222,8 @@ def difference(first: Image.Image, second: Image.Image, size: int | None = COMPA
 
     Parameters
     ----------
-    first, second : PIL.Image.Image
-        The two pictures, of any size.
+    first, second : PIL.Image.Image or tuple
+        The two pictures, of any size, or their planes; see `planes_of`.
     size : int or None
         Pixels on the longer side of the common size. It is the smaller picture's size if that is
         less, or if this is None. What is too small to be seen at the common size is not seen: a
@@ -214,10 +256,11 @@ def difference(first: Image.Image, second: Image.Image, size: int | None = COMPA
     >>> round(difference(gradient, marked))
     214
     """
-    common = common_size(first.size, second.size, size)
+    first, second = planes_of(first), planes_of(second)
+    common = common_size(first[0].size, second[0].size, size)
     worst, counts = 0.0, np.zeros((2, 256), dtype=np.int64)
     for box in _tiles(common):
-        parts = [_part(picture, common, box).split() for picture in (first, second)]
+        parts = [_part(picture, common, box) for picture in (first, second)]
         worst = max([worst, *_worst_of(*parts, worst)])
         # without what the next tile has too
         own = [box[end] if box[end] == common[end - 2] else box[end] - 8 for end in (2, 3)]
@@ -249,7 +292,7 @@ def _largest(values: np.ndarray) -> int:
     return max(int(values.max()), -int(values.min()))
 
 
-def mean_levels(picture: Image.Image, parts: int = 1) -> np.ndarray:
+def mean_levels(picture: Image.Image | Planes, parts: int = 1) -> np.ndarray:
     """The mean brightness and the two mean colours of a picture, which a filter changes.
 
     `difference` does not see that: a filter that makes a picture warmer changes every place a
@@ -258,8 +301,8 @@ def mean_levels(picture: Image.Image, parts: int = 1) -> np.ndarray:
 
     Parameters
     ----------
-    picture : PIL.Image.Image
-        The picture, of any size.
+    picture : PIL.Image.Image or tuple
+        The picture, of any size, or its planes; see `planes_of`.
     parts : int
         Into how many parts it is divided, across and down.
 
@@ -284,8 +327,8 @@ def mean_levels(picture: Image.Image, parts: int = 1) -> np.ndarray:
     >>> mean_levels(Image.new("RGB", (90, 80), "white")).tolist()
     [[[255.0, 128.0, 128.0]]]
     """
-    channels = picture.convert("RGB").convert("YCbCr").split()
-    small = [one.convert("F").resize((parts, parts), Image.Resampling.BOX) for one in channels]
+    planes = [plane.convert("F") for plane in planes_of(picture)]
+    small = [plane.resize((parts, parts), Image.Resampling.BOX) for plane in planes]
     return np.stack(small, axis=-1).astype(float)
 
 
@@ -326,17 +369,13 @@ def _tiles(size: tuple[int, int]) -> list[tuple[int, int, int, int]]:
     ]
 
 
-def _part(
-    picture: Image.Image, common: tuple[int, int], box: tuple[int, int, int, int]
-) -> Image.Image:
-    """What is in a box of the picture, brought to the common size, in YCbCr."""
-    picture = picture if picture.mode == "RGB" else picture.convert("RGB")
-    if picture.size == common:
-        return picture.crop(box).convert("YCbCr")
-    scale = picture.width / common[0], picture.height / common[1]
-    inside = [min(box[end] * scale[end % 2], picture.size[end % 2]) for end in range(4)]
-    size = box[2] - box[0], box[3] - box[1]
-    return picture.resize(size, Image.Resampling.LANCZOS, box=tuple(inside)).convert("YCbCr")
+def _part(planes: Planes, common: tuple[int, int], box: tuple[int, int, int, int]) -> Planes:
+    """What is in a box of the picture, brought to the common size."""
+    full = planes[0].size
+    if full == common:
+        return tuple(plane.crop(box) for plane in planes)
+    inside = [min(box[end] * full[end % 2] / common[end % 2], full[end % 2]) for end in range(4)]
+    return _scaled(planes, (box[2] - box[0], box[3] - box[1]), inside)
 
 
 def _deviation(counts: np.ndarray) -> float:

@@ -19,14 +19,15 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections import namedtuple
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageChops
+from PIL import Image
 
 from helpers import Problem
 from helpers.files.parallel import share_out_as_done
@@ -34,7 +35,7 @@ from helpers.files.places import open_input
 from helpers.images import pixels
 from helpers.images.detail import shows_more
 from helpers.images.formats import open_header
-from helpers.images.opening import thumbnail
+from helpers.images.opening import open_with_size
 from helpers.library.remembered import open_memory
 
 # What only the main process needs is imported where it is used, so that workers start sooner.
@@ -53,11 +54,16 @@ LEAST_CORRELATION = 0.9
 #: each picture is compared with its `NEAREST` only.
 MOST_NEAR, NEAREST = 24, 4
 _PAIRS_OF_A_JOB = 1024  # at most; those of a crowd
-_BYTES_OF_PICTURES = 2**27  # of a process, which stay in memory
+_BYTES_OF_PICTURES = 2**27  # of a process, which stay in memory; as many of small ones
+_OPENED_SIZE = 3 * pixels.COMPARED_SIZE // 2  # to which a decoder may shrink it at a first look
+_SURE = 1  # bits; pictures that differ by no more are likely to be copies, and opened whole at once
+_ENDS = ["first", "second"]
 
 
 # What there is to know about a file; columns of the table that a scan makes.
-_File = namedtuple("_File", "path bytes modified sha256 width height deep exposed")
+_File = namedtuple(
+    "_File", "path bytes modified sha256 width height deep exposed fingerprint lossless"
+)
 _Pair = Sequence[_File]  # two
 
 
@@ -186,7 +192,6 @@ def look(
     facts = named[list(_File._fields)].astype(object).itertuples(index=False, name=None)
     files = {about[0]: _File(*about) for about in facts}
     there = {path for path, file in files.items() if _is_there(folder, file)}
-    bits = named["fingerprint"].map(int).to_dict()
     asked = list(zip(pairs["first"], pairs["second"], strict=True))
     to_know = [(files[one], files[two]) for one, two in asked if {one, two} <= there]
     found, opened = _found(folder, to_know, set(table["sha256"]), cache, workers)
@@ -196,7 +201,7 @@ def look(
         changed += fact is None
         if fact:
             *seen, shows = fact
-            distance = (bits[one.path] ^ bits[two.path]).bit_count()
+            distance = (one.fingerprint ^ two.fingerprint).bit_count()
             turn = 1 if one.sha256 <= two.sha256 else -1
             rows.append((one.path, two.path, distance, *seen, shows * turn))
     if changed:
@@ -249,27 +254,19 @@ def _is_there(folder: Path, file: _File) -> bool:
 
 
 def _jobs(pairs: list[_Pair]) -> Iterator[list[_Pair]]:
-    """The pairs in an order in which those of one picture come close to each other, in parts.
+    """The pairs of each group of pictures together; those of a large group in parts."""
+    import pandas as pd
 
-    A group of pictures is one part; a large one is several. (The order is due to E. Cuthill and
-    J. McKee, "Reducing the bandwidth of sparse symmetric matrices", ACM (1969).)
-    """
-    if not pairs:
-        return
-    from scipy import sparse
+    from helpers.search.pairs import groups
 
-    number: dict[str, int] = {}
-    ends = [[number.setdefault(file.path, len(number)) for file in two] for two in pairs]
-    ones = np.ones(len(pairs), dtype=bool)
-    graph = sparse.coo_array((ones, np.transpose(ends)), shape=(len(number),) * 2)
-    graph = sparse.csr_array(graph + graph.T)
-    place = np.argsort(sparse.csgraph.reverse_cuthill_mckee(graph, symmetric_mode=True))
-    low, high = np.sort(place[ends], axis=1).T
-    order = np.lexsort([high, low])
-    is_apart = low[order][1:] > np.maximum.accumulate(high[order])[:-1]  # from all before
-    for rows in np.split(order, np.flatnonzero(is_apart) + 1):
-        for start in range(0, len(rows), _PAIRS_OF_A_JOB):
-            yield [pairs[row] for row in rows[start : start + _PAIRS_OF_A_JOB]]
+    paths = pd.DataFrame([[file.path for file in two] for two in pairs], columns=_ENDS)
+    group = {path: number for number, some in enumerate(groups(paths)) for path in some}
+    ordered = sorted(pairs, key=lambda two: (group[two[0].path], two[0].path, two[1].path))
+    for _, some in groupby(ordered, key=lambda two: group[two[0].path]):
+        rest = list(some)
+        while rest:
+            yield rest[:_PAIRS_OF_A_JOB]
+            del rest[:_PAIRS_OF_A_JOB]
 
 
 def _facts(folder: Path, pairs: list[_Pair]) -> dict[str, list]:
@@ -284,26 +281,27 @@ def _facts(folder: Path, pairs: list[_Pair]) -> dict[str, list]:
 
 
 def _fact(pictures: _Pictures, one: _File, two: _File) -> list:
-    small = [pictures.of(file, pixels.COMPARED_SIZE) for file in (one, two)]
-    greys = [pictures.greys_of(file) for file in (one, two)]
+    # A PNG of a JPEG has equal pixels, but not when both are turned into brightness and colours.
+    pictures.colours = None if one.lossless or two.lossless else "YCbCr"
+    least = min(max(file.width, file.height) for file in (one, two))
+    least = max(3 * least // 2, _OPENED_SIZE)
+    is_sure = (one.fingerprint ^ two.fingerprint).bit_count() <= _SURE
+    small = [pictures.small(file, least if is_sure else _OPENED_SIZE) for file in (one, two)]
+    greys = [pixels.greys(planes[0]) for planes in small]
     alike = float(pixels.correlations(greys[0], greys[1][np.newaxis])[0])
     if alike < LEAST_CORRELATION:
         return []
     differs, shows = pixels.difference(*small), 0
     objection = _too_different(differs) or _objection(one, two, *small)
     if not objection:
-        least, most = sorted(max(file.width, file.height) for file in (one, two))
-        size = max(3 * least // 2, pixels.COMPARED_SIZE)
-        size = size if 3 * size <= most else most  # where no decoder shrinks it, whole is quicker
-        large = [pictures.of(file, size) for file in (one, two)]
-        if least > pixels.COMPARED_SIZE:
+        large = [pictures.large(file, least) for file in (one, two)]
+        if least > _OPENED_SIZE:
             differs = max(differs, pixels.difference(*large, None))
         objection = _too_different(differs)
-        same_size = large[0].size == large[1].size
-        equal = same_size and not differs and not ImageChops.difference(*large).getbbox()
-        if not (objection or equal):
+        same_size = large[0][0].size == large[1][0].size
+        if not objection and (differs or not same_size):
             tables = [pictures.table_of(file) if same_size else None for file in (one, two)]
-            shows = shows_more(*large, tables)
+            shows = shows_more(large[0][0], large[1][0], tables)
             if _is_taken_apart(one.exposed, two.exposed):
                 objection = "taken at two moments, as their EXIF has it"
     return [round(alike, 4), round(differs, 1), objection, shows]
@@ -315,21 +313,20 @@ def _too_different(differs: float) -> str:
     return f"a difference of {differs:.1f} in one place (up to {COPY_DIFFERENCE:g} passes)"
 
 
-def _objection(one: _File, two: _File, *small: Image.Image) -> str:
+def _objection(one: _File, two: _File, *small: pixels.Planes) -> str:
     """Why two pictures that differ little in each place are not one picture all the same."""
 
-    def shift(pictures: Iterable[Image.Image], parts: int) -> float:
-        levels = [pixels.mean_levels(picture, parts) for picture in pictures]
-        return round(float(np.abs(levels[0] - levels[1]).max()), 1)
-
     changed = "brighter, darker or of other colours"
-    if (whole := shift(small, 1)) > COPY_SHIFT:
-        return f"{changed} as a whole, by {whole:.1f} (up to {COPY_SHIFT:g} passes)"
+    size = pixels.common_size(small[0][0].size, small[1][0].size)
     # At two sizes an edge might fall into two parts.
-    size = pixels.common_size(small[0].size, small[1].size)
-    same = [picture.resize(size, Image.Resampling.LANCZOS) for picture in small]
-    if (part := shift(same, PARTS)) > COPY_SHIFT_OF_PART:
-        return f"{changed} over an area, by {part:.1f} (up to {COPY_SHIFT_OF_PART:g} passes)"
+    same = [[plane.resize(size, Image.Resampling.LANCZOS) for plane in planes] for planes in small]
+    for planes, parts, most, where in (
+        (small, 1, COPY_SHIFT, "as a whole"),
+        (same, PARTS, COPY_SHIFT_OF_PART, "over an area"),
+    ):
+        levels = [pixels.mean_levels(tuple(some), parts) for some in planes]
+        if (shift := round(float(np.abs(levels[0] - levels[1]).max()), 1)) > most:
+            return f"{changed} {where}, by {shift:.1f} (up to {most:g} passes)"
     if _is_stretched(one, two):
         return "of another shape: one of them was stretched"
     if one.deep or two.deep:
@@ -338,34 +335,39 @@ def _objection(one: _File, two: _File, *small: Image.Image) -> str:
 
 
 class _Pictures:
-    """The pictures of a job, as large as they are compared; the latest ones stay in memory."""
+    """The pictures of a job, as they are compared. The latest ones stay in memory."""
 
     def __init__(self, folder: Path) -> None:
+        self.colours: str | None = None  # as for `open_with_size`
         self._folder = folder
-        self._latest: dict[tuple, Image.Image] = {}
-        self._greys: dict[_File, np.ndarray] = {}
+        self._large: dict[tuple, pixels.Planes] = {}
+        self._small: dict[tuple, pixels.Planes] = {}
 
-    def of(self, file: _File, size: int) -> Image.Image:
-        """A picture in RGB, with at most so many pixels on its longer side."""
-        size = min(size, max(file.width, file.height))
-        picture = self._latest.pop((file, size), None)
-        if picture is None:
-            path = self._folder / file.path
-            if not _is_there(self._folder, file) or not (picture := thumbnail(path, size)):
-                raise Problem(f"{path}: is gone or broken since the scan; scan again")
-        self._latest[file, size] = picture
-        while len(self._latest) > 1 and self._bytes() > _BYTES_OF_PICTURES:
-            del self._latest[next(iter(self._latest))]
-        return picture
+    def large(self, file: _File, least: int) -> pixels.Planes:
+        """A picture with so many pixels on its longer side, or more, if it has them."""
+        return self._latest(self._large, self._open, file, least)
 
-    def greys_of(self, file: _File) -> np.ndarray:
-        """What is correlated of a picture; of all pictures of a job it stays in memory."""
-        if file not in self._greys:
-            self._greys[file] = pixels.greys(self.of(file, pixels.COMPARED_SIZE))
-        return self._greys[file]
+    def small(self, file: _File, least: int) -> pixels.Planes:
+        """The same, made small."""
+        return self._latest(self._small, self._reduce, file, least)
 
-    def _bytes(self) -> int:
-        return sum(3 * picture.width * picture.height for picture in self._latest.values())
+    def _latest(
+        self, kept: dict, make: Callable[[_File, int], pixels.Planes], file: _File, least: int
+    ) -> pixels.Planes:
+        key = file, min(least, max(file.width, file.height)), self.colours
+        kept[key] = kept.pop(key, None) or make(file, least)
+        while len(kept) > 1 and _bytes(kept.values()) > _BYTES_OF_PICTURES:
+            del kept[next(iter(kept))]
+        return kept[key]
+
+    def _open(self, file: _File, least: int) -> pixels.Planes:
+        path = self._folder / file.path
+        if not _is_there(self._folder, file):
+            raise Problem(f"{path}: is gone or was changed since the scan; scan again")
+        return pixels.planes_of(open_with_size(path, at_least=least, colours=self.colours)[0])
+
+    def _reduce(self, file: _File, least: int) -> pixels.Planes:
+        return pixels.planes_of(self.large(file, least), pixels.COMPARED_SIZE)
 
     def table_of(self, file: _File) -> list[int] | None:
         """The quantisation table of the brightness of a JPEG."""
@@ -373,6 +375,10 @@ class _Pictures:
             tables = open_header(content).quantization
             return tables[min(tables)]
         return None
+
+
+def _bytes(pictures: Iterable[pixels.Planes]) -> int:
+    return sum(3 * planes[0].width * planes[0].height for planes in pictures)
 
 
 def _is_stretched(one: _File, two: _File) -> bool:
