@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageOps
 
 from helpers.images.opening import open_image
 from helpers.library import inventory
@@ -45,12 +45,6 @@ def cropped(left, top, right, bottom):
     return crop
 
 
-def with_caption(picture):
-    framed = ImageOps.expand(picture, (15, 15, 15, 35), "white")
-    ImageDraw.Draw(framed).text((30, framed.height - 22), "Summer", fill="black")
-    return framed
-
-
 MADE = {
     "turned or mirrored": [
         ImageOps.mirror,
@@ -62,7 +56,6 @@ MADE = {
     "framed": [
         lambda picture: ImageOps.expand(picture, 20, "white"),
         lambda picture: ImageOps.expand(ImageOps.expand(picture, 12, "white"), 8, "navy"),
-        with_caption,
     ],
     "cropped": [
         cropped(0.03, 0.03, 0.03, 0.03),

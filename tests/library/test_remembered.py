@@ -1,5 +1,7 @@
 """What earlier runs found is used as long as nothing has changed, and never once anything has."""
 
+import hashlib
+import json
 import os
 import random
 
@@ -55,6 +57,16 @@ def test_a_damaged_cache_is_thrown_away_with_a_sentence(scan, tmp_path, capsys):
         assert said.startswith(f"{file}: what earlier runs found is damaged")
         assert said.count("\n") == 1
         assert file.read_bytes() == whole
+
+
+def test_what_an_earlier_version_remembered_counts_for_nothing_in_silence(scan, tmp_path, capsys):
+    table = scan()
+    (file,) = (tmp_path / "cache").iterdir()
+    lines = ["a.jpg", [1, 2]]
+    content = "".join(f"{json.dumps(line)}\n" for line in ({"helpers": "0.5"}, lines, lines))
+    file.write_text(f"{hashlib.sha256(content.encode()).hexdigest()}\n{content}")
+    assert scan().equals(table)
+    assert capsys.readouterr().out == ""
 
 
 def test_a_cache_that_cannot_be_read_or_written_stops_nothing(scan, tmp_path, capsys):

@@ -267,10 +267,12 @@ def _fit(whole: Image.Image, part: Image.Image, box: np.ndarray) -> tuple[np.nda
             box = np.clip(box + step, 0, 1)
             if gain < _LEAST_CONTRAST or min(box[2:] - box[:2]) < _LEAST_SIDE:
                 return box, 0.0
+        if side == 16:
+            continue
         one, other = _details(_inside(whole, box, side)), _details(there)
         product = np.sqrt((one * one).sum() * (other * other).sum())
         alike = round(float((one * other).sum() / max(product, 1.0)), 4)
-        if side == 32 and alike < _LEAST_OF_HALF:
+        if alike < _LEAST_OF_HALF:
             break
     return box, alike
 

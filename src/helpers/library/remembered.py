@@ -28,9 +28,9 @@ _Form = Callable[[str, object], bool]
 class Memory:
     """What earlier runs found, by a key; `open_memory` makes one.
 
-    The file is text: a SHA-256, then as JSON what made the findings and the findings themselves.
-    If something else made them, they count for nothing. If the file is damaged, a sentence says so,
-    and it counts for nothing too.
+    The file is text: a SHA-256, a line of JSON with what made the findings, and one with the
+    findings themselves. If something else made them, such as an earlier version, they count for
+    nothing. If the file is damaged, a sentence says so, and it counts for nothing too.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class Memory:
         start = time.monotonic()
         if self.file is None or (not at_once and start < self._next) or found == self.found:
             return
-        content = json.dumps([self._made_by, found])
+        content = f"{json.dumps(self._made_by)}\n{json.dumps(found)}"
         try:
             if len(content) > MOST_BYTES:
                 raise Problem(f"{self.file}: would be too large; clean smaller folders")
@@ -96,9 +96,10 @@ class Memory:
             checksum, _, content = read_input(self.file, MOST_BYTES + 65).partition(b"\n")
             if hashlib.sha256(content).hexdigest().encode() != checksum:
                 raise ValueError("its checksum is wrong")
-            made_by, found = json.loads(content)
-            if made_by != self._made_by:
+            made_by, _, content = content.partition(b"\n")
+            if json.loads(made_by) != self._made_by:
                 return {}
+            found = json.loads(content)
             if not all(has_form(key, value) for key, value in found.items()):
                 raise ValueError("it has another form")
             return found
