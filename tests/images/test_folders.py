@@ -205,6 +205,7 @@ def test_what_a_person_excludes_is_counted_by_pattern(tmp_path):
         (("*/",), 1, {"*/": 5}),
         (("B/*.png", "b/c"), 4, {"B/*.png": 1, "b/c": 1}),
         (("GRO\u0308SSE*",), 5, {"GRO\u0308SSE*": 1}),
+        (("rwa", "[", "../*"), 6, {"rwa": 0, "[": 0, "../*": 0}),  # which are told, too
     ):
         found = look_into(tmp_path, exclude=patterns)
         assert (len(found.images), found.excluded) == (images, count)

@@ -281,3 +281,11 @@ def test_a_value_that_is_named_again_and_again_is_read_once():
     start = time.process_time()
     assert metadata_of(image, io.BytesIO())[0]["description"].startswith("xxx")
     assert time.process_time() - start < 5
+
+
+@pytest.mark.parametrize("odd", ["a-", "<a:b", "<a:bb ", "a:", "a:b ", "a:b=", "a.", "</"])
+def test_no_letter_of_xmp_is_looked_at_again_and_again(odd):
+    packet = f"<a:b {odd * 60_000}".encode() + b"</rdf:RDF>"
+    picture, start = saved("PNG", xmp=packet), time.process_time()
+    found(picture)
+    assert time.process_time() - start < 2

@@ -120,7 +120,7 @@ def look_into(
     """
     check_folder(folder)
     seen = {identity(place) for place in real_path(folder).parents}
-    found = Contents([], Counter(), Counter(), Counter())
+    found = Contents([], Counter(), Counter(), Counter(dict.fromkeys(exclude, 0)))
     patterns = [(found.stores, "", plain(pattern)) for pattern in STORES]
     patterns += [(found.excluded, pattern, plain(pattern)) for pattern in exclude]
     waiting, linked = [("", None)], []  # each with the count of the files that are left out in it

@@ -11,6 +11,7 @@ import io
 import os
 import re
 import struct
+import warnings
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cache
 from importlib import import_module
@@ -149,7 +150,8 @@ def open_header(file: BinaryIO) -> Image.Image:
     names = formats()
     if names[-1] == "TGA" and (start[1:2] > b"\1" or not _is_tga(file, size)):
         names = names[:-1]
-    image = Image.open(file, formats=names)
+    with warnings.catch_warnings(action="ignore"):  # EXIF may be broken
+        image = Image.open(file, formats=names)
     if image.info.get("progressive"):
         file.seek(0)
         if file.read().count(b"\xff\xda") * image.width * image.height > MOST_SCANNED_PIXELS:

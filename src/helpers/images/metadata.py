@@ -76,8 +76,9 @@ _TYPES = {
     10: "ll",
     13: "L",
 }  # of numbers in EXIF; the others are bytes
-_TAG = re.compile(r"<([\w-]+):([\w.-]+)([^<>]*)>([^<]*)")
-_ATTRIBUTE = re.compile(r"""([\w-]+):([\w.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+# No letter of a packet is looked at more than a few times, whatever it holds.
+_TAG = re.compile(r"<([\w-]++):([\w.-]++)([^<>]*+)>([^<]*+)")
+_ATTRIBUTE = re.compile(r"""(?<![\w-])([\w-]++):([\w.-]++)\s*+=\s*+(?:"([^"]*+)"|'([^']*+)')""")
 
 _Items = Iterator[tuple[str, object]]
 
