@@ -61,15 +61,6 @@ def test_a_folder_that_is_not_there_or_holds_nothing_to_read_is_told(tmp_path):
         album.index(tmp_path)
 
 
-def test_a_photograph_lying_on_its_side_has_an_upright_thumbnail(tmp_path, photograph):
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    photograph(size=(300, 100)).save(tmp_path / "turned.jpg", exif=exif)
-    assert album.open_small(tmp_path / "turned.jpg").size == (100, 300)
-    photograph(size=(3000, 1000)).save(tmp_path / "large.jpg")
-    assert 200 <= album.open_small(tmp_path / "large.jpg").width < 3000
-
-
 def test_a_fetch_is_announced_and_a_dataset_that_is_there_is_not(data_folder, monkeypatch):
     said = []
 

@@ -22,10 +22,10 @@ from helpers import Problem, datasets, hamming
 from helpers.files import places
 from helpers.fingerprints import catalogue, hashes
 from helpers.images.folders import find_images, plain
+from helpers.images.frames import count_frames
 from helpers.images.opening import open_image, open_with_size
 from helpers.search.linear import LinearScan
 
-THUMBNAIL = 100  # pixels
 _LONGEST_SIDE = 800  # pixels of the copy that is shown and worked on
 _CHUNK = 512  # pictures between two reports
 
@@ -207,7 +207,7 @@ def read_picture(path: str | Path, name: str | None = None) -> Picture:
         image, size = open_with_size(file)
     except Problem as problem:
         raise Problem(f"{name or file}: {str(problem).removeprefix(f'{file}: ')}") from problem
-    note = "Of an animation the first frame is taken." if _is_animation(file) else ""
+    note = "Of an animation the first frame is taken." if count_frames(file) > 1 else ""
     value = hashes.of_shown(image)
     return Picture(name or file.name, reduced(image), size, value, note, str(path))
 
@@ -327,12 +327,6 @@ def _expanded(path: str | Path) -> Path:
     return Path(os.path.expanduser(path))  # noqa: PTH111 (it never raises)
 
 
-def _is_animation(path: Path) -> bool:
-    with suppress(OSError), Image.open(path, formats=["GIF", "PNG", "WEBP"]) as image:
-        return image.is_animated
-    return False
-
-
 def reduced(image: Image.Image) -> Image.Image:
     """A picture in RGB of at most 800 pixels in width and height.
 
@@ -349,33 +343,6 @@ def reduced(image: Image.Image) -> Image.Image:
     image = image if image.mode in ("L", "RGB") else image.convert("RGB")
     image.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
     return image.convert("RGB")
-
-
-def open_small(path: Path) -> Image.Image:
-    """A picture for a thumbnail.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    PIL.Image.Image
-        The picture, upright. A JPEG is decoded at a fraction of its size, but at no less than
-        twice that of a thumbnail.
-
-    Raises
-    ------
-    Problem
-        If the file cannot be read.
-    """
-    with suppress(Exception), Image.open(path, formats=["JPEG"]) as image:
-        if image.mode == "RGB" and image.getexif().get(0x0112, 1) == 1:
-            image.draft("RGB", (2 * THUMBNAIL, 2 * THUMBNAIL))
-            image.load()
-            return image
-    return open_image(path)
 
 
 def find(pictures: Pictures, fingerprint: np.uint64, radius: int) -> pd.DataFrame:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,14 +10,16 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from helpers import Problem, datasets, hamming
+from helpers import datasets, hamming
 from helpers.classroom import plots, steps
 from helpers.explore import album
-from helpers.explore.album import THUMBNAIL, Picture, Pictures
+from helpers.explore.album import Picture, Pictures
 from helpers.explore.page import Page, as_html, in_a_row, widgets_module
 from helpers.files import places
 from helpers.fingerprints import flat, hashes
+from helpers.images.opening import thumbnail
 
+THUMBNAIL = 100  # pixels
 _OFFERED_NAMES = 10_000  # any other can be typed
 
 
@@ -161,8 +162,8 @@ class SearchPage(Page):
         """A match in the list of the page."""
         place = match.path, number
         if place not in self._images:
-            thumbnail = self._thumbnail(match.path)
-            self._images[place] = as_html(thumbnail, f"match {number}", THUMBNAIL)
+            small = thumbnail(self.pictures.root / match.path, steps.SHARP * THUMBNAIL)
+            self._images[place] = as_html(small, f"match {number}", THUMBNAIL)
         itself = self.query.in_dataset and match.path == self.query.path
         return (
             f'<li><div class="pair">{self._images[place]}{as_html(*self._squares(match))}</div>'
@@ -176,11 +177,6 @@ class SearchPage(Page):
         return steps.bit_squares(
             steps.bits(self.query.fingerprint) ^ differ, differ, width=THUMBNAIL
         )
-
-    def _thumbnail(self, path: str) -> Image.Image | None:
-        with suppress(Problem):
-            return album.open_small(self.pictures.root / path)
-        return None
 
     def figure(self) -> tuple[Figure, str]:
         """The query and up to five matches, evenly spaced in the ranking, with their bits.
@@ -202,7 +198,8 @@ class SearchPage(Page):
         for match, column in zip(shown.itertuples(), columns[1:], strict=True):
             drawn, where = self._squares(match)
             title = f"{match.Index + 1}. {steps.count_differing(steps.bits(match.differ))}"
-            _draw(column, title, match.path, self._thumbnail(match.path), drawn)
+            small = thumbnail(self.pictures.root / match.path, steps.SHARP * THUMBNAIL)
+            _draw(column, title, match.path, small, drawn)
             words.append(f"{match.Index + 1}. {match.path}, {where}")
         if len(shown) < len(self.matches):
             some = f"{len(shown)} of {len(self.matches):,} matches, evenly spaced in their ranking"
