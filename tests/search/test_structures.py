@@ -220,30 +220,26 @@ def test_many_queries_are_answered_as_one_by_one(build, words):
         build(fingerprints(clustered, 300, words)),
         fingerprints(clustered, 300, words)[::30],
     )
-    for many, one, argument in (
-        (structure.within_many, structure.within, 9),
-        (structure.nearest_many, structure.nearest, 7),
-    ):
-        table = many(queries, argument)
-        expected = [
-            (number, row, distance)
-            for number, query in enumerate(queries)
-            for row, distance in zip(*one(query, argument), strict=True)
-        ]
-        assert len(expected) > len(queries)
-        assert table.columns.tolist() == ["query", "row", "distance"]
-        assert list(table.itertuples(index=False, name=None)) == expected
-        assert table.dtypes.eq("int64").all()
+    table = structure.within_many(queries, 9)
+    expected = [
+        (number, row, distance)
+        for number, query in enumerate(queries)
+        for row, distance in zip(*structure.within(query, 9), strict=True)
+    ]
+    assert len(expected) > len(queries)
+    assert table.columns.tolist() == ["query", "row", "distance"]
+    assert list(table.itertuples(index=False, name=None)) == expected
+    assert table.dtypes.eq("int64").all()
 
 
 @each_structure
 @pytest.mark.parametrize(("n", "queries"), [(0, 0), (0, 3), (40, 0)])
 def test_many_queries_without_an_answer_give_an_empty_table(build, n, queries):
     structure, asked = build(fingerprints(spread, n)), fingerprints(spread, queries, seed=5)
-    for table in (structure.within_many(asked, 0), structure.nearest_many(asked, 2)):
-        assert table.columns.tolist() == ["query", "row", "distance"]
-        assert table.dtypes.eq("int64").all()
-        assert table.empty
+    table = structure.within_many(asked, 0)
+    assert table.columns.tolist() == ["query", "row", "distance"]
+    assert table.dtypes.eq("int64").all()
+    assert table.empty
 
 
 @each_structure
@@ -660,11 +656,8 @@ def test_what_is_no_query_is_refused(build, query, sentence):
 @pytest.mark.parametrize("query", [7, np.uint64(7), np.array(7, dtype=np.uint64)])
 def test_one_query_where_several_are_expected_is_refused(build, query):
     structure = build(fingerprints(spread, 40))
-    for ask in (structure.within_many, structure.nearest_many):
-        with refused(
-            "^(one query where several are expected|fingerprints must be uint64, not int64)"
-        ):
-            ask(query, 1)
+    with refused("^(one query where several are expected|fingerprints must be uint64, not int64)"):
+        structure.within_many(query, 1)
 
 
 @each_structure
@@ -673,8 +666,6 @@ def test_a_number_of_rows_below_one_or_no_number_is_refused(build, k):
     structure = build(fingerprints(spread, 40))
     with refused(r"^k .*: it is a whole number of rows, at least 1$"):
         structure.nearest(7, k)
-    with refused(r"^k .*: it is a whole number of rows, at least 1$"):
-        structure.nearest_many(fingerprints(spread, 2), k)
 
 
 @pytest.mark.parametrize("radius", [-1, 65, 2.5, True, "5"])

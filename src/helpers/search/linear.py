@@ -125,7 +125,10 @@ class Search:
         0      0    1         0
         1      1    0         0
         """
-        return _joined([self.within(query, radius) for query in _several(queries)])
+        answers = [self.within(query, radius) for query in _several(queries)]
+        rows, distances = concatenate(answers)
+        query = np.repeat(np.arange(len(answers)), [len(rows) for rows, _ in answers])
+        return pd.DataFrame({"query": query, "row": rows, "distance": distances})
 
     def nearest(
         self, query: np.uint64 | np.ndarray | str, k: int = 1
@@ -167,30 +170,6 @@ class Search:
         rows = np.flatnonzero(distances <= np.partition(distances, k - 1)[k - 1])
         rows = rows[np.argsort(distances[rows], kind="stable")][:k]
         return rows, distances[rows].astype(np.int64)
-
-    def nearest_many(self, queries: ArrayLike, k: int = 1) -> pd.DataFrame:
-        """The `k` rows nearest to each of many queries.
-
-        Parameters
-        ----------
-        queries : array-like of uint64, shape (m,) or (m, words), or of hex text, shape (m,)
-            The fingerprints to ask for.
-        k : int
-            How many rows for each, at least 1.
-
-        Returns
-        -------
-        DataFrame
-            As from `within_many`.
-
-        Examples
-        --------
-        >>> values = np.array([7, 1], dtype=np.uint64)
-        >>> LinearScan(values).nearest_many(["0000000000000000"])
-           query  row  distance
-        0      0    1         1
-        """
-        return _joined([self.nearest(query, k) for query in _several(queries)])
 
     def cost(self, query: np.uint64 | np.ndarray | str, radius: int) -> Cost:
         """What `within` takes for a query.
@@ -329,13 +308,6 @@ def concatenate(found: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray,
 def _several(queries: ArrayLike) -> np.ndarray:
     if np.ndim(queries) == 0:
         raise Problem(
-            "one query where several are expected; put it into a list, "
-            "or ask with within or nearest"
+            "one query where several are expected; put it into a list, or ask with within"
         )
     return as_words(queries).T
-
-
-def _joined(answers: list[tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
-    rows, distances = concatenate(answers)
-    query = np.repeat(np.arange(len(answers)), [len(rows) for rows, _ in answers])
-    return pd.DataFrame({"query": query, "row": rows, "distance": distances})
