@@ -12,7 +12,6 @@ import json
 import os
 import random
 from collections.abc import Iterator
-from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
 from importlib.resources import files
@@ -213,10 +212,8 @@ def gather(
     settings = _settings(folder, images, needles, asked)
     with exclusive(output):
         made, listed = _read_list(output, settings, replace)
-        if made == settings and _is_complete(output, listed):
+        if made == settings and listed and all((output / path).is_file() for path in listed):
             return read_truth(output / _TRUTH)
-        if made and not listed:
-            listed = _list_of_older(folder, output)
         ownership.check_own(output, listed)
         truth = _plan(folder, needles, asked)
         jobs = [(path, path, None) for path in images]
@@ -367,24 +364,6 @@ def _read_list(output: Path, settings: dict, replace: bool) -> tuple[dict, dict]
             "replace it or choose another folder"
         )
     return made, listed
-
-
-def _is_complete(output: Path, listed: dict) -> bool:
-    if not (output / _TRUTH).is_file():
-        return False
-    # a haystack of older helpers has no list
-    return all((output / path).is_file() for path in listed or read_truth(output / _TRUTH)["copy"])
-
-
-def _list_of_older(folder: Path, output: Path) -> dict:
-    """What older helpers wrote, which kept no list: it is known by the dataset and the truth."""
-    listed = {path: ownership.digest_of(folder / path) for path in find_images(folder)}
-    listed[_TRUTH] = ownership.digest_of(output / _TRUTH)
-    for row in read_truth(output / _TRUTH).itertuples():
-        with suppress(Problem):
-            if open_with_size(output / row.copy)[1] == (row.width, row.height):
-                listed[row.copy] = ownership.digest_of(output / row.copy)
-    return listed
 
 
 def _plan(folder: Path, needles: pd.DataFrame, asked: dict) -> pd.DataFrame:

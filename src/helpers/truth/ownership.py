@@ -58,7 +58,7 @@ def read_list(file: Path) -> tuple[dict, dict[str, str]]:
     settings : dict
         How the files were made; empty if there is no list.
     listed : dict of str to str
-        Path and SHA-256 of each file. It is empty in the lists of older helpers.
+        Path and SHA-256 of each file.
 
     Raises
     ------
