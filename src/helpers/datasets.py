@@ -274,9 +274,7 @@ def sample() -> Dataset:
     >>> len(sample().images)
     101
     """
-    root = data_folder() / "sample"
-    _make_once(root, _write_sample)
-    return Dataset("sample", root, _complete(root, SAMPLE_IMAGES), _sample_licences())
+    return _made_once("sample", _write_sample, SAMPLE_IMAGES, _sample_licences())
 
 
 def _photograph(name: str) -> Image.Image:
@@ -335,9 +333,7 @@ def specials() -> Dataset:
     >>> specials().images[0]
     'burst/shot_1.jpg'
     """
-    root = data_folder() / "specials"
-    _make_once(root, _write_specials)
-    return Dataset("specials", root, _complete(root, SPECIAL_IMAGES), _sample_licences())
+    return _made_once("specials", _write_specials, SPECIAL_IMAGES, _sample_licences())
 
 
 def _write_specials(root: Path) -> None:
@@ -449,28 +445,23 @@ def caltech_101() -> Dataset:
     >>> len(caltech_101().images)  # doctest: +SKIP
     9144
     """
-    root = data_folder() / "caltech-101"
-    _make_once(root, archive.install)
-    return Dataset("caltech-101", root, _complete(root, archive.IMAGES), archive.CREDIT)
+    return _made_once("caltech-101", archive.install, archive.IMAGES, archive.CREDIT)
 
 
-def _make_once(root: Path, make: Callable[[Path], None]) -> None:
+def _made_once(name: str, make: Callable[[Path], None], number: int, credit: str) -> Dataset:
     """Let `make` write the folder, unless it is there or another process is writing it."""
+    root = data_folder() / name
     if not root.is_dir():
         with exclusive(root):
             if not root.is_dir():
                 make(root)
-
-
-def _complete(root: Path, number: int) -> list[str]:
-    """The images of a folder, if they are as many as it should hold."""
     images = [path for path in find_images(root) if path.endswith((".jpg", ".png"))]
     if len(images) != number:
         raise Problem(
             f"{root}: holds {len(images):,} images where it should hold {number:,}; "
             "rename or delete that folder, and it is made again"
         )
-    return images
+    return Dataset(name, root, images, credit)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from helpers import Problem
 from helpers.files import pickles
 from helpers.files.atomic import clear, exclusive, new_folder, write_problem
 from helpers.files.guard import check_output
+from helpers.files.places import size_and_time
 from helpers.fingerprints import catalogue, hashes
 from helpers.fingerprints.recipe import Recipe, from_dict, here, why_not
 from helpers.hamming import check_radius
@@ -226,7 +227,7 @@ def build(
             old = _to_go_on_with(path, made)
             made = here(hash, rules=old.recipe.rules, **made.reading)
             index, known = dict(old), old.about["files"]
-        now = {name: _size_and_time(folder / name) for name in images}
+        now = {name: size_and_time(folder / name) for name in images}
         place = _place_from(path, folder)
         _check_size(path, made, {**known, **now}, place)
         changed = [
@@ -469,11 +470,3 @@ def _place_from(path: Path, folder: Path) -> str:
         return Path(os.path.relpath(end, start)).as_posix()
     except ValueError:  # Windows: on another drive
         return end.as_posix()
-
-
-def _size_and_time(path: Path) -> list[int] | None:
-    try:
-        status = path.stat()
-        return [status.st_size, status.st_mtime_ns]
-    except OSError:
-        return None

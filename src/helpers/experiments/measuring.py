@@ -23,7 +23,7 @@ from PIL import Image
 from helpers import Problem
 from helpers.files.atomic import write_text
 from helpers.files.parallel import share_out
-from helpers.files.places import counted, sha256_of
+from helpers.files.places import counted, sha256_of, size_and_time
 from helpers.fingerprints.flat import is_flat
 from helpers.fingerprints.hashes import HASHES, of_shown, to_hex, to_int
 from helpers.images import changes as table_of_changes
@@ -186,17 +186,10 @@ def _parts(root: Path, images: list[str], queries: set[str], copies: int) -> dic
     for path in images:
         weight += 1 + copies * (path in queries)
         part = parts.setdefault(weight // (copies + 1), [])
-        part.append((path, path in queries, _state(root / path)))
+        part.append((path, path in queries, size_and_time(root / path)))
     return {
         hashlib.sha256(json.dumps(part).encode()).hexdigest()[:24]: part for part in parts.values()
     }
-
-
-def _state(file: Path) -> tuple[int, int] | None:
-    with suppress(OSError, ValueError):
-        status = file.stat()
-        return status.st_size, status.st_mtime_ns
-    return None
 
 
 def _work_on(root: Path, parts: Path, asked: dict, part: tuple) -> None:
@@ -317,7 +310,7 @@ def cost(root: Path, drawn: list[str], asked: dict, workers: int | None) -> tupl
     int
         The number of processes.
     """
-    sizes = {path: (_state(root / path) or [0])[0] for path in drawn}
+    sizes = {path: (size_and_time(root / path) or [0])[0] for path in drawn}
     paths, plain, query, pixels = sorted(drawn, key=lambda path: (sizes[path], path)), [], 0, 0
     for share in (0.2, 0.8, 0.5):
         path, began = paths[int(share * len(paths))], perf_counter()

@@ -103,6 +103,30 @@ def sha256_of(file: str | Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
+def size_and_time(file: Path) -> list[int] | None:
+    """What tells that a file has changed.
+
+    Parameters
+    ----------
+    file : Path
+        The file.
+
+    Returns
+    -------
+    list of int, or None
+        Bytes, and nanoseconds since 1970 when it was last changed; None if it is not there.
+
+    Examples
+    --------
+    >>> size_and_time(Path("no such file")) is None
+    True
+    """
+    with suppress(OSError, ValueError):  # ValueError if the name holds a zero character
+        status = file.stat()
+        return [status.st_size, status.st_mtime_ns]
+    return None
+
+
 def one_line(text: str) -> str:
     """The text on one line and without orders to the terminal.
 
