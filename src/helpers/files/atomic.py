@@ -26,17 +26,6 @@ _SILENCE = 1  # second, after which it is said that another process is waited fo
 #: How the names end of what is not whole yet.
 PARTIAL = ".fingerprints-partial"
 
-# what the operating system answers where a file cannot have a second name
-_NO_LINKS = {
-    errno.EACCES,
-    errno.EINVAL,
-    errno.EMLINK,
-    errno.ENOSYS,
-    errno.ENOTSUP,
-    errno.EOPNOTSUPP,
-    errno.EPERM,
-}
-
 
 @contextmanager
 def exclusive(path: str | Path, *, wait: bool = True) -> Iterator[None]:
@@ -227,11 +216,9 @@ def give_name(file: Path, name: Path) -> bool:
     try:
         os.link(file, name)
     except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
         if os.path.lexists(name):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from error
-        file.rename(name)
+        file.rename(name)  # there are no hard links; if something else is wrong, this fails too
         return False
     return True
 
