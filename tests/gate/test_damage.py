@@ -424,7 +424,7 @@ def test_the_first_change_lifts_an_old_bank_and_keeps_a_copy(old):
         assert opened.entries(withdrawn=True)[:3].equals(entries)
     with Bank(old) as opened:
         assert opened.ask(np.uint64(KEY)).entry == 5
-        assert opened.settings["format"] == 2
+        assert opened.file.settings["format"] == 2
     check_copy(old)
     assert sorted(file.name for file in old.parent.iterdir()) == [old.name, f"{old.name}.format-1"]
 
@@ -447,7 +447,7 @@ def test_a_bank_that_is_lifted_while_it_is_opened_is_seen_as_it_was_or_as_it_is(
         with Bank(old) as opened:
             lines = len(log_of(old))
             assert opened.flag(np.uint64(KEY), "banned") == lines + 1
-            assert opened.settings["format"] == 2
+            assert opened.file.settings["format"] == 2
             assert other.ask(np.uint64(KEY)).verdict == "block"
     check_copy(old)
 

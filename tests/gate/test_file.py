@@ -164,7 +164,7 @@ def test_a_bank_says_what_made_it(path):
     make_empty(path, fast=True)
     with Bank(path) as opened:
         assert opened.reading == {"rotate": True, "background": "white", "fast": True}
-        assert opened.settings == {
+        assert opened.file.settings == {
             "format": log.NEWEST,
             "algorithm": "dhash",
             "hash_size": 8,
@@ -216,7 +216,7 @@ def test_a_name_that_is_none_is_one_sentence(opened, tmp_path):
 def test_another_reading_is_refused_with_the_reason(otherwise, path):
     make_empty(path)
     ((name, value),) = otherwise.items()
-    with pytest.raises(Problem, match=f"was made with {name}=.*, and {name}={value!r} is asked fo"):
+    with pytest.raises(Problem, match=f"was made with {name}=.*, and here is {name}={value!r}"):
         Bank(path, **otherwise)
     Bank(path, rotate=True).close()  # which it was made with
 
@@ -370,7 +370,7 @@ def test_a_bank_of_0_1_is_asked_by_the_rules_of_0_1(old, rule_2, tmp_path):
         with pytest.raises(Problem, match=r"was made with 'dhash 8 .* transparency=2', and this"):
             opened.read_csv(tmp_path / "new.csv")
     with Bank(tmp_path / "new.bank", make=False) as new:
-        assert new.settings["rules"]["transparency"] == 2
+        assert new.file.settings["rules"]["transparency"] == 2
         assert new.ask(picture)[:2] == ("block", 0)
 
 

@@ -10,7 +10,7 @@ from helpers.commands.terminal import add_reading, one_line, reading_of, until_n
 from helpers.files.places import counted
 
 if TYPE_CHECKING:
-    from helpers.gate.bank import Answer, Bank
+    from helpers.gate.bank import Bank
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -97,17 +97,13 @@ def _ask(arguments: argparse.Namespace) -> int:
 
 def _flag(arguments: argparse.Namespace) -> None:
     """Ban pictures: all of them or, if one cannot be read, none."""
-    from helpers.gate.memory import BLOCK
-
     with _opened(arguments) as bank:
         looks = [(path, frame) for path in arguments.pictures for frame in bank.look(path)]
         paths, frames = map(list, zip(*looks, strict=True))
         sources = paths if arguments.source is None else arguments.source
-        before = bank.ask_many(frames, block=BLOCK, review=BLOCK)
         entries = bank.flag_many(frames, arguments.reason, sources, anyway=arguments.anyway)
-    for entry, path, answer in zip(entries, paths, before, strict=True):
-        known = f" ({_bits(answer)} from entry {answer.entry})" if answer.verdict == "block" else ""
-        print(f"Entry {entry}: {one_line(path)}{known}")
+    for entry, path in zip(entries, paths, strict=True):
+        print(f"Entry {entry}: {one_line(path)}")
 
 
 def _unflag(arguments: argparse.Namespace) -> None:
@@ -122,12 +118,8 @@ def _unflag(arguments: argparse.Namespace) -> None:
         values = bank.unflag(entries, arguments.reason)
         answers = bank.ask_many(values, block=BLOCK, review=BLOCK)
     for entry, answer in zip(entries, answers, strict=True):
-        still = f"; its picture is still blocked, {_bits(answer)} from entry {answer.entry}"
+        still = f"; its picture is still blocked, by entry {answer.entry}"
         print(f"Withdrawn: entry {entry}{still if answer.verdict == 'block' else ''}")
-
-
-def _bits(answer: Answer) -> str:
-    return "1 bit" if answer.distance == 1 else f"{answer.distance} bits"
 
 
 def _list(arguments: argparse.Namespace) -> None:

@@ -146,11 +146,6 @@ class Bank(exchange.Exchange):
         """Let go of the file. The bank cannot be used after that."""
         self.file.close()
 
-    @property
-    def settings(self) -> dict:
-        """What made the bank, as its file says: format, algorithm, hash_size, reading, versions."""
-        return self.file.settings
-
     def look(self, picture: Picture) -> list[Frame]:
         """What the bank sees of a picture: each frame that says something and differs from others.
 

@@ -18,6 +18,7 @@ import stat
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -342,18 +343,11 @@ class File:
 
 def _check_recipe(path: Path, made: recipe.Recipe, asked: dict) -> None:
     """Raise where no picture, read as is asked for, could be compared with the entries."""
-    for key, value in asked.items():
-        if value != made.reading[key]:
-            raise Problem(
-                f"{path}: the bank was made with {key}={made.reading[key]!r}, and {key}={value!r} "
-                "is asked for; their fingerprints cannot be compared: ask in the same way, "
-                "or make a new bank"
-            )
-    here = recipe.here()
-    if (made.hash, made.bits) != (here.hash, here.bits):
+    wanted = recipe.here(rules=made.rules, **{**made.reading, **asked})
+    if why := recipe.why_not(made, replace(wanted, versions=made.versions)):
         raise Problem(
-            f"{path}: the bank was made {recipe.why_not(made, here)}; their fingerprints cannot "
-            "be compared: make a new bank from the pictures"
+            f"{path}: the bank was made {why}; their fingerprints cannot be compared: ask in the "
+            "same way, or make a new bank from the pictures"
         )
 
 
