@@ -438,6 +438,15 @@ def test_partners_of_a_picture_that_stays_stay(why, library, pairs):
     assert films(library) == [film, *FILMS]
 
 
+def test_a_picture_stays_with_a_partner_that_may_not_go(library, pairs):
+    film = SPOILED.replace("jpg", "mov")
+    longer(library / film)
+    done = apply(library, pairs)
+    assert {film, SPOILED} == set(left_alone(done))
+    assert (library / SPOILED).exists()
+    assert f"stays with {film}: has changed" in "".join(done["reason"])
+
+
 def test_partners_change_places_as_their_pictures_do(library, pairs):
     same = change(pairs, "backup 0/photos/2 (2).jpg", action="look")
     apply(library, change(change(same, KEPT, action="move"), SPOILED, action="keep"))

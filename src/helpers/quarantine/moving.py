@@ -107,7 +107,8 @@ def apply(
     that is kept in its place. Otherwise it is left alone, and the table says why. A person may
     edit the plan: write ``keep`` for ``move``, or let the file that stays and its copy change
     places. The partners of a picture, such as a raw file or a film, go after it, and only if it
-    went. If a run is killed between the two, the next one takes the partners along.
+    went; it stays if one of them could not go. If a run is killed between the two, the next one
+    takes the partners along.
 
     Parameters
     ----------
@@ -169,6 +170,7 @@ def apply(
                     if row.partner_of and not journal.has_moved(row.partner_of):
                         raise LeftAlone(f"belongs to {row.partner_of}, which has not moved")
                     if not journal.has_moved(row.path):
+                        checks.check_partners(row)
                         journal.move("in", row.path, row.sha256, checks.status_of(row))
                 outcomes.append((row.path, "left alone" if reasons else "moved", "".join(reasons)))
     return pd.DataFrame(outcomes, columns=["path", "outcome", "reason"], dtype="str")
@@ -315,11 +317,22 @@ class _Checks:
     def __init__(self, folder: Path, plan: pd.DataFrame, moves: list[tuple]) -> None:
         self.folder, self.links = folder, _links(folder)
         self.to_move = to_move = {row.path for row in moves}
+        self.partners: dict[str, list[tuple]] = {}
+        for row in filter(lambda row: row.partner_of, moves):
+            self.partners.setdefault(row.partner_of, []).append(row)
         staying = [row for row in plan.itertuples() if row.path not in to_move]
         self.stays = {row.path: row for row in staying}
         # Each group's first file that a person wants to keep, by the path that the plan kept.
         self.instead = {row.kept: row for row in reversed(staying) if row.action == "keep"}
         self.seen: dict[str, tuple] = {}
+
+    def check_partners(self, row: tuple) -> None:
+        """Raise if a partner of a picture must not move."""
+        for partner in self.partners.get(row.path, ()):
+            try:
+                self.status_of(partner)
+            except LeftAlone as reason:
+                raise LeftAlone(f"stays with {partner.path}: {reason}") from None
 
     def status_of(self, row: tuple) -> os.stat_result:
         """The status of a file when it was looked at. Raise the reason why it must not move."""
