@@ -11,7 +11,12 @@ czkawka          (its core as a Python package) of a group, the file of most byt
 findimagedupes, fdupes, jdupes   of a group, the file that is named first stays
 rdfind, rmlint   the file that they call the first occurrence, or the original, stays
 
-Not here: dupeGuru and the windows of czkawka have no command line that PyPI or Debian brings.
+    python -m venv PLACE; PLACE/bin/pip install difPy imagededup undouble czkawka
+    apt-get install findimagedupes fdupes jdupes rdfind rmlint
+
+and then ``library_peers.py peers LIB --python PLACE/bin/python``. Not here: dupeGuru and czkawka's
+own program, since neither PyPI nor Debian brings a command line of theirs. difPy compares each
+picture with all others, so its time grows with their square; `--limit` ends it.
 """
 
 import json
@@ -85,8 +90,13 @@ class Ran(NamedTuple):
     code: int
 
 
-def watched(words: list[str], place: Path, environment: dict | None = None) -> Ran:
-    """Run a program, and look ten times a second how much memory it has with its children."""
+def watched(
+    words: list[str], place: Path, environment: dict | None = None, limit: float | None = None
+) -> Ran:
+    """Run a program, and look ten times a second how much memory it has with its children.
+
+    After `limit` seconds it is ended; then it has said nothing.
+    """
     most, ended = 0.0, threading.Event()
     begin = time.perf_counter()
     with tempfile.TemporaryFile("w+") as file, tempfile.TemporaryFile("w+") as errors:
@@ -99,7 +109,7 @@ def watched(words: list[str], place: Path, environment: dict | None = None) -> R
 
         watcher = threading.Thread(target=look)
         watcher.start()
-        used = _times_at_the_end(child)
+        used = _times_at_the_end(child, limit)
         seconds, _ = time.perf_counter() - begin, ended.set()
         watcher.join()
         file.seek(0)
@@ -118,12 +128,17 @@ def _memory(child: psutil.Process) -> float:
     return total
 
 
-def _times_at_the_end(child: psutil.Popen) -> float:
+def _times_at_the_end(child: psutil.Popen, limit: float | None) -> float:
     """Wait for a program; the seconds that processors took for it and its children."""
     import resource
 
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    child.wait()
+    try:
+        child.wait(limit)
+    except (psutil.TimeoutExpired, subprocess.TimeoutExpired):
+        for process in (*child.children(recursive=True), child):
+            process.kill()
+        child.wait()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 

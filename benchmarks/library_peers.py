@@ -125,10 +125,13 @@ def _peers(arguments: argparse.Namespace) -> int:
             if not (words := command_of(finder, folder, arguments.python)):
                 print(f"{finder.name:<16}  is not installed here")
                 continue
-            ran, judge = watched(words, Path(place)), Judge(folder)
+            ran, judge = watched(words, Path(place), limit=arguments.limit), Judge(folder)
             try:
                 judge.moved = moves_of(finder, ran.output, folder)
             except (ValueError, LookupError):
+                if ran.code < 0:
+                    print(f"{finder.name:<16}  was ended after {ran.seconds:.0f} s")
+                    continue
                 print(f"{finder.name:<16}  failed: {' '.join(ran.output.split())[-200:]}")
                 continue
             _print_row(finder.name, judge, ran)
@@ -217,6 +220,7 @@ def main() -> int:
     about["judge"].add_argument("plan", type=Path)
     where = "an interpreter that has some of them; may be given again"
     about["peers"].add_argument("--python", action="append", default=[], help=where)
+    about["peers"].add_argument("--limit", type=float, help="seconds that each one may take")
     about["peers"].add_argument("--only", nargs="+", help="the names of some")
     about["speed"].add_argument("other", type=Path, metavar="CLONE")
     about["speed"].add_argument("--turns", type=int, default=3)
