@@ -47,7 +47,8 @@ def shows_more(
 
     Measured on copies of 250 pictures of CALTECH-101 (in brackets: of 11 photographs of
     scikit-image, saved in 5 ways), bicubic and Lanczos, saved as JPEG of quality 25 to 98, WebP or
-    PNG. The thresholds were chosen on other pictures of CALTECH-101. How often the answer is
+    PNG. The thresholds were chosen on other pictures of CALTECH-101; one of them by the figures in
+    brackets as well, so these are no test of it. How often the answer is
 
     ========================= ============= ============= =============
     copy                      original      neither       copy

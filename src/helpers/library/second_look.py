@@ -4,7 +4,7 @@ Near fingerprints only make two pictures candidates. Two pictures are one pictur
 
 - they correlate by at least `LEAST_CORRELATION`;
 - they differ by at most `COPY_DIFFERENCE` in every place, at 512 pixels on the longer side, and
-  then once more at the full size of the smaller one, where a digit on a page can be seen;
+  then at the full size of the smaller one, where a digit on a page can be seen;
 - their mean levels differ by at most `COPY_SHIFT`, in each part by at most `COPY_SHIFT_OF_PART`;
 - their shapes (width by height) differ by at most 2 %;
 - both have 8 bits a channel, since only 8 are compared;
@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections import namedtuple
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import groupby
@@ -285,8 +285,10 @@ def _fact(pictures: _Pictures, one: _File, two: _File) -> list:
     pictures.colours = None if one.lossless or two.lossless else "YCbCr"
     least = min(max(file.width, file.height) for file in (one, two))
     least = max(3 * least // 2, _OPENED_SIZE)
-    is_sure = (one.fingerprint ^ two.fingerprint).bit_count() <= _SURE
-    small = [pictures.small(file, least if is_sure else _OPENED_SIZE) for file in (one, two)]
+    is_apart = _is_taken_apart(one.exposed, two.exposed)
+    is_sure = not is_apart and (one.fingerprint ^ two.fingerprint).bit_count() <= _SURE
+    first_look = least if is_sure else _OPENED_SIZE, pixels.COMPARED_SIZE
+    small = [pictures.of(file, *first_look) for file in (one, two)]
     greys = [pixels.greys(planes[0]) for planes in small]
     alike = float(pixels.correlations(greys[0], greys[1][np.newaxis])[0])
     if alike < LEAST_CORRELATION:
@@ -294,7 +296,7 @@ def _fact(pictures: _Pictures, one: _File, two: _File) -> list:
     differs, shows = pixels.difference(*small), 0
     objection = _too_different(differs) or _objection(one, two, *small)
     if not objection:
-        large = [pictures.large(file, least) for file in (one, two)]
+        large = [pictures.of(file, least) for file in (one, two)]
         if least > _OPENED_SIZE:
             differs = max(differs, pixels.difference(*large, None))
         objection = _too_different(differs)
@@ -302,8 +304,7 @@ def _fact(pictures: _Pictures, one: _File, two: _File) -> list:
         if not objection and (differs or not same_size):
             tables = [pictures.table_of(file) if same_size else None for file in (one, two)]
             shows = shows_more(large[0][0], large[1][0], tables)
-            if _is_taken_apart(one.exposed, two.exposed):
-                objection = "taken at two moments, as their EXIF has it"
+            objection = "taken at two moments, as their EXIF has it" if is_apart else ""
     return [round(alike, 4), round(differs, 1), objection, shows]
 
 
@@ -340,34 +341,25 @@ class _Pictures:
     def __init__(self, folder: Path) -> None:
         self.colours: str | None = None  # as for `open_with_size`
         self._folder = folder
-        self._large: dict[tuple, pixels.Planes] = {}
-        self._small: dict[tuple, pixels.Planes] = {}
+        self._latest: dict[int | None, dict] = {None: {}, pixels.COMPARED_SIZE: {}}
 
-    def large(self, file: _File, least: int) -> pixels.Planes:
-        """A picture with so many pixels on its longer side, or more, if it has them."""
-        return self._latest(self._large, self._open, file, least)
-
-    def small(self, file: _File, least: int) -> pixels.Planes:
-        """The same, made small."""
-        return self._latest(self._small, self._reduce, file, least)
-
-    def _latest(
-        self, kept: dict, make: Callable[[_File, int], pixels.Planes], file: _File, least: int
-    ) -> pixels.Planes:
-        key = file, min(least, max(file.width, file.height)), self.colours
-        kept[key] = kept.pop(key, None) or make(file, least)
-        while len(kept) > 1 and _bytes(kept.values()) > _BYTES_OF_PICTURES:
-            del kept[next(iter(kept))]
-        return kept[key]
-
-    def _open(self, file: _File, least: int) -> pixels.Planes:
-        path = self._folder / file.path
-        if not _is_there(self._folder, file):
-            raise Problem(f"{path}: is gone or was changed since the scan; scan again")
-        return pixels.planes_of(open_with_size(path, at_least=least, colours=self.colours)[0])
-
-    def _reduce(self, file: _File, least: int) -> pixels.Planes:
-        return pixels.planes_of(self.large(file, least), pixels.COMPARED_SIZE)
+    def of(self, file: _File, least: int, size: int | None = None) -> pixels.Planes:
+        """A picture with so many pixels on its longer side, or more; made small for a size."""
+        whole = max(file.width, file.height)
+        least = whole if file.lossless or 2 * least > whole else least  # as no decoder shrinks it
+        latest, key = self._latest[size], (file, least, self.colours)
+        planes, path = latest.pop(key, None), self._folder / file.path
+        if size and not planes:
+            planes = pixels.planes_of(self.of(file, least), size)
+        elif not planes:
+            if not _is_there(self._folder, file):
+                raise Problem(f"{path}: is gone or was changed since the scan; scan again")
+            about = {"at_least": least, "colours": self.colours}
+            planes = pixels.planes_of(open_with_size(path, **about)[0])
+        latest[key] = planes
+        while len(latest) > 1 and sum(map(_bytes, latest.values())) > _BYTES_OF_PICTURES:
+            del latest[next(iter(latest))]
+        return planes
 
     def table_of(self, file: _File) -> list[int] | None:
         """The quantisation table of the brightness of a JPEG."""
@@ -377,8 +369,8 @@ class _Pictures:
         return None
 
 
-def _bytes(pictures: Iterable[pixels.Planes]) -> int:
-    return sum(3 * planes[0].width * planes[0].height for planes in pictures)
+def _bytes(planes: pixels.Planes) -> int:
+    return 3 * planes[0].width * planes[0].height
 
 
 def _is_stretched(one: _File, two: _File) -> bool:
