@@ -103,7 +103,7 @@ def test_the_cache_never_lies_in_the_library(photos, monkeypatch, capsys):
 def test_damaged_looks_are_thrown_away_with_a_sentence(two_groups, scan, photos, reads, capsys):
     table = scan()
     plan = propose(table, photos)
-    (file,) = photos.parent.glob("cache/*-pairs.txt")
+    (file,) = photos.parent.glob("cache/*-looks.txt")
     file.write_bytes(file.read_bytes()[:-5])
     pd.testing.assert_frame_equal(propose(table, photos), plan)
     assert "is damaged" in capsys.readouterr().out

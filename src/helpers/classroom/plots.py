@@ -294,11 +294,7 @@ def query_grid(
 
 
 def show_found(
-    root: str | Path,
-    query: str | Path,
-    found: pd.DataFrame,
-    *,
-    truth: pd.DataFrame | None = None,
+    root: str | Path, query: str | Path, found: pd.DataFrame, *, truth: pd.DataFrame | None = None
 ) -> None:
     """Show a query and what it found, and describe the matches.
 

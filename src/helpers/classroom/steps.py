@@ -266,12 +266,7 @@ def _squares(greys: np.ndarray, width: int) -> tuple[Image.Image, ImageDraw.Imag
 
 
 def _write(
-    pen: ImageDraw.ImageDraw,
-    side: int,
-    row: float,
-    column: float,
-    text: str,
-    ink: str = "black",
+    pen: ImageDraw.ImageDraw, side: int, row: float, column: float, text: str, ink: str = "black"
 ) -> None:
     place = round(column * side), round(row * side)
     pen.text(place, text, ink, _font(round(0.4 * side)), anchor="mm")

@@ -61,8 +61,7 @@ KINDS = {
         if_there="add --apply to carry it out, or name another file",
     ),
     "sheet": Kind(
-        "page of decisions",
-        {"": _PAGE + rb'(?:decisions\.write_page|[a-z.]*contact_sheet)">\n'},
+        "page of decisions", {"": _PAGE + rb'(?:decisions\.write_page|[a-z.]*contact_sheet)">\n'}
     ),
     "report": Kind("report of experiment", {"": _PAGE + rb'experiments\.report">\n'}),
     "bank's CSV": Kind(

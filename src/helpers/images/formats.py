@@ -82,10 +82,7 @@ _OTHERS = (
         rb"|\x1a\x45\xdf\xa3",
         "is a film or a sound recording, which is not looked at",
     ),
-    (
-        rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!",
-        "is an archive, which is not looked at; unpack it",
-    ),
+    (rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!", "is an archive, which is not looked at; unpack it"),
     (
         rb"\xff\xd8\xff|\x89PNG|GIF8|II\*\0|MM\0\*|RIFF.{4}WEBP|.{4}ftypavif",
         "begins as a picture does, and is damaged after that; copy it again from its source",

@@ -37,9 +37,9 @@ RADIUS, RADIUS_TURNED = 24, 16
 LEAST_CORRELATION = 0.88
 #: The most of a picture that counts as a part of it.
 MOST_AREA = 0.97
-#: So many candidates are compared, the nearest ones; or one for each four pictures. A picture is
+#: So many candidates are compared, the nearest ones; or one for each eight pictures. A picture is
 #: compared with so many others as their part, or turned.
-MOST_PAIRS, NEAREST = 2000, 3
+MOST_PAIRS, NEAREST = 1000, 3
 #: Bits by which a picture must be nearer to the turned one than to the other one as it is.
 LEAST_GAIN = 8
 _OF_ONE_WORD = 0.67  # of the bits that differ, so many at most are in the first of two words
@@ -133,7 +133,7 @@ def kin(
     pairs = [pair for pair in pairs if frozenset(map(paths.__getitem__, pair[:2])) not in apart]
     asked = {
         f"{digests[one]} {digests[other]} {variant}": (paths[one], paths[other], variant)
-        for one, other, variant, _ in pairs[: max(MOST_PAIRS, len(paths) // 4)]
+        for one, other, variant, _ in pairs[: max(MOST_PAIRS, len(paths) // 8)]
     }
     rows, best = [], {}
     looked = _found(Path(folder), asked, cache, workers)
