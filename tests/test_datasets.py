@@ -38,7 +38,6 @@ IMAGES = {
     for category in ("BACKGROUND_Google", "Faces", "Faces_easy", "airplanes", "watch")
     for number in (1, 2, 3)
 }
-IN_THE_ARTICLE = [path for path in sorted(IMAGES) if path.startswith(("airplanes", "watch"))]
 
 
 @pytest.fixture(autouse=True)
@@ -349,11 +348,6 @@ def test_a_folder_without_images_is_one_sentence(tmp_path):
     assert is_one_sentence(problem)
 
 
-def test_an_unknown_subset_is_refused():
-    with pytest.raises(Problem, match="'article'"):
-        datasets.load("sample", subset="articles")
-
-
 def test_data_goes_where_the_environment_says_or_else_into_the_clone(monkeypatch):
     monkeypatch.setenv("FINGERPRINTS_DATA", "somewhere")
     assert places.data_folder() == Path("somewhere")
@@ -408,11 +402,6 @@ def test_licence_and_citation_lie_beside_the_images(small_caltech, archive, monk
     for needed in ("CC BY 4.0", "10.22002/D1.20086", "Fei-Fei"):
         assert needed in (dataset.root / "LICENCE.txt").read_text(encoding="utf-8")
         assert needed in dataset.credit
-
-
-def test_the_articles_subset_leaves_out_three_categories(small_caltech, archive, monkeypatch):
-    monkeypatch.setenv("CALTECH_101_MIRROR", str(archive))
-    assert datasets.load("caltech-101", subset="article").images == IN_THE_ARTICLE
 
 
 def test_only_jpg_images_are_taken(small_caltech, archive, monkeypatch, data_folder):

@@ -108,18 +108,13 @@ class Dataset:
         return f"{self.name}: {counted(len(self.images), 'image')} in {where}{stands_in}."
 
 
-def load(
-    name: str | Path, *, subset: str | None = None, show: Callable[[str], None] = print
-) -> Dataset:
+def load(name: str | Path, *, show: Callable[[str], None] = print) -> Dataset:
     """The dataset of a chapter; one sentence in print says which images it has.
 
     Parameters
     ----------
     name : str or Path
         One of `DATASETS`, or the path of a folder of your own.
-    subset : {None, "article"}
-        ``"article"`` leaves out the three categories of CALTECH-101 that the article left out:
-        7,807 images stay.
     show : callable
         What is done with the sentence.
 
@@ -132,7 +127,7 @@ def load(
     Raises
     ------
     Problem
-        If there is no such folder or subset, or if the folder holds no images.
+        If there is no such folder, or if the folder holds no images.
 
     Examples
     --------
@@ -140,8 +135,6 @@ def load(
     sample: 101 images in 20 categories, standing in for CALTECH-101.
     'sample'
     """
-    if subset not in (None, "article"):
-        raise Problem(f"subset={subset!r}: there is only 'article', or None for all images")
     if name in DATASETS:
         try:
             dataset = DATASETS[name].give()
@@ -152,9 +145,6 @@ def load(
             dataset = sample()
     else:
         dataset = own_folder(name)
-    if subset == "article":
-        kept = [path for path in dataset.images if path.split("/")[0] not in NOT_IN_THE_ARTICLE]
-        dataset = Dataset(dataset.name, dataset.root, kept, dataset.credit)
     show(one_line(str(dataset)))
     return dataset
 
@@ -169,7 +159,7 @@ def choose(name: str | Path, *, at_least: int = 1, **options: object) -> Dataset
     at_least : int
         How many pictures the chapter needs: 17, as many as the article has needles, or any.
     **options
-        ``subset`` and ``show``, as `load` takes them.
+        ``show``, as `load` takes it.
 
     Returns
     -------

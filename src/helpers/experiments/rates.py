@@ -87,9 +87,7 @@ class Rates:
 def of_fingerprints(
     fingerprints: ArrayLike,
     *,
-    names: Sequence | None = None,
     same: Iterable[tuple] = (),
-    reach: float = COUNTED_RATE,
     redraws: int = REDRAWS,
     seed: int = SEED,
 ) -> pd.DataFrame:
@@ -99,12 +97,8 @@ def of_fingerprints(
     ----------
     fingerprints : array-like of uint64, shape (n,) or (n, words), or of hex text, shape (n,)
         One of each different picture.
-    names : sequence, optional
-        What the pictures are called in `same`; their row numbers if left out.
-    same : iterable of (name, name)
-        Pairs that are no different pictures after all.
-    reach : float
-        The table ends at the first radius with a larger rate, and with 300 near pairs.
+    same : iterable of (int, int)
+        Rows of pairs that are no different pictures after all.
     redraws : int
         How often pictures are drawn anew for the intervals.
     seed : int
@@ -113,7 +107,8 @@ def of_fingerprints(
     Returns
     -------
     DataFrame
-        As from `Rates.table`.
+        As from `Rates.table`. It ends at the first radius with a rate above `COUNTED_RATE`, and
+        with 300 near pairs.
 
     Examples
     --------
@@ -122,11 +117,10 @@ def of_fingerprints(
     [3.0, 1.0, nan, 0.0, 1.0]
     """
     words = as_words(fingerprints)
-    names = range(words.shape[1]) if names is None else names
     verdicts = pd.DataFrame(list(same), columns=["first", "second"]).assign(verdict="same", hash="")
-    place = pd.Series(np.arange(words.shape[1]), index=list(names))
+    place = pd.Series(np.arange(words.shape[1]))
     weights = _drawn_anew(words.shape[1], redraws, seed)
-    return _of_words(words, weights, _values(verdicts, place), "-", reach, 0).table()
+    return _of_words(words, weights, _values(verdicts, place), "-", COUNTED_RATE, 0).table()
 
 
 def _drawn_anew(n: int, redraws: int, seed: int) -> np.ndarray:
