@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from helpers.classroom.plots import BLUE, draw_image, show
+from helpers.classroom.plots import BLUE, draw_image, panels_in_rows, show
 from helpers.classroom.steps import GREY, ORANGE, bit_squares, grey_squares
 
 if TYPE_CHECKING:
@@ -41,11 +40,10 @@ def show_panels(
     >>> show_panels({"bits": np.eye(8, dtype=bool)})  # doctest: +SKIP
     """
     columns = min(columns, len(panels))
-    rows, side = math.ceil(len(panels) / columns), min(3.4, 10 / columns)
+    side = min(3.4, 10 / columns)
     captions, size = captions or [""] * len(panels), max(9, 14 - columns)
-    figure = Figure(figsize=(side * columns, (side + 0.3) * rows), layout="constrained")
-    places = list(figure.subplots(rows, columns, squeeze=False).flat)
-    for place, (title, shown), caption in zip(places, panels.items(), captions, strict=False):
+    figure, places = panels_in_rows(len(panels), columns, side, side + 0.3)
+    for place, (title, shown), caption in zip(places, panels.items(), captions, strict=True):
         lines = [textwrap.fill(line, int(13 * side)) for line in title.splitlines()]
         place.set_title("\n".join(lines), fontsize=size)
         place.set_xlabel(caption, fontsize=size)
@@ -55,8 +53,6 @@ def show_panels(
             draw_image(place, np.interp(shown, (shown.min(), shown.max()), (0, 255)))
         else:
             draw_image(place, (bit_squares if shown.dtype == bool else grey_squares)(shown)[0])
-    for place in places[len(panels) :]:
-        place.axis("off")
     told = [", ".join(filter(None, both)) for both in zip(panels, captions, strict=True)]
     show(figure, f"Side by side: {'; '.join(told)}.")
 

@@ -115,6 +115,43 @@ def save(figure: Figure, target: str | Path | io.BytesIO, **options: object) -> 
         figure.savefig(target, **options)
 
 
+def panels_in_rows(
+    number: int, columns: int, width: float, height: float
+) -> tuple[Figure, list[Axes]]:
+    """A figure with panels side by side, in as many rows as it takes.
+
+    Parameters
+    ----------
+    number : int
+        How many panels.
+    columns : int
+        How many in a row, at most.
+    width, height : float
+        Of one panel, in inches.
+
+    Returns
+    -------
+    figure : Figure
+        Where the last row has room left, it is empty.
+    panels : list of Axes
+        Row by row.
+
+    Examples
+    --------
+    >>> figure, panels = panels_in_rows(7, 5, 2.3, 2.75)
+    >>> len(panels), len(figure.axes)
+    (7, 10)
+    """
+    columns = max(1, min(columns, number))
+    rows = max(1, math.ceil(number / columns))
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    figure.get_layout_engine().set(h_pad=_APART)
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for panel in panels[number:]:
+        panel.axis("off")
+    return figure, panels[:number]
+
+
 def show_pictures(
     root: str | Path, paths: list[str], captions: list[str] | None = None, *, columns: int = 5
 ) -> None:
@@ -139,15 +176,9 @@ def show_pictures(
     captions = captions or [""] * len(paths)
     names = [Path(path).name if Path(path).is_absolute() else path for path in paths]
     told = [": ".join(filter(None, both)) for both in zip(captions, names, strict=True)]
-    columns = max(1, min(columns, len(paths)))
-    rows = max(1, math.ceil(len(paths) / columns))
-    figure = Figure(figsize=(2.3 * columns, 2.75 * rows), layout="constrained")
-    figure.get_layout_engine().set(h_pad=_APART)
-    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
-    for panel, path, caption in zip(panels, paths, captions, strict=False):
+    figure, panels = panels_in_rows(len(paths), columns, 2.3, 2.75)
+    for panel, path, caption in zip(panels, paths, captions, strict=True):
         _draw_picture(panel, root, path, caption)
-    for panel in panels[len(paths) :]:
-        panel.axis("off")
     show(figure, alt=f"Pictures side by side, {len(paths)} in all: {'; '.join(told)}.")
 
 
@@ -270,13 +301,9 @@ def query_grid(
         The query first, then the matches in the order of the table.
     """
     shown = found.head(most)
-    columns = min(5, 1 + max(1, len(shown)))
-    rows = math.ceil((1 + len(shown)) / columns)
-    figure = Figure(figsize=(2.3 * columns, 2.9 * rows + 0.4), layout="constrained")
-    figure.get_layout_engine().set(h_pad=_APART)
-    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+    figure, panels = panels_in_rows(1 + len(shown), 5, 2.3, 3.1)
     _draw_picture(panels[0], root, query, "query")
-    for panel, match in zip(panels[1:], shown.itertuples(), strict=False):
+    for panel, match in zip(panels[1:], shown.itertuples(), strict=True):
         bits = "1 bit" if match.distance == 1 else f"{match.distance} bits"
         if copies is None:
             _draw_picture(panel, root, match.path, bits)
@@ -286,8 +313,6 @@ def query_grid(
             _draw_picture(panel, root, match.path, f"{bits}: a copy", BLUE, "solid")
         else:
             _draw_picture(panel, root, match.path, f"{bits}: not a copy", ORANGE, "dashed")
-    for panel in panels[1 + len(shown) :]:
-        panel.axis("off")
     hidden = f", {most} shown" if len(found) > most else ""
     figure.suptitle(f"Found {len(found)} image{'s' * (len(found) != 1)}{hidden}", x=0.01, ha="left")
     return figure
