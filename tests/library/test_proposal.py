@@ -360,8 +360,20 @@ def test_a_picture_goes_with_its_partners_if_each_has_an_equal_one_beside_the_ot
     ],
 )
 def test_a_partner_that_only_one_picture_has_keeps_it(here, there, lost, pair):
-    (row,) = by_path(pair(here, there)).reset_index().to_dict("records")
+    plan = by_path(pair(here, there)).reset_index()
+    row, *partners = plan.to_dict("records")
     assert (row["action"], row["kind"], row["lost"]) == ("look", "exact copy", lost)
+    assert [(one["action"], one["kind"]) for one in partners] == [("look", "partner")] * len(there)
+    assert {one["partner_of"] for one in partners} == {row["path"]}
+    assert {one["kept"] for one in partners} == {row["kept"]}  # since none has an equal one
+
+
+def test_a_partner_that_the_picture_that_stays_needs_does_not_go_with_one_asked_about(pair, photos):
+    (photos / "a" / "IMG_1.jpg").rename(photos / "bb" / "IMG_1.jpe")
+    plan = by_path(pair({}, {"IMG_1.mov": b"film", "IMG_1.jpg.xmp": b"5", "IMG_1.jpe.xmp": b"1"}))
+    assert set(plan["action"]) == {"look"}
+    assert "bb/IMG_1.mov" not in plan.index
+    assert plan["kind"].tolist().count("partner") == 1
 
 
 def test_a_partner_of_two_pictures_of_which_one_stays_stays(pair, photos, photograph):

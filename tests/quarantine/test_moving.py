@@ -1,6 +1,7 @@
 """Files move and come back byte for byte; what has changed is left alone, with a sentence."""
 
 import errno
+import hashlib
 import os
 import shutil
 import stat
@@ -445,6 +446,17 @@ def test_a_picture_stays_with_a_partner_that_may_not_go(library, pairs):
     assert {film, SPOILED} == set(left_alone(done))
     assert (library / SPOILED).exists()
     assert f"stays with {film}: has changed" in "".join(done["reason"])
+
+
+@pytest.mark.parametrize("picture", ["move", "look"])
+def test_partners_go_with_a_picture_that_was_asked_about_if_it_goes(picture, library, pairs):
+    film = SPOILED.replace("jpg", "mov")
+    (library / film).write_bytes(b"there is no equal one")
+    sha256 = hashlib.sha256(b"there is no equal one").hexdigest()
+    asked = change(pairs, film, action="look", kept=KEPT, sha256=sha256, bytes=21)
+    done = apply(library, change(asked, SPOILED, action=picture))
+    assert set(done["outcome"]) == {"moved"}
+    assert (library / film).exists() == (library / SPOILED).exists() == (picture == "look")
 
 
 def test_partners_change_places_as_their_pictures_do(library, pairs):

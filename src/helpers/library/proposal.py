@@ -11,6 +11,7 @@ import json
 import os
 import stat
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import cache as remembered
@@ -154,7 +155,8 @@ def propose(
     - Another one goes only if it holds nothing that the one that stays lacks. If it does, a person
       is asked to look at both, and ``lost`` names it.
     - A raw file, a film or a sidecar goes with its picture, if there is one of the same bytes
-      beside the picture that stays; if there is none, a person is asked.
+      beside the picture that stays; if there is none, a person is asked. It goes with a picture
+      that is asked about, too, if the person lets that go.
     - Nothing moves from a folder to be kept or from the archive, and no file of several names.
 
     Parameters
@@ -370,16 +372,26 @@ class _Judge:
                     self.rows[path] = self._copy(stays, path, best)
                 if path == best and not self._goes(path):
                     stays = best  # and its twins are copies of it
-        goes = list(filter(self._goes, self.rows))
-        stay = {name for path in self.files.keys() - {*goes} for name in self.files[path].beside}
-        for path in goes:
-            kept = self.rows[path]["kept"]
-            for mine, theirs in self._equal(path, kept).items():
-                if mine not in stay and mine not in self.rows:
-                    why = f"goes with {path}; the same bytes as {theirs}"
-                    row = self._row(path, kept, action="move", kind="partner", reason=why)
-                    row |= {"kept": theirs, "partner_of": path, "width": None, "height": None}
-                    self.rows[mine] = row | self._about(mine)
+        stay = self.files.keys() - set(filter(self._goes, self.rows))
+        needed = Counter(name for path in stay for name in self.files[path].beside)
+        for path in list(self.rows):
+            kept, is_asked = self.rows[path]["kept"], not self._goes(path)
+            equal = self._equal(path, kept)
+            for mine in self.files[path].beside if is_asked else equal:
+                # which no other picture needs
+                if needed[mine] == is_asked and mine not in self.rows:
+                    self._add_partner(mine, path, equal.get(mine, kept), is_asked)
+
+    def _add_partner(self, mine: str, path: str, theirs: str, is_asked: bool) -> None:
+        """Add the row of a partner, which goes for one of the same bytes, or for the picture."""
+        why = "would go" if is_asked else "goes"
+        why += f" with {path}"
+        why += f"; the same bytes as {theirs}" if theirs not in self.files else ""
+        action = "look" if is_asked else "move"
+        row = self._row(path, self.rows[path]["kept"], action=action, kind="partner", reason=why)
+        row |= {"kept": theirs, "partner_of": path, "width": None, "height": None}
+        with suppress(OSError):
+            self.rows[mine] = row | self._about(mine)
 
     def _goes(self, path: str) -> bool:
         return path in self.rows and self.rows[path]["action"] == "move"

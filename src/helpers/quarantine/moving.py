@@ -275,7 +275,8 @@ def _reason_to_leave() -> Iterator[list[str]]:
 def _moves(plan: pd.DataFrame) -> list[tuple]:
     """The rows of the pictures that are to move, and then those of the partners of these.
 
-    If a picture has changed places with the one that stays, so have their partners.
+    A picture that was asked about, and is to move now, takes its partners along. If a picture has
+    changed places with the one that stays, so have their partners that have the same bytes.
     """
     plan = plan.assign(partner_of=plan.get("partner_of", ""))  # which older plans do not have
     moves = plan[plan["action"] == "move"]
@@ -283,11 +284,11 @@ def _moves(plan: pd.DataFrame) -> list[tuple]:
     go, partners, instead = {row.path for row in pictures}, [], {}
     copies = plan[plan["kept"] != plan["path"]]
     kept = dict(zip(copies["path"], copies["kept"], strict=True))
-    for row in moves[moves["partner_of"] != ""].itertuples():
+    for row in plan[(plan["partner_of"] != "") & (plan["action"] != "keep")].itertuples():
         other = kept.get(row.partner_of)
         if row.partner_of in go:
             partners.append(row)
-        elif other in go:
+        elif other in go and row.kept != other:
             partners.append(row._replace(path=row.kept, kept=row.path, partner_of=other))
             instead[row.kept] = row.path
     return pictures + [row._replace(kept=instead.get(row.kept, row.kept)) for row in partners]
@@ -354,13 +355,14 @@ class _Checks:
         return status
 
     def _kept_for(self, row: tuple) -> tuple | None:
-        """The row of the file that stays for this one. A partner's has the same bytes as it.
+        """The row of the file that stays for this one. A partner's has its bytes, or is a picture.
 
         It may be a copy that a person wants to keep instead. Then the file that was to stay may
         go, and so may the files that have the same bytes as that copy.
         """
         if row.partner_of:
-            return None if row.kept in self.to_move else row._replace(path=row.kept)
+            equal = None if row.kept in self.to_move else row._replace(path=row.kept)
+            return self.stays.get(row.kept, equal)
         kept, other = self.stays.get(row.kept), self.instead.get(row.kept)
         is_same = other and (row.kept == row.path or (not kept and other.sha256 == row.sha256))
         return other if is_same else kept

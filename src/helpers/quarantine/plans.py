@@ -198,6 +198,7 @@ def summary(plan: pd.DataFrame) -> str:
     'To move: 1 exact copy and 0 near copies, 0.0 MB. To look at: 0 look-alikes.'
     """
     moves, looks = (plan.loc[plan["action"] == action] for action in ("move", "look"))
+    looks = looks[looks["kind"] != "partner"]  # which go as their pictures do
     megabytes = (moves["bytes"].sum() if len(moves) else 0) / 1e6
     copies = _counts(moves, ["exact copy", "near copy"])
     return f"To move: {copies}, {megabytes:,.1f} MB. To look at: {_counts(looks, ['look-alike'])}."
