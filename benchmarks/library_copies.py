@@ -398,6 +398,8 @@ def filtered(scene: Scene) -> None:
     picture = reopened(original)
     pixels = np.asarray(picture, np.float32)
     kind = ("grey", "sepia", "contrast", "faded", "vignette")[scene.job["place"] % 5]
+    if kind == "grey" and np.ptp(pixels, axis=2).mean() < 8:  # it is grey by itself
+        kind = "sepia"
     if kind in ("grey", "sepia"):
         grey = np.asarray(picture.convert("L"), np.float32)[..., None]
         pixels = grey * ((1, 1, 1) if kind == "grey" else (1.07, 0.9, 0.7))
