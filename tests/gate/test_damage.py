@@ -36,7 +36,9 @@ def bank(path):
     return path
 
 
-@pytest.mark.parametrize("planted", ["[]", "null", '{"phash-256": 7}', '{"phash-256": "x"}', "{"])
+@pytest.mark.parametrize(
+    "planted", ["[]", "null", '{"phash-256": 7}', '{"phash-256": "x"}', '{"phash-256": "00"}', "{"]
+)
 def test_a_planted_second_fingerprint_is_told_though_its_checksum_is_right(planted, bank):
     with closing(sqlite3.connect(bank)) as raw:
         (row,) = raw.execute("SELECT * FROM events WHERE id = 3")

@@ -1,5 +1,7 @@
 """What is seen of a picture beside its dHash, and what the gate answers by it."""
 
+import re
+
 import numpy as np
 import pytest
 from banks import KEY, Bank
@@ -110,6 +112,9 @@ def test_lists_carry_the_second_fingerprint(opened, scene, tmp_path):
         (tmp_path / "bad.csv").write_text(text.replace("phash-256", "x y"), encoding="utf-8")
         with pytest.raises(Problem, match=r"line 2: .* is not the second fingerprint"):
             other.read_csv(tmp_path / "bad.csv")
+        emptied = re.sub(r'"\{""phash.*\}"', '""', text)
+        (tmp_path / "emptied.csv").write_text(emptied, encoding="utf-8")
+        assert other.read_csv(tmp_path / "emptied.csv") == 0, "known, and not refused"
 
 
 # Frames

@@ -238,8 +238,26 @@ AS_PROPOSED = {
                 "b 2.jpg": "b.jpg",
             },
         ),
+        (  # in another group a.jpg stands on the right
+            {"b.jpg": "the left one goes", "a.jpg": "the left one goes"},
+            {
+                "b.jpg": None,
+                **dict.fromkeys(
+                    ["a.jpg", "a 2.jpg", "b 2.jpg", "small.jpg", "c.jpg", "c 2.jpg"], "b.jpg"
+                ),
+            },
+        ),
     ],
-    ids=["as proposed", "as asked", "both", "right", "left", "left look-alike", "left twice"],
+    ids=[
+        "as proposed",
+        "as asked",
+        "both",
+        "right",
+        "left",
+        "left look-alike",
+        "left twice",
+        "left in a row",
+    ],
 )
 def test_what_goes_goes_for_a_file_that_stays(verdicts, changed, decide):
     new, moves, _ = decide(verdicts)

@@ -256,8 +256,11 @@ def _row(
             f"was made with {there!r}, and this bank with {made_with!r}; their fingerprints "
             "cannot be compared: make a bank that reads pictures as that one does"
         )
+    others = others or "{}"  # of a cell that somebody left empty
     if not is_others(others):
-        raise Problem(f"{others!r} is not the second fingerprint as banks write it; leave it empty")
+        raise Problem(
+            f"{others[:80]!r} is not the second fingerprint as banks write it; leave it empty"
+        )
     value = hashes.from_hex(digits)
     if not anyway:
         check_says_something(value, "the picture")

@@ -61,7 +61,7 @@ _SCHEMA = (
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII).fullmatch
 _DIGITS = re.compile("[0-9a-f]{16}").fullmatch
 #: Whether a text is the other hashes of a picture as `Log.add` takes them: JSON with hex digits.
-is_others = re.compile(r'\{("[a-z0-9-]+": "[0-9a-f]{1,64}")?\}').fullmatch
+is_others = re.compile(r'\{("[a-z0-9-]+": "[0-9a-f]{64}")?\}').fullmatch
 _VALUES = "\0".join(["%s"] * 8)  # as `checksum` joins them, but faster
 _LEAST_BYTES = 48  # of a line in the file
 _MOST_NAMED = 5  # of the damaged lines

@@ -148,26 +148,27 @@ def decided(plan: pd.DataFrame, file: str | Path) -> tuple[pd.DataFrame, str]:
     >>> plan, sentence = decided(plan, "decisions.csv")  # doctest: +SKIP
     """
     plan = plan.reset_index(drop=True)
-    keys, said = _keys(plan), {}
+    keys, shown, said = _keys(plan), plan["kept"].copy(), {}
     for row in decisions.read(file, {_page(plan): set(keys)}, CHOICES.values()):
         judges_differ = said.get(row["item"], row["decision"]) != row["decision"]
         said[row["item"]] = "keep both" if judges_differ else row["decision"]
     left = (~_asked(plan)["key"].isin(said)).sum()
     for place, choice in keys.map(said).dropna().items():
-        _decide(plan, place, choice)
+        _decide(plan, shown, place, choice)
     counts = Counter(said.values())
     told = ", ".join(f"{choice}: {counts[choice]:,}" for choice in CHOICES.values())
     return _resolved(plan), f"Decided: {told}; not decided, so as proposed: {left:,}."
 
 
-def _decide(plan: pd.DataFrame, place: object, choice: str) -> None:
+def _decide(plan: pd.DataFrame, shown: pd.Series, place: object, choice: str) -> None:
+    """Change the plan as decided about a row, on whose left stood what `shown` tells."""
     row, words, why = plan.loc[place], ["action", "reason"], f"a person decided: {choice}"
-    same = plan["kept"].eq(row["kept"]) & plan["sha256"].eq(row["sha256"])
+    same = shown.eq(shown[place]) & plan["sha256"].eq(row["sha256"])
     if choice != "the right one goes":  # copies with its bytes go for it
         plan.loc[same & plan["path"].ne(row["path"]), "kept"] = row["path"]
     plan.loc[place, words] = ["move" if choice == "the right one goes" else "keep", why]
     if choice == "the left one goes":
-        plan.loc[plan["path"] == row["kept"], [*words, "kept"]] = ["move", why, row["path"]]
+        plan.loc[plan["path"] == shown[place], [*words, "kept"]] = ["move", why, row["path"]]
     elif choice == "keep both":
         plan.loc[plan["partner_of"] == row["path"], words] = ["keep", why]
 
