@@ -170,7 +170,7 @@ def apply(
                     if row.partner_of and not journal.has_moved(row.partner_of):
                         raise LeftAlone(f"belongs to {row.partner_of}, which has not moved")
                     if not journal.has_moved(row.path):
-                        checks.check_partners(row)
+                        checks.check_partners(row, journal)
                         journal.move("in", row.path, row.sha256, checks.status_of(row))
                 outcomes.append((row.path, "left alone" if reasons else "moved", "".join(reasons)))
     return pd.DataFrame(outcomes, columns=["path", "outcome", "reason"], dtype="str")
@@ -327,11 +327,12 @@ class _Checks:
         self.instead = {row.kept: row for row in reversed(staying) if row.action == "keep"}
         self.seen: dict[str, tuple] = {}
 
-    def check_partners(self, row: tuple) -> None:
+    def check_partners(self, row: tuple, journal: Journal) -> None:
         """Raise if a partner of a picture must not move."""
         for partner in self.partners.get(row.path, ()):
             try:
-                self.status_of(partner)
+                if not journal.has_moved(partner.path):
+                    self.status_of(partner)
             except LeftAlone as reason:
                 raise LeftAlone(f"stays with {partner.path}: {reason}") from None
 
