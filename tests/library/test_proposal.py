@@ -3,6 +3,7 @@
 import json
 import os
 
+import numpy as np
 import pandas as pd
 import pytest
 from inputs import by_path, copy, propose, save, with_alpha
@@ -432,6 +433,21 @@ def test_what_an_archive_has_goes_and_what_it_has_worse_is_asked_about(
     assert by_path(plan).loc["cats/image_0000.jpg", "reason"].endswith("lies in the archive")
     assert by_path(plan).loc["large.jpg", "lost"] == "more detail"
     assert len(plan) == 4
+
+
+def test_a_series_in_which_next_to_nothing_moves_stays_whole(scan, photos, photograph, capsys):
+    """Each frame passes beside the first; nobody has so many copies of one picture."""
+    frame = np.asarray(photograph(205, size=(48, 32)))
+    for number in range(proposal.MOST_COPIES + 1):
+        moved = frame.copy()
+        moved[number // 48, number % 48] ^= 8
+        save(Image.fromarray(moved), photos / "lapse" / f"{number:02}.bmp")
+    save(photograph(206, size=(300, 200)), photos / "a.jpg")
+    save(photograph(206, size=(300, 200)), photos / "b.jpg", quality=80)
+    plan = propose(scan(), photos)
+    assert not plan["path"].str.startswith("lapse/").any()
+    assert plan.loc[plan["action"] == "move", "path"].tolist() == ["b.jpg"]
+    assert "21 files pass for copies of one picture, as lapse/00.bmp" in capsys.readouterr().out
 
 
 # Bad arguments

@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from helpers import Problem
-from helpers.files.places import sha256_of
+from helpers.files.places import one_line, sha256_of
 from helpers.images.folders import check_folder, identity
 from helpers.library.inventory import TABLE
 from helpers.library.kin import kin
@@ -39,6 +39,8 @@ RADIUS = 8
 SLACK = 2 * 10**9
 #: A file that is dated before 2 January 1980, in nanoseconds since 1970, has lost its time.
 FIRST_TIME = 315_619_200 * 10**9
+#: More different files than this are no copies of one picture, but a series, as a time-lapse.
+MOST_COPIES = 20
 # What counts by its value; of all else it is enough that both files hold some.
 _BY_VALUE = ("place", "rating", "title", "description", "keywords", "people")
 _IN_ARCHIVE = "lies in the archive"
@@ -146,6 +148,8 @@ def propose(
     - Every member of a group is a copy of the one that stays, not only of another member.
     - A picture that correlates, but does not pass, is a look-alike: a person may look at it, and
       nothing is proposed for it.
+    - More than `MOST_COPIES` different files that pass for copies of one picture are a series, as a
+      time-lapse in which little moves. All of them stay, and a sentence tells.
     - Flat pictures, transparent ones and files with several frames are compared by their bytes
       only. So are pictures near to a file that has changed since the scan.
 
@@ -198,14 +202,11 @@ def propose(
 
     - ``group``: 1, 2, ...; first those in which files move, then copies that are asked about,
       look-alikes, and kin (see `helpers.library.kin`), the surest first.
-    - ``action``: ``keep``, ``move`` or ``look``.
     - ``kind``: ``best``, ``exact copy``, ``near copy``, ``partner``, ``look-alike``, or one of kin.
-    - ``kept``: the path of the file that stays.
     - ``partner_of``: of a raw file, a film or a sidecar, the path of its picture.
     - ``lost``, ``gained``: what the file holds and the one that stays lacks, and the reverse.
     - ``distance`` (in bits), ``difference`` and ``correlation``: all from the file that stays.
       Those of kin are as `helpers.library.kin.kin` tells; a difference has no sense there.
-    - ``reason``: in words.
 
     A file that moves is in one row only. A file that stays may be in several: for its copies, for
     those that are asked about, and for its look-alikes.
@@ -336,6 +337,12 @@ class _Judge:
             ]
             left, ask = set(), set()
             for group in pairs.groups(pd.DataFrame(near, columns=ends, dtype="str")):
+                if len(group) > MOST_COPIES:
+                    print(
+                        f"{len(group):,} files pass for copies of one picture, as "
+                        f"{one_line(group[0])}: too many not to be a series, so all of them stay"
+                    )
+                    continue
                 stays = self.best(list(group))
                 reached, unknown = self._reached(stays, set(group))
                 if unknown <= asked:
