@@ -36,7 +36,7 @@ RADIUS, RADIUS_TURNED = 24, 16
 #: The least that the details of kin correlate.
 LEAST_CORRELATION = 0.88
 #: The most of a picture that counts as a part of it.
-MOST_AREA = 0.97
+LARGEST_PART = 0.97
 #: So many candidates are compared, the nearest ones; or one for each eight pictures. A picture is
 #: compared with so many others as their part, or turned.
 MOST_PAIRS, NEAREST = 1000, 3
@@ -192,7 +192,7 @@ def _found(
     folder: Path, asked: dict[str, tuple], cache: str | Path | None, workers: int | None
 ) -> list[list]:
     """What was found about each pair: remembered, or by a look. The kind of no kin is empty."""
-    depends_on = [LEAST_CORRELATION, MOST_AREA]
+    depends_on = [LEAST_CORRELATION, LARGEST_PART]
     with open_memory(folder, cache, "kin", depends_on, _is_finding) as memory:
         found = {key: memory.found[key] for key in asked if key in memory.found}
         new = sorted((pair, key) for key, pair in asked.items() if key not in found)
@@ -230,11 +230,11 @@ def _look(folder: Path, pair: tuple[str, str, int]) -> list:
         return ["turned or mirrored", alike, f"the same picture, {words}"]
     frame = np.array(inside_border(whole)) / _SIDE
     areas = [np.prod(one[2:] - one[:2]) for one in (box, frame)]
-    if areas[0] > MOST_AREA:
+    if areas[0] > LARGEST_PART:
         return [""]
     shares = *box[:2], *(1 - box[2:])
     cut = "{:.0%} left, {:.0%} above, {:.0%} right and {:.0%} below".format(*shares)
-    if areas[1] <= MOST_AREA and abs(frame - box).max() <= _NEAR_FRAME:
+    if areas[1] <= LARGEST_PART and abs(frame - box).max() <= _NEAR_FRAME:
         return ["framed", alike, f"the same picture in a frame: {cut}"]
     return ["cropped", alike, f"a part of the picture, without {cut}"]
 
