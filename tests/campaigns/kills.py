@@ -34,7 +34,7 @@ from helpers.quarantine import moving
 from helpers.quarantine.journal import JOURNAL
 from helpers.truth import near_duplicates
 
-SIZES = 16, 200
+SIZES = 16, 300  # of the large round, twenty for each of `STAGES`
 LIMIT = 60  # seconds: a case runs three commands
 LOADED = inventory, kin, moving, near_duplicates, plots, proposal, runs, sheet
 _HERE = "THE-FOLDER"
