@@ -39,7 +39,7 @@ RADIUS = 8
 SLACK = 2 * 10**9
 #: A file that is dated before 2 January 1980, in nanoseconds since 1970, has lost its time.
 FIRST_TIME = 315_619_200 * 10**9
-#: More different files than this are no copies of one picture, but a series, as a time-lapse.
+#: More files of other pixels than this are no copies of one picture, but a series, as a time-lapse.
 MOST_COPIES = 20
 # What counts by its value; of all else it is enough that both files hold some.
 _BY_VALUE = ("place", "rating", "title", "description", "keywords", "people")
@@ -148,8 +148,8 @@ def propose(
     - Every member of a group is a copy of the one that stays, not only of another member.
     - A picture that correlates, but does not pass, is a look-alike: a person may look at it, and
       nothing is proposed for it.
-    - More than `MOST_COPIES` different files that pass for copies of one picture are a series, as a
-      time-lapse in which little moves. All of them stay, and a sentence tells.
+    - More than `MOST_COPIES` files with other pixels that pass for copies of one picture are a
+      series, as a time-lapse in which little moves. All of them stay, and a sentence tells.
     - Flat pictures, transparent ones and files with several frames are compared by their bytes
       only. So are pictures near to a file that has changed since the scan.
 
@@ -208,8 +208,7 @@ def propose(
     - ``distance`` (in bits), ``difference`` and ``correlation``: all from the file that stays.
       Those of kin are as `helpers.library.kin.kin` tells; a difference has no sense there.
 
-    A file that moves is in one row only. A file that stays may be in several: for its copies, for
-    those that are asked about, and for its look-alikes.
+    A file that moves is in one row only. A file that stays may be in several.
 
     Examples
     --------
@@ -337,7 +336,8 @@ class _Judge:
             ]
             left, ask = set(), set()
             for group in pairs.groups(pd.DataFrame(near, columns=ends, dtype="str")):
-                if len(group) > MOST_COPIES:
+                facts = [self.facts[path].values() for path in group]
+                if sum(all(fact.difference for fact in some) for some in facts) > MOST_COPIES:
                     print(
                         f"{len(group):,} files pass for copies of one picture, as "
                         f"{one_line(group[0])}: too many not to be a series, so all of them stay"
