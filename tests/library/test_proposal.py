@@ -118,6 +118,7 @@ def test_the_one_that_holds_more_stays_and_the_plan_names_it(rivals):
         ({"place": "1 N 2 E"}, {"keywords": "cat"}, "keywords cat"),
         ({"rating": "5"}, {"rating": "1"}, "rating 1"),
         ({"keywords": "cat; dog", "film": ""}, {"keywords": "cat; owl"}, "keywords owl"),
+        ({"keywords": "cat, dog"}, {"keywords": "cat, owl"}, "keywords owl"),
         ({"place": "1 N 2 E"}, {"layers": "3"}, "layers"),
     ],
 )

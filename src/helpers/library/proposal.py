@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import time
 from collections import Counter
@@ -263,7 +264,7 @@ def _held(text: str) -> frozenset[tuple[str, str]]:
     return frozenset(
         (item, value if item in _BY_VALUE else "")
         for item, values in json.loads(text or "{}").items()
-        for value in (values.split("; ") if item in ("keywords", "people") else [values])
+        for value in (re.split("[;,] ", values) if item in ("keywords", "people") else [values])
     )
 
 
@@ -391,8 +392,7 @@ class _Judge:
 
     def _add_partner(self, mine: str, path: str, theirs: str, is_asked: bool) -> None:
         """Add the row of a partner, which goes for one of the same bytes, or for the picture."""
-        why = "would go" if is_asked else "goes"
-        why += f" with {path}"
+        why = f"{'would go' if is_asked else 'goes'} with {path}"
         why += f"; the same bytes as {theirs}" if theirs not in self.files else ""
         action = "look" if is_asked else "move"
         row = self._row(path, self.rows[path]["kept"], action=action, kind="partner", reason=why)
