@@ -500,7 +500,8 @@ def test_a_thumbnail_of_a_large_jpeg_is_that_of_all_its_pixels_but_for_a_few_lev
 ):
     for size in ((2400, 1600), (2401, 1600), (1200, 804)):
         photograph(9, size).save(tmp_path / "a.jpg", quality=95)
-        picture, exact = (thumbnail(tmp_path / "a.jpg", 400, exact=exact) for exact in (0, 1))
+        picture, exact = thumbnail(tmp_path / "a.jpg", 400), open_image(tmp_path / "a.jpg")
+        exact.thumbnail((400, 400), Image.Resampling.LANCZOS)
         assert picture.size == exact.size
         assert np.abs(np.asarray(picture, int) - np.asarray(exact)).max() <= 3
     for at_least, width in ((0, 1200), (300, 300), (301, 600), (900, 1200)):

@@ -103,11 +103,11 @@ def _make_plan(folder: Path, arguments: argparse.Namespace) -> pd.DataFrame:
     radius = check_radius(proposal.RADIUS if arguments.radius is None else arguments.radius)
     keep = _inside(folder, arguments.keep or [])
     archive = _check_archive(folder, arguments.against) if arguments.against else None
-    table = _scan(folder, arguments)
+    table, options = _scan(folder, arguments), {"keep": keep, "workers": arguments.workers}
     if archive:
         there = _scan(archive, arguments)
         there["path"] = [(archive / path).as_posix() for path in there["path"]]
-    options = {"keep": keep, "archive": there if archive else None, "workers": arguments.workers}
+        options["archive"] = there
     plan = proposal.propose(table, folder, radius, **options)
     plan.attrs["unread"] = int((table["problem"] != "").any())
     if arguments.plan:

@@ -68,14 +68,8 @@ _TIFF_TAGS = {33421, 33422, 33432, 33723, 34377, 34665, 34675, 34853, 37724, 503
 
 _TAGS = {*(0x010F, 0x0110, 0x0132, 0x8769, 0x8825, 0x9003, 0x9291, 0x927C, 0xA002, 0xA003)}
 _TAGS |= {1, 2, 3, 4, *_TEXTS}
-_TYPES = {
-    3: "H",
-    4: "L",
-    5: "LL",
-    9: "l",
-    10: "ll",
-    13: "L",
-}  # of numbers in EXIF; the others are bytes
+# of numbers in EXIF; the others are bytes
+_TYPES = {3: "H", 4: "L", 5: "LL", 9: "l", 10: "ll", 13: "L"}
 # No letter of a packet is looked at more than a few times, whatever it holds.
 _TAG = re.compile(r"<([\w-]++):([\w.-]++)([^<>]*+)>([^<]*+)")
 _ATTRIBUTE = re.compile(r"""(?<![\w-])([\w-]++):([\w.-]++)\s*+=\s*+(?:"([^"]*+)"|'([^']*+)')""")

@@ -423,8 +423,8 @@ def _reason(source: str | Path | BinaryIO | Image.Image, error: Exception) -> st
     )
 
 
-def thumbnail(path: str | Path, size: int, exact: bool = False) -> Image.Image | None:
-    """A small copy of a picture.
+def thumbnail(path: str | Path, size: int) -> Image.Image | None:
+    """A small copy of a picture. The JPEG decoder may shrink a large one, to 1.5 times the size.
 
     Parameters
     ----------
@@ -432,9 +432,6 @@ def thumbnail(path: str | Path, size: int, exact: bool = False) -> Image.Image |
         The file.
     size : int
         Pixels on the longer side, at most.
-    exact : bool
-        Whether every pixel counts. Otherwise the JPEG decoder may shrink a large picture, to 1.5
-        times `size` or more.
 
     Returns
     -------
@@ -453,7 +450,7 @@ def thumbnail(path: str | Path, size: int, exact: bool = False) -> Image.Image |
     True
     """
     try:
-        picture = open_with_size(path, at_least=0 if exact else size * 3 // 2)[0].convert("RGB")
+        picture = open_with_size(path, at_least=size * 3 // 2)[0].convert("RGB")
     except Problem:
         return None
     picture.thumbnail((size, size), Image.Resampling.LANCZOS)

@@ -200,15 +200,14 @@ def _scan(folder: Path, paths: list[str], memory: Memory, workers: int | None) -
             kept[path] = memory.found[path]
         else:
             to_read.append(row)
-    try:
+
+    def found() -> Iterator[dict[str, list]]:
         for row in _rows(folder, to_read, workers):
             rows[row["path"]] = row
             # A file that could not be opened may be opened tomorrow, without a new size or time.
-            if row["sha256"]:
-                kept[row["path"]] = list(row.values())
-                memory.keep(kept, at_once=False)
-    finally:
-        memory.keep(kept)
+            yield {row["path"]: list(row.values())} if row["sha256"] else {}
+
+    memory.keep_as_found(kept, found())
     partners = _partners(folder, rows)
     ordered = [row | {"partners": json.dumps(partners.get(path, []))} for path, row in rows.items()]
     table = pd.DataFrame(

@@ -25,6 +25,7 @@ from helpers.files.parallel import share_out_as_done
 from helpers.fingerprints.variants import ORIENTATIONS, PARTS, inside_border
 from helpers.images.opening import open_image
 from helpers.library.remembered import open_memory
+from helpers.library.second_look import comparable
 
 # What only the main process needs is imported where it is used, so that workers start sooner.
 if TYPE_CHECKING:
@@ -71,8 +72,7 @@ def kin(
     folder : str or Path
         The photo library. Absolute paths may name files elsewhere.
     table : DataFrame
-        From `helpers.library.inventory.scan`. Of rows with the same bytes only the first counts.
-        So do only pictures that are not flat, not transparent, and of one frame.
+        From `helpers.library.inventory.scan`; its `comparable` rows count.
     cache : str or Path, optional
         As for `helpers.library.inventory.scan`. What is found is remembered as it is found.
     workers : int, optional
@@ -124,9 +124,7 @@ def kin(
     """
     import pandas as pd
 
-    table = table[table["variants"] != ""].drop_duplicates("sha256")
-    for name, usual in (("frames", 1), ("flat", False), ("transparent", False)):
-        table = table[table[name].eq(usual).fillna(False)]
+    table = comparable(table)
     paths, digests = table["path"].tolist(), table["sha256"].tolist()
     apart = {frozenset(ends) for ends in known}
     pairs = _candidates(table["variants"].tolist())
@@ -199,12 +197,7 @@ def _found(
         looked = share_out_as_done(
             partial(_look, folder), [pair for pair, _ in new], workers=workers, title="kin"
         )
-        try:
-            for (_, key), one in zip(new, looked, strict=True):
-                found[key] = one
-                memory.keep(found, at_once=False)
-        finally:
-            memory.keep(found)
+        memory.keep_as_found(found, ({key: one} for (_, key), one in zip(new, looked, strict=True)))
     return [found[key] for key in asked]
 
 

@@ -6,8 +6,9 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import cache as remembered
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -86,6 +87,30 @@ class Memory:
             self.file = None
         end = time.monotonic()
         self._next = end + max(SECONDS, 20 * (end - start))
+
+    def keep_as_found(self, found: dict[str, list], more: Iterable[dict[str, list]]) -> None:
+        """Add what is being found, and remember it meanwhile; at the end too, if it is stopped.
+
+        Parameters
+        ----------
+        found : dict
+            What is known already, as for `keep`. It grows.
+        more : iterable of dict
+            What is found, part by part.
+
+        Examples
+        --------
+        >>> found = {"a.jpg": [12]}
+        >>> Memory(None, {}, has_form=lambda key, found: True).keep_as_found(found, [{"b.jpg": []}])
+        >>> found
+        {'a.jpg': [12], 'b.jpg': []}
+        """
+        try:
+            for some in more:
+                found |= some
+                self.keep(found, at_once=False)
+        finally:
+            self.keep(found)
 
     def _read(self, has_form: _Form) -> dict[str, list]:
         if self.file is None or not os.path.lexists(self.file):
@@ -172,12 +197,22 @@ def _made_here(depends_on: list) -> dict:
     """
     from helpers.fingerprints import recipe
 
-    code = hashlib.sha256()
-    for file in sorted(Path(helpers.__file__).parent.rglob("*.py")):
-        code.update(file.read_bytes())
     try:
         heif = version("pillow-heif")
     except PackageNotFoundError:
         heif = "none"
-    about = {"helpers": helpers.__version__, "pillow-heif": heif, "code": code.hexdigest()}
+    about = {
+        "helpers": helpers.__version__,
+        "pillow-heif": heif,
+        "code": _code_of(helpers.__file__),
+    }
     return {**about, "recipe": recipe.here(fast=True).as_dict(), "depends on": depends_on}
+
+
+@remembered
+def _code_of(package: str) -> str:
+    """The SHA-256 of all modules of a package, which a run asks for several times."""
+    code = hashlib.sha256()
+    for file in sorted(Path(package).parent.rglob("*.py")):
+        code.update(file.read_bytes())
+    return code.hexdigest()

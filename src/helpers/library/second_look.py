@@ -70,14 +70,38 @@ _Pair = Sequence[_File]  # two
 # Which pairs
 
 
+def comparable(table: pd.DataFrame) -> pd.DataFrame:
+    """The pictures that may be compared by fingerprints and pixels, each content once.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `helpers.library.inventory.scan`.
+
+    Returns
+    -------
+    DataFrame
+        Of rows with the same bytes the first. Flat and transparent pictures and those of several
+        frames are left out, as is what could not be read.
+
+    Examples
+    --------
+    >>> comparable(scan("photos"))  # doctest: +SKIP
+    """
+    table = table[(table["sha256"] != "") & table["fingerprint"].notna()]
+    table = table.drop_duplicates("sha256")
+    for name, usual in (("frames", 1), ("flat", False), ("transparent", False)):
+        table = table[table[name].eq(usual).fillna(False)]
+    return table
+
+
 def candidates(table: pd.DataFrame, radius: int) -> pd.DataFrame:
     """The pairs of pictures to be compared: those with near fingerprints.
 
     Parameters
     ----------
     table : DataFrame
-        From `helpers.library.inventory.scan`. Of rows with the same bytes only the first counts.
-        So do only pictures that are not flat, not transparent, and of one frame.
+        From `helpers.library.inventory.scan`; its `comparable` rows count.
     radius : int
         Bits by which the fingerprints of copies may differ.
 
@@ -98,10 +122,7 @@ def candidates(table: pd.DataFrame, radius: int) -> pd.DataFrame:
     from helpers.files.places import one_line
     from helpers.search import pairs
 
-    table = table[(table["sha256"] != "") & table["fingerprint"].notna()]
-    table = table.drop_duplicates("sha256")
-    for name, usual in (("frames", 1), ("flat", False), ("transparent", False)):
-        table = table[table[name].eq(usual).fillna(False)]
+    table = comparable(table)
     crowds = pairs.crowds(table["fingerprint"], radius, MOST_NEAR)
     rest = np.setdiff1d(np.arange(len(table)), np.concatenate([[], *crowds]).astype(int))
     near = pairs.all_pairs(table["fingerprint"].iloc[rest], radius)
@@ -225,14 +246,9 @@ def _found(
         found = {key: fact for key, fact in memory.found.items() if {*key.split()} <= known}
         ordered = (sorted(two, key=lambda file: file.sha256) for two in pairs)
         new = {_key(*two): two for two in ordered if _key(*two) not in found}
-        jobs = list(_jobs(list(new.values())))
-        work = partial(_facts, folder)
-        try:
-            for some in share_out_as_done(work, jobs, workers=workers, title="second look"):
-                found |= some
-                memory.keep(found, at_once=False)
-        finally:
-            memory.keep(found)
+        jobs, work = list(_jobs(list(new.values()))), partial(_facts, folder)
+        looked = share_out_as_done(work, jobs, workers=workers, title="second look")
+        memory.keep_as_found(found, looked)
     return found, len({file.path for two in new.values() for file in two})
 
 
@@ -316,7 +332,6 @@ def _too_different(differs: float) -> str:
 
 def _objection(one: _File, two: _File, *small: pixels.Planes) -> str:
     """Why two pictures that differ little in each place are not one picture all the same."""
-
     changed = "brighter, darker or of other colours"
     size = pixels.common_size(small[0][0].size, small[1][0].size)
     # At two sizes an edge might fall into two parts.
