@@ -5,11 +5,14 @@
 PYTHON ?= python3
 VENV ?= .venv
 ifeq ($(OS),Windows_NT)
-BIN = $(VENV)/Scripts
+IN = Scripts
 else
-BIN = $(VENV)/bin
+IN = bin
 endif
+BIN = $(VENV)/$(IN)
 READY = $(VENV)/ready
+# what makes books and sites wants other versions of some packages
+MAKER = $(VENV)-editions
 DATASET ?= caltech-101
 export DATASET  # run.py reads it, so that a name may hold spaces and quotes
 
@@ -18,6 +21,12 @@ tutorial: $(READY)  ## run all chapters, one page each, from pages/index.html
 
 lab: $(READY)  ## open a copy of the chapters in JupyterLab, from editions/learner; AGAIN=02: chapter 2 anew
 	$(BIN)/python notebooks/run.py --lab $(if $(AGAIN),--again $(AGAIN))
+
+teacher short: $(READY)  ## the chapters with answers and outputs; the lesson of 45 minutes; in editions/
+	$(BIN)/python notebooks/run.py --edition $@
+
+book lite bundle: $(MAKER)/ready  ## a book; a site that runs in a browser; a zip a system for a stick; in editions/
+	$(MAKER)/$(IN)/python notebooks/run.py --edition $@
 
 notebooks: $(READY)  ## run the chapters on the sample and save them, normalised
 	$(BIN)/python notebooks/run.py --save
@@ -33,12 +42,17 @@ lint: $(READY)  ## style, format, and which wing imports which
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/lint-imports
 
-clean:  ## remove the environment and the pages, not data/ and editions/
-	$(PYTHON) -c "import shutil; [shutil.rmtree(name, True) for name in ('$(VENV)', 'pages')]"
+clean:  ## remove the environments and the pages, not data/ and editions/
+	$(PYTHON) -c "import shutil; [shutil.rmtree(name, True) for name in ('$(VENV)', '$(MAKER)', 'pages')]"
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[notebooks,test]"
 	@echo ready > $(READY)
 
-.PHONY: tutorial lab notebooks test quick lint clean
+$(MAKER)/ready: pyproject.toml notebooks/editions/constraints.txt
+	$(PYTHON) -m venv $(MAKER)
+	$(MAKER)/$(IN)/python -m pip install --quiet --disable-pip-version-check --constraint notebooks/editions/constraints.txt --editable ".[notebooks,editions]"
+	@echo ready > $(MAKER)/ready
+
+.PHONY: tutorial lab teacher short book lite bundle notebooks test quick lint clean

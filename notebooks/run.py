@@ -10,6 +10,7 @@ import os
 import re
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 import nbformat
@@ -19,7 +20,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbconvert import HTMLExporter
 
 import course
-import editions
+from editions import copies
 from helpers import Problem, datasets
 from helpers.classroom import results
 from helpers.explore import page
@@ -57,7 +58,7 @@ def execute(path: Path) -> tuple[nbformat.NotebookNode, str]:
     It is not wrong that a dataset has too few pictures for a chapter: see `ended_early`.
     """
     # what a chapter that stops early does not reach must not show what the sample gave
-    notebook = editions.without_outputs(nbformat.read(path, as_version=4))
+    notebook = copies.without_outputs(nbformat.read(path, as_version=4))
     client = NotebookClient(
         notebook,
         timeout=1200,
@@ -205,12 +206,26 @@ def open_lab(dataset: str) -> None:
     """Start JupyterLab on the first chapter of the learner's copy, and wait until it is stopped."""
     from jupyterlab import labapp  # takes a second
 
-    folder = editions.make(editions.LEARNER)
+    folder = copies.make(copies.LEARNER)
     kernels, options = lab_options(dataset, folder)
     os.environ |= kernels
     told = f"JupyterLab opens your copy of the chapters, {folder}, on {kernels['DATASET']}."
     print(places.one_line(told))
     labapp.main(options)
+
+
+def make_edition(name: str) -> None:
+    """Make an edition, and say what it is, how large, and how long that took."""
+    start = time.perf_counter()
+    if name in copies.EDITIONS:
+        made = [copies.make(copies.EDITIONS[name])]
+    else:
+        made = import_module(f"editions.{name}").make()
+    seconds = time.perf_counter() - start
+    for path in made:
+        files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
+        megabytes = sum(file.stat().st_size for file in files) / 1e6
+        print(places.one_line(f"{path}: {megabytes:.1f} MB, made in {seconds:.0f} s."))
 
 
 def run_all(dataset: datasets.Dataset, paths: list[Path], *, save: bool) -> bool:
@@ -272,6 +287,8 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--lab", action="store_true", help="open the learner's copy in JupyterLab instead")
     add("--again", metavar="02", help="put the original of a chapter back into the learner's copy")
+    names = (*copies.EDITIONS, "book", "lite", "bundle")
+    add("--edition", choices=names, help="only make this edition, in editions/")
     add("--save", action="store_true", help="run on the sample; save the notebooks in place")
     add("--links", action="store_true", help="only write the tables and links of course.toml")
     add("--check", action="store_true", help="fail if the numbers are not those of CALTECH-101")
@@ -289,10 +306,12 @@ def main(words: list[str] | None = None) -> int:
         if arguments.links or arguments.save:
             put_links_in_place()
         if arguments.again:
-            editions.again(arguments.again, editions.LEARNER)
+            copies.again(arguments.again, copies.LEARNER)
+        if arguments.edition:
+            make_edition(arguments.edition)
         if arguments.lab:
             open_lab(arguments.dataset)
-        if arguments.links or arguments.again or arguments.lab:
+        if arguments.links or arguments.again or arguments.edition or arguments.lab:
             return 0
         paths = course.notebooks_of(arguments.beginnings)
         dataset = datasets.load("sample" if arguments.save else arguments.dataset)

@@ -17,41 +17,53 @@ from helpers.files import places
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+#: One for classrooms, one for what makes editions.
+CONSTRAINTS = [ROOT / "constraints.txt", ROOT / "notebooks" / "editions" / "constraints.txt"]
 SECURITY = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
 
 
 def bounds(requirements):
-    return dict(re.fullmatch(r"([\w-]+)\s*(>=[\d.,<]+)", text).groups() for text in requirements)
+    return dict(
+        re.fullmatch(r"([\w-]+)\s*([>=]=[\d.,<post]+)", text).groups() for text in requirements
+    )
 
 
 def numbers(version):
     return tuple(int(part) for part in re.findall(r"\d+", version))
 
 
-def declared():
-    extras = PROJECT["optional-dependencies"]
-    return bounds([*PROJECT["dependencies"], *extras["notebooks"], *extras["test"]])
+def declared(*extras):
+    optional = PROJECT["optional-dependencies"]
+    return bounds(
+        [*PROJECT["dependencies"], *(name for extra in extras for name in optional[extra])]
+    )
 
 
 def test_conda_and_pip_ask_for_the_same_packages():
     lines = (ROOT / "environment.yml").read_text(encoding="utf-8").splitlines()
     conda = bounds(line.removeprefix("  - ") for line in lines if re.match(r"  - [\w-]+ >=", line))
     python = conda.pop("python")
-    assert conda == declared()
+    assert conda == declared("notebooks", "test")
     assert python.startswith(PROJECT["requires-python"])
     assert "      - -e ." in lines
 
 
-def test_constraints_pin_every_package_within_its_bounds():
-    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+@pytest.mark.parametrize(
+    ("path", "extras"),
+    [(CONSTRAINTS[0], ("notebooks", "test")), (CONSTRAINTS[1], ("notebooks", "editions"))],
+    ids=["constraints", "of editions"],
+)
+def test_constraints_pin_every_package_within_its_bounds(path, extras):
+    lines = path.read_text(encoding="utf-8").splitlines()
     pins = dict(line.split("==") for line in lines if not line.startswith("#"))
     pins = {name.lower().replace("_", "-"): version for name, version in pins.items()}
-    for name, bound in declared().items():
+    for name, bound in declared(*extras).items():
         assert numbers(pins[name]) >= numbers(bound), name
 
 
-def test_constraints_hold_names_and_versions_only():
-    for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines():
+@pytest.mark.parametrize("path", CONSTRAINTS, ids=["constraints", "of editions"])
+def test_constraints_hold_names_and_versions_only(path):
+    for line in path.read_text(encoding="utf-8").splitlines():
         assert re.fullmatch(r"#.*|[\w.-]+==[\w.]+", line), line
 
 
@@ -86,15 +98,21 @@ def test_readme_names_only_modules_that_there_are():
 
 def test_readme_names_only_targets_of_the_makefile():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^(\w+):", makefile, re.MULTILINE))
+    lines = re.findall(r"^(\w[\w ]*):(?!=)", makefile, re.MULTILINE)
+    targets = {target for line in lines for target in line.split()}
     named = set(re.findall(r"(?:`|^)make (\w+)", README, re.MULTILINE))
     assert {"tutorial", "test", "lab", "notebooks"} <= named <= targets
 
 
 def test_without_make_the_readme_shows_what_each_target_runs():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    lines = re.findall(r"^\t\$\(BIN\)/(.+)$", makefile, re.MULTILINE)
-    commands = [re.sub(r" \$\(.*", "", line) for line in lines if "pip install" not in line]
+    rules = re.findall(r"^(\w[\w ]*):(?!=).*\n((?:\t.*\n)+)", makefile, re.MULTILINE)
+    commands = [
+        re.sub(r" \$\(.*", "", line).replace("$@", target)
+        for targets, recipe in rules
+        for target in targets.split()
+        for line in re.findall(r"^\t\$\(\w+\)/(?:\$\(IN\)/)?(.+)$", recipe, re.MULTILINE)
+    ]
     assert len(commands) >= 8
     for command in commands:
         assert f"`{command}`" in README, command

@@ -1,8 +1,8 @@
-"""Editions of the course, made from the chapters into ``editions/``, which git ignores.
+"""Editions that are notebooks: copies of chapters, changed on the way.
 
-The learner's is a copy to work in, kept when the kit is updated. A file that was changed there is
+Each is a copy to work in, kept when the kit is updated. A file that was changed there is
 never overwritten. It is unchanged if its cells, whatever their outputs, are those of a version
-that was laid there; ``editions/learner.json`` holds the digests of these versions.
+that was laid there; ``editions/NAME.json`` holds the digests of these versions.
 """
 
 import hashlib
@@ -44,6 +44,9 @@ LEARNER = Edition(
     ("*.ipynb", "*.md", "more/*.ipynb", "more/*.md", "solutions/*.ipynb"),
     without_outputs,
 )
+
+#: By name.
+EDITIONS = {edition.name: edition for edition in (LEARNER,)}
 
 
 def make(edition: Edition, source: Path = course.HERE, place: Path = PLACE) -> Path:

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import course
-import editions
 import pytest
 import run
+from editions import copies
 
 from helpers import Problem
 
@@ -53,13 +53,13 @@ def kit(tmp_path):
 @pytest.fixture
 def make(kit):
     """`make()`: the learner's copy of the small course, made or brought up to date."""
-    return lambda: editions.make(editions.LEARNER, kit, kit.parent / "editions")
+    return lambda: copies.make(copies.LEARNER, kit, kit.parent / "editions")
 
 
 @pytest.fixture
 def again(kit):
     """`again(number)`: the original of a chapter is put back into that copy."""
-    return lambda number: editions.again(number, editions.LEARNER, kit, kit.parent / "editions")
+    return lambda number: copies.again(number, copies.LEARNER, kit, kit.parent / "editions")
 
 
 def content(folder):
@@ -70,7 +70,7 @@ def content(folder):
 
 def test_the_copy_has_all_notebooks_and_no_output(tmp_path):
     before = content(course.HERE)
-    folder = editions.make(editions.LEARNER, place=tmp_path)
+    folder = copies.make(copies.LEARNER, place=tmp_path)
     assert content(course.HERE) == before
     assert {folder / path.relative_to(course.HERE) for path in course.notebooks()} <= set(
         folder.rglob("*.ipynb")
@@ -83,7 +83,7 @@ def test_the_copy_has_all_notebooks_and_no_output(tmp_path):
 
 
 def test_links_work_in_the_copy(tmp_path):
-    folder = editions.make(editions.LEARNER, place=tmp_path)
+    folder = copies.make(copies.LEARNER, place=tmp_path)
     found = 0
     for path in folder.rglob("*.ipynb"):
         for link in re.findall(r"\]\(([^)#:]+)\)", "\n".join(sources(path))):
@@ -183,8 +183,8 @@ def test_a_start_that_was_cut_short_is_made_good(make, kit, monkeypatch):
     folder = make()
     write(kit / FIRST, "one")
     write(kit / SECOND, "two")
-    write_text = editions.write_text
-    monkeypatch.setattr(editions, "write_text", stop)
+    write_text = copies.write_text
+    monkeypatch.setattr(copies, "write_text", stop)
     with pytest.raises(KeyboardInterrupt):
         make()
     monkeypatch.undo()
@@ -254,7 +254,7 @@ def test_a_number_that_no_chapter_has_is_a_problem(make, again, number):
 
 
 def test_run_puts_a_chapter_back_by_its_number(make, kit, monkeypatch, capsys):
-    monkeypatch.setattr(editions.again, "__defaults__", (kit, kit.parent / "editions"))
+    monkeypatch.setattr(copies.again, "__defaults__", (kit, kit.parent / "editions"))
     folder = make()
     write(folder / SECOND, "mine")
     assert run.main(["--again", "02"]) == 0
@@ -264,7 +264,7 @@ def test_run_puts_a_chapter_back_by_its_number(make, kit, monkeypatch, capsys):
 
 
 def test_chapters_find_the_data_from_the_copy(tmp_path, monkeypatch):
-    folder = editions.make(editions.LEARNER, place=tmp_path / "editions")
+    folder = copies.make(copies.LEARNER, place=tmp_path / "editions")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "archive.zip").touch()
     monkeypatch.setenv("FINGERPRINTS_DATA", "here")
