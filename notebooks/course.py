@@ -4,6 +4,7 @@
 """
 
 import json
+import os
 import posixpath
 import re
 import tomllib
@@ -80,7 +81,12 @@ def chapters(folder: Path = HERE) -> list[Chapter]:
     return [Chapter(**entry) for entry in _read(folder)["chapter"]]
 
 
-def _read(folder: Path) -> dict[str, list[dict]]:
+def repository(folder: Path = HERE) -> str:
+    """The address of the reader's copy of this kit: of ``REPOSITORY``, else of ``course.toml``."""
+    return os.environ.get("REPOSITORY") or _read(folder)["repository"]
+
+
+def _read(folder: Path) -> dict:
     return tomllib.loads((folder / "course.toml").read_text(encoding="utf-8"))
 
 

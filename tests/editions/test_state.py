@@ -1,0 +1,58 @@
+"""Whether an edition that stands there was made from the files as they are."""
+
+import pytest
+from editions import state
+
+
+@pytest.fixture
+def kit(tmp_path):
+    for name in ("notebooks/01.ipynb", "src/helpers/plots.py", "README.md"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name, encoding="utf-8")
+    return tmp_path
+
+
+def make(kit, text="made"):
+    with state.made_whole("book", kit) as folder:
+        (folder / "index.html").write_text(text, encoding="utf-8")
+
+
+def test_an_edition_is_tested_as_long_as_its_sources_stay(kit):
+    assert "is not made" in state.reason_to_skip("book", kit)
+    make(kit)
+    assert state.reason_to_skip("book", kit) == ""
+    (kit / "README.md").write_text("no source of it", encoding="utf-8")
+    checkpoint = kit / "notebooks" / ".ipynb_checkpoints" / "01.ipynb"
+    checkpoint.parent.mkdir()
+    checkpoint.touch()
+    assert state.reason_to_skip("book", kit) == ""
+
+
+@pytest.mark.parametrize("name", ["notebooks/01.ipynb", "src/helpers/plots.py", "src/new.py"])
+def test_an_edition_of_other_sources_is_not_tested(kit, name):
+    make(kit)
+    (kit / name).write_text("changed", encoding="utf-8")
+    assert "was made from other files" in state.reason_to_skip("book", kit)
+    make(kit)
+    assert state.reason_to_skip("book", kit) == ""
+
+
+def test_a_renamed_file_is_another_source(kit):
+    make(kit)
+    (kit / "notebooks" / "01.ipynb").rename(kit / "notebooks" / "02.ipynb")
+    assert "was made from other files" in state.reason_to_skip("book", kit)
+
+
+def test_an_interrupted_build_leaves_the_old_edition(kit):
+    make(kit, "old")
+    with pytest.raises(KeyboardInterrupt), state.made_whole("book", kit) as folder:
+        (folder / "index.html").write_text("half", encoding="utf-8")
+        raise KeyboardInterrupt
+    assert (kit / "editions" / "book" / "index.html").read_text(encoding="utf-8") == "old"
+    assert [path.name for path in (kit / "editions").iterdir()] == ["book"]
+
+
+def test_what_changes_while_an_edition_is_made_makes_it_old(kit):
+    with state.made_whole("book", kit):
+        (kit / "notebooks" / "01.ipynb").write_text("changed meanwhile", encoding="utf-8")
+    assert "was made from other files" in state.reason_to_skip("book", kit)
