@@ -881,3 +881,36 @@ def test_a_dataset_with_too_few_pictures_is_refused_in_a_sentence(monkeypatch, p
     assert len(datasets.choose("sample", at_least=8, show=lambda _: None).images) == 8
     with pytest.raises(datasets.TooFew, match=r"has 8 pictures .* needs 9; .*load\(\"sample\"\)"):
         datasets.choose("sample", at_least=9, show=lambda _: None)
+
+
+def test_without_scikit_image_the_sample_is_unpacked_with_equal_bytes(tmp_path, monkeypatch):
+    made = [datasets.sample(), datasets.specials()]
+    packed = tmp_path / "sample.zip"
+    datasets.pack_sample(packed)
+    before = packed.read_bytes()
+    datasets.pack_sample(packed)
+    assert packed.read_bytes() == before
+    monkeypatch.setitem(sys.modules, "skimage", None)  # as if it were not installed
+    monkeypatch.setattr(datasets, "READY_MADE", packed)
+    monkeypatch.setenv("FINGERPRINTS_DATA", str(tmp_path / "other"))
+    for old, new in zip(made, [datasets.sample(), datasets.specials()], strict=True):
+        assert new.root != old.root
+        assert everything_in(new.root) == everything_in(old.root)
+        for path in new.images:
+            assert (new.root / path).read_bytes() == (old.root / path).read_bytes(), path
+        assert (new.images, new.credit) == (old.images, old.credit)
+
+
+def test_without_scikit_image_and_a_ready_made_sample_is_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "skimage", None)
+    monkeypatch.setattr(datasets, "READY_MADE", tmp_path / "sample.zip")
+    with pytest.raises(Problem, match="scikit-image: is not installed") as problem:
+        datasets.sample()
+    assert is_one_sentence(problem)
+
+
+def test_in_a_browser_the_sample_stands_in_and_a_sentence_says_why(monkeypatch, capsys):
+    monkeypatch.setattr(archive_module, "IN_BROWSER", True)
+    monkeypatch.delenv("DATASET")
+    assert datasets.choose("caltech-101").name == "sample"
+    assert "A page in a browser cannot keep its 137 MB" in capsys.readouterr().out

@@ -1,25 +1,24 @@
-"""The archive of CALTECH-101: fetched, unpacked within budgets, and verified.
+"""Archives of pictures: that of CALTECH-101, and folders that were packed here.
 
-It is 137 MB, by Li, Andreeto, Ranzato and Perona (CaltechDATA, doi 10.22002/D1.20086, CC BY 4.0).
+CALTECH-101's is fetched, unpacked within budgets, and verified. It is 137 MB, by Li, Andreeto,
+Ranzato and Perona (CaltechDATA, doi 10.22002/D1.20086, CC BY 4.0).
 """
 
 import gzip
 import hashlib
+import io
 import os
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 from urllib.request import url2pathname
 
-import pooch
-import requests
-
 from helpers import Problem
-from helpers.files.atomic import new_folder, write_text
+from helpers.files.atomic import new_folder, write_bytes, write_text
 from helpers.files.parallel import progress_bar
-from helpers.files.places import sha256_of
+from helpers.files.places import IN_BROWSER, sha256_of
 
 #: The official archive.
 URL = "https://data.caltech.edu/records/mzrjq-6wc02/files/caltech-101.zip"
@@ -88,6 +87,10 @@ def install(root: Path) -> None:
     --------
     >>> install(Path("data/caltech-101"))  # doctest: +SKIP
     """
+    if IN_BROWSER:
+        raise Problem(
+            "A page in a browser cannot keep its 137 MB; install the kit on a computer to use it"
+        )
     address = os.environ.get("CALTECH_101_MIRROR") or URL
     scheme = address.partition(":")[0].lower()
     fetched = scheme in ("http", "https")
@@ -125,6 +128,9 @@ def install(root: Path) -> None:
 
 
 def _download(address: str, file: Path) -> None:
+    import pooch  # late: where nothing can be fetched, as in a browser, it need not be there
+    import requests
+
     remedy = (
         "connect to a network, or set CALTECH_101_MIRROR to a copy of the archive, "
         "and run this again"
@@ -209,3 +215,65 @@ def _inner_archive(file: BinaryIO) -> BinaryIO:
         raise _NotCaltech101("has an inner archive that is too large, or packed in another way")
     measured.step = MOST_BYTES
     return gzip.GzipFile(fileobj=outer.open(inner[0]))
+
+
+def pack(folders: Iterable[Path], file: Path) -> None:
+    """Put folders into one zip, which has the same bytes whenever and wherever it is made.
+
+    Parameters
+    ----------
+    folders : iterable of Path
+        Each becomes a folder of its own name at the top of the zip.
+    file : Path
+        The zip; an older one is replaced.
+
+    Raises
+    ------
+    Problem
+        If it cannot be written.
+
+    Examples
+    --------
+    >>> pack([Path("data/sample")], Path("sample.zip"))  # doctest: +SKIP
+    """
+    files = {
+        path.relative_to(folder.parent).as_posix(): path
+        for folder in folders
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as packed:  # stored: pictures would not become smaller
+        for name in sorted(files):
+            # a member of 1980 whose bits are the same on every system
+            member = zipfile.ZipInfo(name)
+            member.create_system, member.external_attr = 3, 0o644 << 16
+            packed.writestr(member, files[name].read_bytes())
+    write_bytes(file, content.getvalue())
+
+
+def unpack(file: Path, root: Path) -> None:
+    """Make a folder of what `pack` put into a zip under its name.
+
+    Parameters
+    ----------
+    file : Path
+        A zip that this kit made: nothing in it is checked.
+    root : Path
+        The folder to make, whole or not at all.
+
+    Raises
+    ------
+    Problem
+        If it cannot be written.
+
+    Examples
+    --------
+    >>> unpack(Path("sample.zip"), Path("data/sample"))  # doctest: +SKIP
+    """
+    with new_folder(root) as folder, zipfile.ZipFile(file) as packed:
+        for name in packed.namelist():
+            top, _, inner = name.partition("/")
+            if top == root.name:
+                (folder / inner).parent.mkdir(parents=True, exist_ok=True)
+                (folder / inner).write_bytes(packed.read(name))

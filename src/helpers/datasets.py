@@ -2,7 +2,8 @@
 
 CALTECH-101 is 137 MB, by Li, Andreeto, Ranzato and Perona (CaltechDATA, doi 10.22002/D1.20086,
 CC BY 4.0). It is fetched once, unpacked once and verified. Where it cannot be had, `load` says so
-and gives the sample: the photographs that scikit-image carries inside its package.
+and gives the sample: the photographs that scikit-image carries inside its package. Where that
+cannot be had either, as in a browser, they come ready made, in a zip.
 
 `DATASETS`, at the end, lists the datasets that have a name.
 """
@@ -11,6 +12,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -19,7 +21,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from helpers import Problem, archive
 from helpers.files.atomic import exclusive, new_folder, write_text
 from helpers.files.places import counted, data_folder, one_line
-from helpers.files.tables import as_csv
+from helpers.files.tables import as_csv, read_csv
 from helpers.fingerprints import catalogue
 from helpers.images.drawing import as_jpeg
 from helpers.images.folders import find_images, look_into, not_looked_at
@@ -27,34 +29,12 @@ from helpers.images.folders import find_images, look_into, not_looked_at
 #: Categories that the article left out; 7,807 images stay.
 NOT_IN_THE_ARTICLE = ("BACKGROUND_Google", "Faces", "Faces_easy")
 
-_NO_KNOWN = "no known copyright restrictions"
-_STEREO = "Middlebury 2014 stereo benchmark, D. Scharstein and others"
-_CENTER = "Center for Microscopy And Molecular Imaging"
-_SHIPPED = "none stated; distributed with scikit-image (BSD-3-Clause)"
+_TABLES = Path(__file__).with_name("tables")
 #: Name, function of skimage.data, what it shows and who made it, licence: as the documentation of
 #: skimage.data has them.
-SAMPLE_PHOTOGRAPHS = (
-    ("astronaut", "astronaut", "Eileen Collins; NASA", "public domain"),
-    ("brick", "brick", "brick wall; CC0Textures", "CC0"),
-    ("camera", "camera", "cameraman; Lav Varshney", "CC0"),
-    ("cat", "chelsea", "Chelsea the cat; Stefan van der Walt", "CC0"),
-    ("cell", "cell", "a cell floating in saline; Paul Müller and others", "CC0"),
-    ("clock", "clock", "a wall clock in motion; Stefan van der Walt", "public domain"),
-    ("coffee", "coffee", "a cup of coffee; Rachel Michetti", "CC0"),
-    ("coins", "coins", "Greek coins from Pompeii; Brooklyn Museum", _NO_KNOWN),
-    ("grass", "grass", "grass; from scikit-image's data", "CC0"),
-    ("gravel", "gravel", "gravel; CC0Textures", "CC0"),
-    ("hubble", "hubble_deep_field", "Hubble eXtreme Deep Field; NASA", "public domain"),
-    ("microaneurysms", "microaneurysms", "detail of a retina; Andreas Maier", "CC0"),
-    ("moon", "moon", "surface of the moon", _SHIPPED),
-    ("motorcycle_left", "stereo_motorcycle", f"left view; {_STEREO}", "none stated"),
-    ("motorcycle_right", "stereo_motorcycle", "right view; as the left one", "none stated"),
-    ("page", "page", "a scanned page", _SHIPPED),
-    ("retina", "retina", "a human retina; Mikael Häggström", "CC0"),
-    ("rocket", "rocket", "launch of a Falcon 9; SpaceX", "public domain"),
-    ("text", "text", "text for corner detection; Wikipedia", f"public domain, {_NO_KNOWN}"),
-    ("tissue", "immunohistochemistry", f"colonic glands; {_CENTER}", "no known restrictions"),
-)
+SAMPLE_PHOTOGRAPHS = tuple(cells for _, cells in read_csv(_TABLES / "sample_photographs.csv")[1])
+#: The zip of `pack_sample`, in packages that carry it: the browser's does.
+READY_MADE = _TABLES / "sample.zip"
 SAMPLE_IMAGES = 101  # with the tiles
 SAMPLE_TILE = 250  # pixels; photographs that have room for two tiles are cut up as well
 SPECIAL_IMAGES = 72
@@ -267,6 +247,41 @@ def sample() -> Dataset:
     return _made_once("sample", _write_sample, SAMPLE_IMAGES, _sample_licences())
 
 
+def pack_sample(file: str | Path) -> None:
+    """Write a zip of the sample and the specials, for a place where scikit-image cannot be had.
+
+    Where a package holds it as `READY_MADE`, both are unpacked from it if scikit-image is missing.
+
+    Parameters
+    ----------
+    file : str or Path
+        The zip. It has the same bytes whenever it is made.
+
+    Raises
+    ------
+    Problem
+        If the images cannot be written, or some that were made have been deleted.
+
+    Examples
+    --------
+    >>> pack_sample("sample.zip")  # doctest: +SKIP
+    """
+    archive.pack([sample().root, specials().root], Path(file))
+
+
+def _is_unpacked(root: Path) -> bool:
+    """Whether the folder came ready made, since there is no scikit-image to make it with."""
+    if find_spec("skimage"):
+        return False
+    if not READY_MADE.is_file():
+        raise Problem(
+            "scikit-image: is not installed, and the sample's photographs come with it; run "
+            "python -m pip install scikit-image"
+        )
+    archive.unpack(READY_MADE, root)
+    return True
+
+
 def _photograph(name: str) -> Image.Image:
     from skimage import data
 
@@ -278,6 +293,8 @@ def _photograph(name: str) -> Image.Image:
 
 
 def _write_sample(root: Path) -> None:
+    if _is_unpacked(root):
+        return
     with new_folder(root) as folder:
         for name, *_ in SAMPLE_PHOTOGRAPHS:
             photograph = _photograph(name)
@@ -327,6 +344,8 @@ def specials() -> Dataset:
 
 
 def _write_specials(root: Path) -> None:
+    if _is_unpacked(root):
+        return
     rows = []
     with new_folder(root) as folder:
         for path, source, original, scene, picture in (*_changed(), *_alike(), *_drawn()):

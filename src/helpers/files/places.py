@@ -4,11 +4,16 @@ import errno
 import hashlib
 import os
 import stat
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from helpers import Problem
+
+#: Whether this is Python inside a page: no processes, no threads, no network of its own, and files
+#: that are gone when the page is.
+IN_BROWSER = sys.platform == "emscripten"
 
 # this file is src/helpers/files/places.py in the clone
 _CLONE = Path(__file__).resolve().parents[3]
@@ -22,7 +27,7 @@ def data_folder() -> Path:
     Path
         What the environment variable ``FINGERPRINTS_DATA`` names, if it is set. Otherwise
         ``data/`` of the clone; for a package that was installed without its clone, the cache
-        folder of the user.
+        folder of the user, or in a browser the home folder.
 
     Raises
     ------
@@ -43,6 +48,8 @@ def data_folder() -> Path:
             ) from error
     if (_CLONE / "pyproject.toml").is_file() and (_CLONE / "data").is_dir():
         return _CLONE / "data"
+    if IN_BROWSER:
+        return Path.home() / "image-fingerprints"
     import pooch  # late: workers start without it
 
     return pooch.os_cache("image-fingerprints")
