@@ -22,7 +22,7 @@ except ImportError:  # then nothing is compiled, and CompiledScan says what to i
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-_BLOCK = 4096  # fingerprints; only where one of them is near are rows written down
+_BLOCK = 256  # fingerprints; only where one of them is near are rows written down
 
 
 @numba.njit
@@ -46,16 +46,15 @@ def _smallest_distance(fingerprints: np.ndarray, query: np.uint64) -> np.uint64:
 @numba.njit
 def _scan(fingerprints: np.ndarray, query: np.uint64, radius: np.uint64) -> np.ndarray:
     """The rows within the radius, in order: ndarray of int64."""
-    rows, found = np.empty(_BLOCK, dtype=np.int64), 0
+    rows, found = np.empty(4 * _BLOCK, dtype=np.int64), 0
     for start in range(0, fingerprints.size, _BLOCK):
         block = fingerprints[start : start + _BLOCK]
         if _smallest_distance(block, query) <= radius:
             if found + _BLOCK > rows.size:
                 rows = np.concatenate((rows, np.empty_like(rows)))
-            for row in range(block.size):
-                if _popcount(block[row] ^ query) <= radius:
-                    rows[found] = start + row
-                    found += 1
+            for row in range(block.size):  # without a branch, which would be guessed wrongly
+                rows[found] = start + row
+                found += np.int64(_popcount(block[row] ^ query) <= radius)
     return rows[:found]
 
 
