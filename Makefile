@@ -34,6 +34,12 @@ notebooks: $(READY)  ## run the chapters on the sample and save them, normalised
 test: $(READY)  ## unit tests, and every notebook against its saved outputs
 	$(BIN)/python -m pytest -n auto
 
+test-editions: export EDITIONS = 1
+test-editions: $(READY) $(MAKER)/ready  ## make the book and the browser edition, and test all editions
+	$(MAKER)/$(IN)/python notebooks/run.py --edition book
+	-$(MAKER)/$(IN)/python notebooks/run.py --edition lite
+	$(BIN)/python -m pytest -n auto -rs tests/editions
+
 quick: $(READY)  ## the unit tests that fail most likely, in about a minute
 	$(BIN)/python -m pytest -n auto -m "not slow and not campaign" tests
 
@@ -55,4 +61,4 @@ $(MAKER)/ready: pyproject.toml notebooks/editions/constraints.txt
 	$(MAKER)/$(IN)/python -m pip install --quiet --disable-pip-version-check --constraint notebooks/editions/constraints.txt --editable ".[notebooks,editions]"
 	@echo ready > $(MAKER)/ready
 
-.PHONY: tutorial lab teacher short book lite bundle notebooks test quick lint clean
+.PHONY: tutorial lab teacher short book lite bundle notebooks test test-editions quick lint clean

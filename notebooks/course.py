@@ -81,9 +81,14 @@ def chapters(folder: Path = HERE) -> list[Chapter]:
     return [Chapter(**entry) for entry in _read(folder)["chapter"]]
 
 
-def repository(folder: Path = HERE) -> str:
-    """The address of the reader's copy of this kit: of ``REPOSITORY``, else of ``course.toml``."""
-    return os.environ.get("REPOSITORY") or _read(folder)["repository"]
+def repository(folder: Path = HERE) -> tuple[str, str]:
+    """The address of the reader's copy of this kit and its branch, or ''; see ``course.toml``."""
+    given = os.environ.get("REPOSITORY") or _read(folder)["repository"]
+    address = r"(https://github\.com/[\w.-]+/[\w.-]+?)(?:\.git)?(?:/tree/(.+?))?/?"
+    found = re.fullmatch(address, given)
+    if given and not found:
+        raise Problem(f"{given}: not a repository; give https://github.com/OWNER/NAME")
+    return (found[1], found[2] or "main") if found else ("", "")
 
 
 def _read(folder: Path) -> dict:

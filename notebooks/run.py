@@ -22,7 +22,7 @@ from nbconvert import HTMLExporter
 import course
 from editions import copies
 from helpers import Problem, datasets
-from helpers.classroom import results
+from helpers.classroom import plots, results
 from helpers.explore import page
 from helpers.files import places
 from helpers.files.atomic import write_text
@@ -138,9 +138,7 @@ def write_page(notebook: nbformat.NotebookNode, page: Path) -> None:
     exporter = HTMLExporter(theme="light", log_level="ERROR")
     body, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": title(notebook)}})
     soup = BeautifulSoup(body, "html.parser")
-    for description in soup.select("p.figure-description"):  # see helpers.classroom.plots.show
-        description.find_previous("img")["alt"] = description.text
-        description.decompose()
+    plots.describe_figures(soup)
     above = "../" * len(page.relative_to(PAGES).parent.parts)
     link = f'<nav><a href="{above}index.html">All chapters</a></nav>'
     soup.body.insert(0, BeautifulSoup(link, "html.parser"))

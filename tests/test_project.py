@@ -98,20 +98,20 @@ def test_readme_names_only_modules_that_there_are():
 
 def test_readme_names_only_targets_of_the_makefile():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    lines = re.findall(r"^(\w[\w ]*):(?!=)", makefile, re.MULTILINE)
+    lines = re.findall(r"^(\w[\w -]*):(?!=)", makefile, re.MULTILINE)
     targets = {target for line in lines for target in line.split()}
-    named = set(re.findall(r"(?:`|^)make (\w+)", README, re.MULTILINE))
+    named = set(re.findall(r"(?:`|^)make ([\w-]+)", README, re.MULTILINE))
     assert {"tutorial", "test", "lab", "notebooks"} <= named <= targets
 
 
 def test_without_make_the_readme_shows_what_each_target_runs():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    rules = re.findall(r"^(\w[\w ]*):(?!=).*\n((?:\t.*\n)+)", makefile, re.MULTILINE)
+    rules = re.findall(r"^(\w[\w -]*):(?!=).*\n((?:\t.*\n)+)", makefile, re.MULTILINE)
     commands = [
         re.sub(r" \$\(.*", "", line).replace("$@", target)
         for targets, recipe in rules
         for target in targets.split()
-        for line in re.findall(r"^\t\$\(\w+\)/(?:\$\(IN\)/)?(.+)$", recipe, re.MULTILINE)
+        for line in re.findall(r"^\t-?\$\(\w+\)/(?:\$\(IN\)/)?(.+)$", recipe, re.MULTILINE)
     ]
     assert len(commands) >= 8
     for command in commands:

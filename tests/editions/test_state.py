@@ -5,7 +5,8 @@ from editions import state
 
 
 @pytest.fixture
-def kit(tmp_path):
+def kit(tmp_path, monkeypatch):
+    monkeypatch.setenv("EDITIONS", "1")
     for name in ("notebooks/01.ipynb", "src/helpers/plots.py", "README.md"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name, encoding="utf-8")
@@ -56,3 +57,9 @@ def test_what_changes_while_an_edition_is_made_makes_it_old(kit):
     with state.made_whole("book", kit):
         (kit / "notebooks" / "01.ipynb").write_text("changed meanwhile", encoding="utf-8")
     assert "was made from other files" in state.reason_to_skip("book", kit)
+
+
+def test_editions_are_tested_only_when_that_is_asked_for(kit, monkeypatch):
+    make(kit)
+    monkeypatch.delenv("EDITIONS")
+    assert "make test-editions" in state.reason_to_skip("book", kit)

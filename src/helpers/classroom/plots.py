@@ -8,6 +8,7 @@ import warnings
 from base64 import b64encode
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,9 @@ from matplotlib.ticker import FuncFormatter
 from helpers import Problem
 from helpers.classroom.steps import GREY, ORANGE, bit_squares, differences
 from helpers.images.opening import open_with_size
+
+if TYPE_CHECKING:  # only those who make pages have it
+    from bs4 import BeautifulSoup
 
 #: Okabe and Ito's palette: colour-blind people can tell these colours apart.
 #: Each line also has its own style or marker. (Orange and grey stand in `classroom.steps`.)
@@ -64,6 +68,27 @@ def show(figure: Figure, alt: str) -> None:
     # JupyterLab drops that text; there a paragraph that only screen readers meet has it.
     hidden = f'<p class="figure-description" style="{_HIDDEN}">{html.escape(alt)}</p>'
     display({"text/html": hidden, "text/plain": alt}, raw=True)
+
+
+def describe_figures(page: "BeautifulSoup") -> None:
+    """Make the hidden paragraphs of `show` what they stand for: the alt text of their images.
+
+    Parameters
+    ----------
+    page : BeautifulSoup
+        A page made from a notebook; it is changed.
+
+    Examples
+    --------
+    >>> from bs4 import BeautifulSoup
+    >>> page = BeautifulSoup('<img/><p class="figure-description">A cat.</p>', "html.parser")
+    >>> describe_figures(page)
+    >>> page
+    <img alt="A cat."/>
+    """
+    for description in page.select("p.figure-description"):
+        description.find_previous("img")["alt"] = description.text
+        description.decompose()
 
 
 def as_png(figure: Figure, colours: int) -> bytes:
