@@ -127,7 +127,7 @@ def by_part(course: list[Chapter]) -> list[tuple[str, list[Chapter]]]:
 
 def table(course: list[Chapter], to_look_up: list[Page], folder: str = "") -> str:
     """A Markdown table of chapters, by parts, and of pages; `folder` stands before each file."""
-    lines = ["| chapter | you will | minutes, with exercises |", "| --- | --- | --- |"]
+    lines = ["| chapter | you will | minutes, with exercises and quiz |", "| --- | --- | --- |"]
     for part, found in by_part(course):
         lines.append(f"| **{part}** | | |")
         for chapter in found:

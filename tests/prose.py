@@ -53,13 +53,14 @@ def minutes(path):
     """How long a learner takes, by a model.
 
     180 words of prose a minute; 8 seconds a line of code; 30 seconds an output; 6 minutes an
-    exercise, and a minute a guess.
+    exercise, 3 minutes a quiz, and a minute a guess.
     """
     code = cells(path, "code")
     read = sum(words(s) for c in cells(path, "markdown") for s in sentences(c["text"])) / 180
     outputs = 0.5 * sum(bool(cell["outputs"]) for cell in code)
     tried = sum(6 * ("\nchecks." in c["text"]) + c["text"].startswith("guess") for c in code)
-    return read + sum(lengths(path)) * 8 / 60 + outputs + tried
+    asked = 3 * sum(c["text"].startswith("quiz.ask(") for c in code)
+    return read + sum(lengths(path)) * 8 / 60 + outputs + tried + asked
 
 
 def row(path):
