@@ -1,6 +1,7 @@
 # Two commands do everything, set-up included:  make tutorial  and  make test
 # Each target is one call of Python; the README shows how to do the same without make.
 # Settings: DATASET=caltech-101 | sample | path/to/images     PYTHON=python3.12
+#           BUNDLE="linux macos 3.12": the systems and Pythons of `make bundle`; else all
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -13,6 +14,8 @@ BIN = $(VENV)/$(IN)
 READY = $(VENV)/ready
 # what makes books and sites wants other versions of some packages
 MAKER = $(VENV)-editions
+# a kit from a stick brings its packages; else they are fetched, those that are known to work together
+FROM = $(if $(wildcard wheels/*),--no-index --find-links wheels,--constraint constraints.txt)
 DATASET ?= caltech-101
 export DATASET  # run.py reads it, so that a name may hold spaces and quotes
 
@@ -53,7 +56,7 @@ clean:  ## remove the environments and the pages, not data/ and editions/
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[notebooks,test]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(FROM) --editable ".[notebooks,test]"
 	@echo ready > $(READY)
 
 $(MAKER)/ready: pyproject.toml notebooks/editions/constraints.txt

@@ -46,6 +46,11 @@ def reason_to_skip(name: str, root: Path = ROOT) -> str:
     """Why an edition is not tested, with the remedy; '' if it was made from these files."""
     if not os.environ.get("EDITIONS"):
         return "editions are tested by make test-editions"
+    return fault(name, root)
+
+
+def fault(name: str, root: Path = ROOT) -> str:
+    """What is wrong with an edition, with the remedy; '' if it was made from these files."""
     remedy = f"python notebooks/run.py --edition {name}"
     kept = root / "editions" / name / NAME
     if not kept.is_file():
