@@ -23,6 +23,7 @@ from pathlib import Path
 from threading import Thread
 
 import pandas as pd
+import pooch
 import pytest
 from inputs import POSIX
 from PIL import Image, ImageChops
@@ -806,7 +807,7 @@ def test_no_room_for_the_download_is_one_sentence_and_leaves_nothing(
     archive, mirror, monkeypatch, data_folder
 ):
     monkeypatch.setenv("CALTECH_101_MIRROR", f"{mirror}/{archive.name}")
-    monkeypatch.setattr(archive_module.pooch.HTTPDownloader, "__call__", no_room)
+    monkeypatch.setattr(pooch.HTTPDownloader, "__call__", no_room)
     with pytest.raises(Problem, match=r"could not be written .*; make room") as problem:
         datasets.caltech_101()
     assert is_one_sentence(problem)

@@ -347,6 +347,18 @@ def test_the_plans_for_teachers_add_up():
         assert sum(minutes[int(number)] for number in numbers.split(", ")) == int(told), numbers
 
 
+def test_the_semester_has_each_chapter_once_and_after_what_it_needs():
+    text = (HERE / "guide" / "teachers.md").read_text(encoding="utf-8")
+    weeks = re.findall(r"^\| (\d+) \| (\d+) \| (\d+) \|", text, re.MULTILINE)
+    counted = [chapter for chapter in COURSE if chapter.number is not None]
+    assert sorted(int(number) for _, number, _ in weeks) == [c.number for c in counted]
+    place = {counted[int(number)].id: int(week) for week, number, _ in weeks}
+    for _, number, told in weeks:
+        chapter = counted[int(number)]
+        assert chapter.minutes == int(told), number
+        assert all(place[needed] < place[chapter.id] for needed in chapter.needs), number
+
+
 @named(LESSONS)
 def test_chapters_report_the_numbers_that_are_kept(path):
     kept = results.kept()

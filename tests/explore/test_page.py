@@ -153,7 +153,7 @@ def shown(monkeypatch):
     ],
 )
 def test_a_program_that_runs_notebooks_is_told_from_a_person(monkeypatch, request_, someone):
-    shell = SimpleNamespace(kernel=SimpleNamespace(get_parent=lambda channel: request_))
+    shell = SimpleNamespace(kernel=SimpleNamespace(get_parent=lambda: request_))
     monkeypatch.setattr(pages, "get_ipython", lambda: shell)
     assert pages.is_run_by_a_person() is someone
 

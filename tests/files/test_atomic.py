@@ -1,6 +1,7 @@
 """One process at a time, and what is said meanwhile."""
 
 import io
+import os
 import sys
 import threading
 
@@ -49,3 +50,18 @@ def test_nothing_is_said_where_nobody_waits(tmp_path, capsys):
     ):
         raise AssertionError("the lock was given twice")
     assert capsys.readouterr().err == ""
+
+
+def test_without_hard_links_a_file_gets_its_new_name_and_nothing_is_overwritten(
+    tmp_path, monkeypatch
+):
+    monkeypatch.delattr(os, "link")  # as in a browser
+    file, name = tmp_path / "old", tmp_path / "new"
+    file.write_text("ours", encoding="utf-8")
+    assert not atomic.give_name(file, name)
+    assert not file.exists()
+    assert name.read_text(encoding="utf-8") == "ours"
+    file.write_text("other", encoding="utf-8")
+    with pytest.raises(FileExistsError):
+        atomic.give_name(file, name)
+    assert name.read_text(encoding="utf-8") == "ours"

@@ -1,9 +1,11 @@
 """Work shared out among processes."""
 
+import os
 from pathlib import Path
 
 import pytest
 
+from helpers.files import parallel
 from helpers.files.parallel import share_out, share_out_as_done
 
 
@@ -38,3 +40,17 @@ def test_what_was_done_is_there_before_the_rest():
         for number in share_out_as_done(fails_at_last, [*range(10)], workers=1, title="counting"):
             done.append(number)
     assert done == [*range(9)]
+
+
+def process_of(number):
+    return os.getpid()
+
+
+def test_in_a_browser_which_has_no_processes_this_one_does_it_all(monkeypatch, capfd):
+    monkeypatch.setattr(parallel, "IN_BROWSER", True)
+    monkeypatch.delenv("TQDM_DISABLE")
+    jobs = [*range(100)]
+    for workers in (None, 2):
+        assert share_out(process_of, jobs, workers=workers, title="") == [os.getpid()] * 100
+        assert share_out(str, jobs, workers=workers, title="writing") == [*map(str, jobs)]
+    assert capfd.readouterr() == ("", ""), "a bar needs a thread"

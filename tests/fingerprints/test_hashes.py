@@ -304,6 +304,8 @@ def test_a_hash_whose_package_is_missing_is_refused_with_the_remedy(photographs,
     monkeypatch.setattr(hashes, "find_spec", lambda name: None)
     with pytest.raises(Problem, match=r"pdq needs pdqhash, .* run  python -m pip install pdqhash"):
         catalogue.of_folder(photographs, hash="pdq")
+    with pytest.raises(Problem, match=r"whash needs PyWavelets, .* or take another hash"):
+        hashes.of_file(photographs / "cats" / "image_0000.jpg", "whash")
 
 
 def test_a_hash_of_colours_does_not_read_fast_which_is_grey(photographs):

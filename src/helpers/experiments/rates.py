@@ -127,7 +127,7 @@ def _drawn_anew(n: int, redraws: int, seed: int) -> np.ndarray:
     """How often each of n pictures is drawn: first each once, then n of them with replacement."""
     rng, weights = np.random.default_rng(seed), np.ones((1 + redraws, n), dtype=np.uint8)
     for row in weights[1:] if n else ():
-        row[:] = np.bincount(rng.integers(0, n, n), minlength=n)
+        row[:] = np.bincount(rng.integers(0, n, n).astype(np.intp, copy=False), minlength=n)
     return weights
 
 

@@ -167,7 +167,7 @@ def _settings(
             raise Problem(f"{what} is {numbers[what]}; choose {least} or more")
     if not told or not all(0 < rate < 1 for rate in told):
         raise Problem(f"rates {list(told)}: each is above 0 and below 1; 1e-5 is 1 pair in 100,000")
-    installed = [name for name in HASHES if all(map(find_spec, HASHES[name].packages))]
+    installed = [name for name in HASHES if not HASHES[name].missing]
     hashes = hashes or (QUICK["hashes"].split() if quick else installed)
     recipes = [recipe.here(name) for name in dict.fromkeys(hashes)]
     versions = {"helpers": __version__, "numpy": np.__version__}

@@ -42,7 +42,7 @@ def is_run_by_a_person() -> bool:
         cannot be asked anything.
     """
     kernel = getattr(get_ipython(), "kernel", None)
-    request = kernel.get_parent("shell") if hasattr(kernel, "get_parent") else {}
+    request = kernel.get_parent() if hasattr(kernel, "get_parent") else {}
     return bool(request.get("content", {}).get("allow_stdin"))
 
 

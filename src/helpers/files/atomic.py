@@ -16,10 +16,8 @@ from glob import escape
 from pathlib import Path
 from uuid import uuid4
 
-from filelock import FileLock, Timeout
-
 from helpers import Problem
-from helpers.files.places import one_line
+from helpers.files.places import IN_BROWSER, one_line
 
 _SILENCE = 1  # second, after which it is said that another process is waited for
 
@@ -62,6 +60,12 @@ def exclusive(path: str | Path, *, wait: bool = True) -> Iterator[None]:
     >>> with exclusive("db.shelve"):
     ...     pass
     """
+    if IN_BROWSER:  # where there are no other processes
+        clear(Path(path))
+        yield
+        return
+    from filelock import FileLock, Timeout  # late: it has no locks in a browser, and warns of that
+
     # `Photos` and `photos` may be one folder; where they are two, one waits for the other
     same = os.path.realpath(path).casefold()
     name = hashlib.sha256(os.fsencode(same)).hexdigest()[:16]
@@ -215,7 +219,7 @@ def give_name(file: Path, name: Path) -> bool:
         return False
     try:
         os.link(file, name)
-    except OSError as error:
+    except (OSError, AttributeError) as error:  # a browser's Python has no os.link at all
         if os.path.lexists(name):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from error
         file.rename(name)  # there are no hard links; if something else is wrong, this fails too

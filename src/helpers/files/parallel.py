@@ -3,8 +3,8 @@
 import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from concurrent.futures import BrokenExecutor
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import joblib
 
 from helpers import Problem
+from helpers.files.places import IN_BROWSER
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -34,7 +35,7 @@ def share_out(
         What there is to do. Each job is sent to a process, so it is something that can be pickled.
     workers : int or None
         Processes. If None, all processors are used, but only this process for up to 32 jobs:
-        others would take longer to start.
+        others would take longer to start. In a browser this process does it all.
     title : str
         What the progress bar says.
 
@@ -85,7 +86,7 @@ def share_out_as_done(
     if not jobs:
         return
     workers = workers or (1 if len(jobs) <= _FEW_JOBS else joblib.cpu_count())
-    workers = min(workers, len(jobs))
+    workers = 1 if IN_BROWSER else min(workers, len(jobs))  # a browser has no processes
     size = max(1, min(_JOBS_AT_A_TIME, len(jobs) // (8 * workers)))
     chunks = [jobs[start : start + size] for start in range(0, len(jobs), size)]
     pool = joblib.Parallel(n_jobs=workers, return_as="generator", batch_size=1)
@@ -94,13 +95,13 @@ def share_out_as_done(
         here = Path.cwd()
     with progress_bar(total=len(jobs), title=title) as bar:
         try:
-            with _deaf():
+            with _deaf() if workers > 1 else nullcontext():
                 work = joblib.delayed(partial(_work_in, here, function))
                 outcomes = pool(map(work, chunks))
             for chunk, done in zip(chunks, outcomes, strict=True):
                 bar.update(len(chunk))
                 yield from done
-        except BrokenProcessPool as error:
+        except BrokenExecutor as error:
             raise Problem(
                 f"{title}: one of {workers} processes was killed, most likely for want of memory; "
                 "try again with fewer (workers=1; with clean, --workers 1)"
@@ -126,7 +127,9 @@ def _deaf() -> Iterator[None]:
 
 
 def progress_bar(images: Iterable | None = None, *, total: int, title: str) -> "tqdm":
-    """A bar that counts images and goes when it is full; none where ``TQDM_DISABLE`` is set.
+    """A bar that counts images and goes when it is full.
+
+    There is none in a browser, nor where ``TQDM_DISABLE`` is set.
 
     Parameters
     ----------
@@ -147,7 +150,13 @@ def progress_bar(images: Iterable | None = None, *, total: int, title: str) -> "
     >>> list(progress_bar("abc", total=3, title="spelling"))
     ['a', 'b', 'c']
     """
-    from tqdm.auto import tqdm  # late, so that workers start without it
+    # late, so that workers start without it
+    if IN_BROWSER:  # where no thread can watch a bar, and tqdm warns of that
+        from tqdm import tqdm
 
-    hidden = bool(os.environ.get("TQDM_DISABLE"))  # tqdm's widget does not look by itself
+        tqdm.monitor_interval = 0
+    else:
+        from tqdm.auto import tqdm
+
+    hidden = IN_BROWSER or bool(os.environ.get("TQDM_DISABLE"))  # the widget does not look itself
     return tqdm(images, total=total, unit="image", desc=title, leave=False, disable=hidden)

@@ -4,7 +4,6 @@ Unpickling can run code, and a few bytes can ask for all of the memory. So `entr
 of its own: it knows only the steps that make a text or a list of texts, and counts what it takes.
 """
 
-import dbm
 import importlib
 import os
 import pickletools
@@ -102,6 +101,10 @@ def kind_of(path: Path) -> str:
         with path.open("rb") as file:
             if file.read(15) == b"SQLite format 3":
                 return "dbm.sqlite3"
+    try:
+        import dbm  # late: Python in a browser may lack it, and dbm.dumb was found without it
+    except ImportError:
+        return ""
     return dbm.whichdb(path) or ""
 
 

@@ -26,6 +26,7 @@ from helpers.images.opening import open_image
 DHASH = "dhash"
 
 _WORD = 64  # bits
+_MODULES = {"PyWavelets": "pywt"}  # where a package's module has another name
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ class Hash:
         Whether it is meaningless on a grey picture.
     packages : tuple of str
         The packages that its bits depend on, beside imagehash and Pillow.
+    needs : tuple of str
+        What else must be installed, though its version does not matter for the bits.
     memory : int
         Bytes that the picture and `function` take for each pixel, where they are many.
     """
@@ -69,12 +72,19 @@ class Hash:
     quality: Callable[[Image.Image], int] | None = None
     needs_colour: bool = False
     packages: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
     memory: int = 5
 
     @property
     def words(self) -> int:
         """How many words of 64 bits hold a fingerprint."""
         return -(-self.bits // _WORD)
+
+    @property
+    def missing(self) -> list[str]:
+        """The packages that it takes and that are not installed."""
+        packages = self.packages + self.needs
+        return [name for name in packages if find_spec(_MODULES.get(name, name)) is None]
 
 
 def _bits_of(function: Callable, *size: int) -> Callable[[Image.Image], np.ndarray]:
@@ -125,7 +135,9 @@ HASHES = {
         Hash("ahash", 64, _bits_of(imagehash.average_hash), 0.4, _KRAWETZ),
         Hash("phash", 64, _bits_of(imagehash.phash), 0.5, _KRAWETZ, (0, 2**63)),
         Hash("phash-256", 256, _bits_of(imagehash.phash, 16), 0.5, _KRAWETZ, (0, 2**255)),
-        Hash("whash", 64, _bits_of(imagehash.whash), 3.2, _PETROV, memory=11),
+        Hash(
+            "whash", 64, _bits_of(imagehash.whash), 3.2, _PETROV, needs=("PyWavelets",), memory=11
+        ),
         Hash("colorhash", 42, _colorhash, 1.6, _COLOURS, _ONE_COLOUR, needs_colour=True, memory=14),
         Hash("pdq", 256, _pdq, 1.3, _PDQ, (0,), 0, _pdq_quality, False, ("pdqhash",), memory=26),
     )
@@ -157,12 +169,11 @@ def hash_of(name: str) -> Hash:
     """
     if name not in HASHES:
         raise Problem(f"{name!r}: no such hash; there are {', '.join(HASHES)}")
-    for package in HASHES[name].packages:
-        if find_spec(package) is None:
-            raise Problem(
-                f"{name} needs {package}, which is not installed: run  python -m pip install "
-                f"{package}  (where it has no wheel it takes a C++ compiler), or take another hash"
-            )
+    for package in HASHES[name].missing:
+        raise Problem(
+            f"{name} needs {package}, which is not installed: run  python -m pip install "
+            f"{package}  (where it has no wheel it takes a C++ compiler), or take another hash"
+        )
     return HASHES[name]
 
 

@@ -82,7 +82,7 @@ class Search:
 
         Returns
         -------
-        rows, distances : ndarray of int64, shape (found,)
+        rows, distances : ndarray of intp, shape (found,)
             Row numbers and bits, sorted by distance, then row.
 
         Raises
@@ -99,7 +99,7 @@ class Search:
         radius = check_radius(radius, self.bits)
         rows, distances, _ = self._look(as_query(query, len(self.words)), radius)
         order = np.lexsort((rows, distances))
-        return rows[order].astype(np.int64), distances[order].astype(np.int64)
+        return rows[order].astype(np.intp), distances[order].astype(np.intp)
 
     def within_many(self, queries: ArrayLike, radius: int) -> pd.DataFrame:
         """All rows at most `radius` bits from each of many queries.
@@ -144,7 +144,7 @@ class Search:
 
         Returns
         -------
-        rows, distances : ndarray of int64, shape (min(k, n),)
+        rows, distances : ndarray of intp, shape (min(k, n),)
             Sorted by distance, then row. Of rows equally far the first are taken.
 
         Raises
@@ -169,7 +169,7 @@ class Search:
         distances = count_bits(self.words ^ as_query(query, len(self.words))[:, None])
         rows = np.flatnonzero(distances <= np.partition(distances, k - 1)[k - 1])
         rows = rows[np.argsort(distances[rows], kind="stable")][:k]
-        return rows, distances[rows].astype(np.int64)
+        return rows, distances[rows].astype(np.intp)
 
     def cost(self, query: np.uint64 | np.ndarray | str, radius: int) -> Cost:
         """What `within` takes for a query.
@@ -300,7 +300,7 @@ def concatenate(found: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray,
     rows, distances : ndarray, shape (found,)
         Joined in their order.
     """
-    nothing = np.empty(0, dtype=np.int64)
+    nothing = np.empty(0, dtype=np.intp)
     rows, distances = zip(*found, strict=True) if found else ([nothing], [nothing])
     return np.concatenate(rows), np.concatenate(distances)
 

@@ -79,7 +79,7 @@ class MultiIndexHashing(Search):
             values = self._band(self.words[word], low, width)
             by_value = np.sort(values << np.uint64(32) | rows).astype(np.uint32)  # keeps the rows
             starts = np.zeros(2**width + 1, dtype=np.uint32)
-            np.cumsum(np.bincount(values.astype(np.int64), minlength=2**width), out=starts[1:])
+            np.cumsum(np.bincount(values.astype(np.intp), minlength=2**width), out=starts[1:])
             self._tables.append((word, low, starts, by_value))
             shift += width
 
@@ -96,7 +96,7 @@ class MultiIndexHashing(Search):
             reaches, self.widths, self._tables, strict=False
         ):
             values = self._band(query[word], low, width) ^ _flips(width, reach)
-            first, last = starts[values].astype(np.int64), starts[values + 1].astype(np.int64)
+            first, last = starts[values].astype(np.intp), starts[values + 1].astype(np.intp)
             buckets.append((rows, first, last))
             candidates += int((last - first).sum())
             look_ups += len(values)

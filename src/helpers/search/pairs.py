@@ -64,7 +64,7 @@ def all_pairs(fingerprints: ArrayLike, radius: int) -> pd.DataFrame:
     """
     words, value = _values(as_words(fingerprints))
     radius = check_radius(radius, BITS * len(words))
-    counts = np.bincount(value)
+    counts = np.bincount(value).astype(np.int64)  # where intp has 32 bits, pairs may be more
     near = _near_values(words, radius, counts)
     # then every picture of the one value goes with every picture of the other
     several = np.flatnonzero(counts > 1)
@@ -76,7 +76,7 @@ def all_pairs(fingerprints: ArrayLike, radius: int) -> pd.DataFrame:
     ends = pairs[["first", "second"]]
     pairs = pairs.assign(first=ends.min(axis=1), second=ends.max(axis=1))
     columns = ["first", "second", "distance"]
-    pairs = pairs[columns].astype("int64")
+    pairs = pairs[columns].astype(np.intp)  # as NumPy counts and looks up rows
     return pairs.sort_values(["distance", "first", "second"], ignore_index=True)
 
 
@@ -200,7 +200,7 @@ def _values(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The distinct fingerprints, since equal ones are compared once; and which one each row has."""
     order = np.lexsort(words)
     is_new = np.append(True, (np.diff(words[:, order]) != 0).any(axis=0))[: len(order)]
-    value = np.empty(len(order), dtype=np.int64)
+    value = np.empty(len(order), dtype=np.intp)
     value[order] = is_new.cumsum() - 1
     return np.ascontiguousarray(words[:, order[is_new]]), value
 
@@ -244,10 +244,10 @@ def _near_values(words: np.ndarray, radius: int, counts: np.ndarray) -> _Found:
                 f"{leave if most > 1 else ''}take a smaller radius"
             )
         listed.append(part)
-    return tuple(np.concatenate(column).astype(np.int64) for column in zip(*listed, strict=True))
+    return tuple(np.concatenate(column).astype(np.intp) for column in zip(*listed, strict=True))
 
 
-_NOTHING = (np.empty(0, dtype=np.int64),) * 3
+_NOTHING = (np.empty(0, dtype=np.intp),) * 3
 
 
 def _one_by_one(words: np.ndarray, radius: int) -> Iterator[_Found]:

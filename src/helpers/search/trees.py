@@ -78,7 +78,7 @@ class VPTree(Search):
             unfinished += [(middle, end, len(nodes) - 1, 3)]
         self._order = order
         self._vantage, self._threshold, self._inside, self._outside, self._start, self._end = (
-            np.array(nodes, dtype=np.int64).T
+            np.array(nodes, dtype=np.intp).T
         )
 
     def _look(self, query: np.ndarray, radius: int) -> tuple[np.ndarray, np.ndarray, Cost]:
@@ -90,7 +90,7 @@ class VPTree(Search):
             leaves, nodes = nodes[leaf], nodes[~leaf]
             rows = self._order[ranges(self._start[leaves], self._end[leaves])]
             vantage = self._vantage[nodes]
-            distances = count_bits(self.words[:, vantage] ^ query[:, None]).astype(np.int64)
+            distances = count_bits(self.words[:, vantage] ^ query[:, None]).astype(np.intp)
             near = distances <= radius
             found += [(vantage[near], distances[near]), self._compare(query, radius, rows)]
             computed += len(rows) + len(nodes)
@@ -127,7 +127,7 @@ class KDTree(Search):
             return *concatenate([]), Cost(0, 0)
         # on bits, the Minkowski distance with p = 1 is the Hamming distance
         rows = self._tree.query_ball_point(_unpack(query[:, None])[0], r=radius, p=1)
-        return *self._compare(query, radius, np.array(rows, dtype=np.int64)), Cost(-1, -1)
+        return *self._compare(query, radius, np.array(rows, dtype=np.intp)), Cost(-1, -1)
 
     def cost(self, query: np.uint64 | np.ndarray | str, radius: int) -> Cost:
         """What `within` takes for a query, counted by walking scipy's tree once more.
