@@ -22,8 +22,8 @@ export DATASET  # run.py reads it, so that a name may hold spaces and quotes
 tutorial: $(READY)  ## run all chapters, one page each, from pages/index.html
 	$(BIN)/python notebooks/run.py $(RUN_FLAGS)
 
-lab: $(READY)  ## open a copy of the chapters in JupyterLab, from editions/learner; AGAIN=02: chapter 2 anew
-	$(BIN)/python notebooks/run.py --lab $(if $(AGAIN),--again $(AGAIN))
+lab: $(READY)  ## open a copy of the chapters in JupyterLab; AGAIN=02: chapter 2 anew; EDITION=short or teacher
+	$(BIN)/python notebooks/run.py --lab $(if $(AGAIN),--again $(AGAIN)) $(if $(EDITION),--edition $(EDITION))
 
 teacher short: $(READY)  ## the chapters with answers and outputs; the lesson of 45 minutes; in editions/
 	$(BIN)/python notebooks/run.py --edition $@

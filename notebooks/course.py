@@ -71,6 +71,31 @@ class Page:
     about: str
 
 
+@dataclass(frozen=True)
+class Part:
+    """A part of the lesson of 45 minutes; ``course.toml`` explains the fields."""
+
+    title: str
+    chapter: str
+    minutes: int
+    text: str
+
+    @property
+    def told(self) -> str:
+        """Its heading, and what joins it to the part before."""
+        return f"## {self.title} ({self.minutes} minutes)\n\n{self.text}"
+
+
+def lesson(folder: Path = HERE) -> dict[str, str]:
+    """What the lesson of 45 minutes begins and ends with; ``course.toml`` explains the fields."""
+    return _read(folder)["lesson"]
+
+
+def short(folder: Path = HERE) -> list[Part]:
+    """The parts of that lesson, in order."""
+    return [Part(**entry) for entry in _read(folder)["short"]]
+
+
 def pages(folder: Path = HERE) -> list[Page]:
     """All pages to look things up in, in the order of ``course.toml``."""
     return [Page(**entry) for entry in _read(folder)["page"]]
@@ -118,6 +143,12 @@ def notebooks_of(beginnings: list[str], folder: Path = HERE) -> list[Path]:
 def solutions_of(chapter: Chapter, folder: Path = HERE) -> Path:
     """The notebook with a chapter's solutions."""
     return folder / "solutions" / chapter.solutions
+
+
+def guide_of(chapter: Chapter, folder: Path = HERE) -> Path:
+    """The notes for teachers on a chapter."""
+    name = Path(chapter.file).stem if chapter.number is None else f"{chapter.number:02}"
+    return folder / "guide" / f"{name}.md"
 
 
 def by_part(course: list[Chapter]) -> list[tuple[str, list[Chapter]]]:

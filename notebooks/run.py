@@ -20,7 +20,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbconvert import HTMLExporter
 
 import course
-from editions import copies
+from editions import contents, copies
 from helpers import Problem, datasets
 from helpers.classroom import plots, results
 from helpers.explore import page
@@ -58,7 +58,7 @@ def execute(path: Path) -> tuple[nbformat.NotebookNode, str]:
     It is not wrong that a dataset has too few pictures for a chapter: see `ended_early`.
     """
     # what a chapter that stops early does not reach must not show what the sample gave
-    notebook = copies.without_outputs(nbformat.read(path, as_version=4))
+    notebook = contents.without_outputs(nbformat.read(path, as_version=4))
     client = NotebookClient(
         notebook,
         timeout=1200,
@@ -131,7 +131,7 @@ def title(notebook: nbformat.NotebookNode) -> str:
 
 
 def write_page(notebook: nbformat.NotebookNode, page: Path) -> None:
-    """One HTML page under the index; links between notebooks become links between pages."""
+    """One HTML page; links between notebooks become links between pages, and one to the index."""
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = re.sub(r"\.ipynb(#[\w-]+)?\)", r".html\1)", cell.source)
@@ -139,9 +139,10 @@ def write_page(notebook: nbformat.NotebookNode, page: Path) -> None:
     body, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": title(notebook)}})
     soup = BeautifulSoup(body, "html.parser")
     plots.describe_figures(soup)
-    above = "../" * len(page.relative_to(PAGES).parent.parts)
-    link = f'<nav><a href="{above}index.html">All chapters</a></nav>'
-    soup.body.insert(0, BeautifulSoup(link, "html.parser"))
+    if page.is_relative_to(PAGES):
+        above = "../" * len(page.relative_to(PAGES).parent.parts)
+        link = f'<nav><a href="{above}index.html">All chapters</a></nav>'
+        soup.body.insert(0, BeautifulSoup(link, "html.parser"))
     soup.head.append(BeautifulSoup(f"<style>{PRINT_STYLE}</style>", "html.parser"))
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(str(soup), encoding="utf-8")
@@ -193,23 +194,31 @@ def lab_options(dataset: str, folder: Path) -> tuple[dict[str, str], list[str]]:
         kernels["CALTECH_101_MIRROR"] = str(Path(mirror).absolute())
     # Jupyter drops larger uploads without an error; a photograph may have more than its 10 MB
     settings = {"websocket_max_message_size": page.LAB_UPLOAD_MEGABYTES * 2**20}
+    first, alone = course.chapters()[0].file, course.lesson()["file"]
+    opened = alone if (folder / alone).exists() and not (folder / first).exists() else first
     return kernels, [
         f"--notebook-dir={folder}",
-        f"--LabApp.default_url=/lab/tree/{course.chapters()[0].file}",
+        f"--LabApp.default_url=/lab/tree/{opened}",
         f"--ServerApp.tornado_settings={settings}",
     ]
 
 
-def open_lab(dataset: str) -> None:
-    """Start JupyterLab on the first chapter of the learner's copy, and wait until it is stopped."""
+def open_lab(dataset: str, edition: copies.Edition = copies.LEARNER) -> None:
+    """Start JupyterLab on the first notebook of an edition, and wait until it is stopped."""
     from jupyterlab import labapp  # takes a second
 
-    folder = copies.make(copies.LEARNER)
+    folder = copies.make(edition)
     kernels, options = lab_options(dataset, folder)
     os.environ |= kernels
-    told = f"JupyterLab opens your copy of the chapters, {folder}, on {kernels['DATASET']}."
+    told = f"JupyterLab opens {folder}, where what you change is kept, on {kernels['DATASET']}."
     print(places.one_line(told))
     labapp.main(options)
+
+
+def write_lesson(folder: Path) -> None:
+    """The page of the lesson of 45 minutes, to print: with outputs, so for the teacher first."""
+    [(name, text)] = contents.short(with_outputs=True).items()
+    write_page(nbformat.reads(text, as_version=4), (folder / name).with_suffix(".html"))
 
 
 def make_edition(name: str) -> None:
@@ -217,6 +226,8 @@ def make_edition(name: str) -> None:
     start = time.perf_counter()
     if name in copies.EDITIONS:
         made = [copies.make(copies.EDITIONS[name])]
+        if name == "short":
+            write_lesson(made[0])
     else:
         made = import_module(f"editions.{name}").make()
     seconds = time.perf_counter() - start
@@ -283,7 +294,11 @@ def parser() -> argparse.ArgumentParser:
         default=os.environ.get("DATASET") or "caltech-101",
         help=f"{', '.join(datasets.DATASETS)} or a folder; without it, what the variable DATASET says",
     )
-    add("--lab", action="store_true", help="open the learner's copy in JupyterLab instead")
+    add(
+        "--lab",
+        action="store_true",
+        help="open the learner's copy in JupyterLab, or that of --edition",
+    )
     add("--again", metavar="02", help="put the original of a chapter back into the learner's copy")
     names = (*copies.EDITIONS, "book", "lite", "bundle")
     add("--edition", choices=names, help="only make this edition, in editions/")
@@ -308,7 +323,7 @@ def main(words: list[str] | None = None) -> int:
         if arguments.edition:
             make_edition(arguments.edition)
         if arguments.lab:
-            open_lab(arguments.dataset)
+            open_lab(arguments.dataset, copies.EDITIONS.get(arguments.edition, copies.LEARNER))
         if arguments.links or arguments.again or arguments.edition or arguments.lab:
             return 0
         paths = course.notebooks_of(arguments.beginnings)

@@ -32,10 +32,7 @@ LESSONS = CHAPTERS | {HERE / c.file: c for c in COURSE if c.part == course.MORE}
 START = HERE / COURSE[0].file
 GLOSSARY = HERE / "more" / "glossary.ipynb"
 #: The notes for teachers on each chapter; `guide/teachers.md` is about the whole course.
-GUIDES = {
-    HERE / "guide" / f"{Path(c.file).stem if c.number is None else f'{c.number:02}'}.md": c
-    for c in COURSE
-}
+GUIDES = {course.guide_of(c): c for c in COURSE}
 SOLUTIONS = {HERE / "solutions" / c.solutions: path for path, c in CHAPTERS.items()}
 ALL = course.notebooks()
 
@@ -307,8 +304,11 @@ def test_teachers_have_answers_misconceptions_and_minutes_for_each_chapter(path)
     assert list(parts) == ["Answers", "What learners get wrong", "Timing"]
     assert re.findall(r"^(\d)\. ", parts["Answers"], re.MULTILINE) == ["1", "2", "3"]
     assert parts["What learners get wrong"].count("\n- ") >= 2
-    minutes = map(int, re.findall(r"^\|.*\| (\d+) \|$", parts["Timing"], re.MULTILINE))
-    assert sum(minutes) == GUIDES[path].minutes
+    rows = re.findall(r"^\| .+ \| (.+) \| (\d+) \|$", parts["Timing"], re.MULTILINE)
+    assert sum(int(minutes) for _, minutes in rows) == GUIDES[path].minutes
+    headings = re.findall(r"^## (.+)$", prose(HERE / GUIDES[path].file), re.MULTILINE)
+    begins = [headings.index(heading) for heading, _ in rows]
+    assert begins == sorted(begins)
 
 
 @named([path for path in ALL if path not in SOLUTIONS])

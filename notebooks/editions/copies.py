@@ -1,4 +1,4 @@
-"""Editions that are notebooks: copies of chapters, changed on the way.
+"""Editions that are notebooks, laid into their folders; `contents` tells what stands in them.
 
 Each is a copy to work in, kept when the kit is updated. A file that was changed there is
 never overwritten. It is unchanged if its cells, whatever their outputs, are those of a version
@@ -15,43 +15,36 @@ from itertools import count
 from pathlib import Path
 
 import course
+from editions import contents
 from helpers import Problem
 from helpers.files.atomic import exclusive, write_problem, write_text
 
 PLACE = course.HERE.parent / "editions"
 
 
-def without_outputs(notebook: dict) -> dict:
-    """A notebook as it is before its first run."""
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "code":
-            cell |= {"execution_count": None, "outputs": []}
-    return notebook
-
-
 @dataclass(frozen=True)
 class Edition:
-    """Which files it has, by patterns in the chapters' folder, and what is done to a notebook."""
+    """Its name, and the text of each of its files, by path, made from the chapters' folder."""
 
     name: str
-    files: tuple[str, ...]
-    change: Callable[[dict], dict]
+    texts: Callable[[Path], dict[str, str]]
 
 
-#: Its solutions are in a folder of their own, which one opens on purpose.
-LEARNER = Edition(
-    "learner",
-    ("*.ipynb", "*.md", "more/*.ipynb", "more/*.md", "solutions/*.ipynb"),
-    without_outputs,
-)
-
+LEARNER = Edition("learner", contents.learner)
 #: By name.
-EDITIONS = {edition.name: edition for edition in (LEARNER,)}
+EDITIONS = {
+    edition.name: edition
+    for edition in (
+        LEARNER,
+        Edition("teacher", contents.teacher),
+        Edition("short", contents.short),
+    )
+}
 
 
 def make(edition: Edition, source: Path = course.HERE, place: Path = PLACE) -> Path:
     """Make an edition, or bring it up to date; its folder. What is laid beside is told in print."""
-    folder, texts = place / edition.name, _texts(edition, source)
+    folder, texts = place / edition.name, edition.texts(source)
     with exclusive(folder):
         laid = _laid(folder)
         for name, text in texts.items():
@@ -66,7 +59,7 @@ def make(edition: Edition, source: Path = course.HERE, place: Path = PLACE) -> P
 
 def again(number: str, edition: Edition, source: Path = course.HERE, place: Path = PLACE) -> None:
     """Put the original of a chapter back; a changed one is kept beside it."""
-    folder, texts = place / edition.name, _texts(edition, source)
+    folder, texts = place / edition.name, edition.texts(source)
     names = [name for name in texts if name.startswith(f"{number:0>2}-")]
     if len(names) != 1:
         raise Problem(f"{number}: no chapter has this number; give that of a file's name, as 02")
@@ -85,17 +78,6 @@ def again(number: str, edition: Edition, source: Path = course.HERE, place: Path
     print(f"{path.name}: the original is back.")
 
 
-def _texts(edition: Edition, source: Path) -> dict[str, str]:
-    """The text of each file, by its path in the edition."""
-    paths = [path for files in edition.files for path in sorted(source.glob(files))]
-    texts = {path.relative_to(source).as_posix(): path.read_text("utf-8") for path in paths}
-    for name, text in texts.items():
-        if name.endswith(".ipynb"):
-            notebook = edition.change(json.loads(text))
-            texts[name] = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
-    return texts
-
-
 def _lay(path: Path, text: str, versions: list[str]) -> None:
     """Write a file unless it was changed; if it was, lay a new version beside it, once."""
     new, there = _digest(text.encode()), _digest_of(path)
@@ -112,8 +94,9 @@ def _remove_unchanged(path: Path, versions: list[str]) -> None:
     """Remove a file, and new versions beside it, unless somebody changed them."""
     for found in (path, *path.parent.glob(f"{path.stem}.new*{path.suffix}")):
         if _digest_of(found) in versions:
-            with suppress(OSError):
+            with suppress(OSError):  # as the folder is not empty, most often
                 found.unlink()
+                path.parent.rmdir()
 
 
 def _beside(path: Path, what: str) -> Iterator[Path]:

@@ -1,7 +1,6 @@
 """A learner's copy of the chapters: made, kept, updated, and put back."""
 
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -10,12 +9,14 @@ from pathlib import Path
 import course
 import pytest
 import run
-from editions import copies
+from editions import contents, copies
 
 from helpers import Problem
 
 ROOT = course.HERE.parent
+COURSE = course.chapters()
 FIRST, SECOND = "01-one.ipynb", "02-two.ipynb"
+SOLUTION = "solutions/02-solutions.ipynb"
 
 
 def write(path, *sources, ran=False):
@@ -46,7 +47,7 @@ def kit(tmp_path):
     """The chapters of a small course."""
     write(tmp_path / "notebooks" / FIRST, "1", ran=True)
     write(tmp_path / "notebooks" / SECOND, "2", "...", ran=True)
-    write(tmp_path / "notebooks" / "solutions" / "02-solutions.ipynb", "the answer", ran=True)
+    write(tmp_path / "notebooks" / SOLUTION, "the answer", ran=True)
     return tmp_path / "notebooks"
 
 
@@ -66,31 +67,6 @@ def content(folder):
     return {
         p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()
     }
-
-
-def test_the_copy_has_all_notebooks_and_no_output(tmp_path):
-    before = content(course.HERE)
-    folder = copies.make(copies.LEARNER, place=tmp_path)
-    assert content(course.HERE) == before
-    assert {folder / path.relative_to(course.HERE) for path in course.notebooks()} <= set(
-        folder.rglob("*.ipynb")
-    )
-    for path in folder.rglob("*.ipynb"):
-        assert sources(path) == sources(course.HERE / path.relative_to(folder))
-        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-            assert not cell.get("outputs")
-            assert cell.get("execution_count") is None
-
-
-def test_links_work_in_the_copy(tmp_path):
-    folder = copies.make(copies.LEARNER, place=tmp_path)
-    found = 0
-    for path in folder.rglob("*.ipynb"):
-        for link in re.findall(r"\]\(([^)#:]+)\)", "\n".join(sources(path))):
-            assert (path.parent / link).exists(), f"{path.name}: {link}"
-            assert (path.parent / link).resolve().is_relative_to(folder.resolve())
-            found += 1
-    assert found > 20
 
 
 def test_what_a_learner_did_is_kept_between_starts(make, capsys):
@@ -211,6 +187,45 @@ def test_a_chapter_that_left_the_course_goes_unless_it_was_changed(make, kit, ca
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize("mine", [False, True])
+def test_solutions_that_an_earlier_kit_laid_go_unless_they_were_changed(make, kit, capsys, mine):
+    def as_before(source):
+        found = contents.learner(source)
+        return found | {SOLUTION: (source / SOLUTION).read_text(encoding="utf-8")}
+
+    place = kit.parent / "editions"
+    folder = copies.make(copies.Edition("learner", as_before), kit, place)
+    assert sources(folder / SOLUTION) == ["the answer"]
+    if mine:
+        write(folder / SOLUTION, "my answer")
+    assert make() == folder
+    assert (folder / SOLUTION).exists() == (folder / SOLUTION).parent.exists() == mine
+    told = f"{SOLUTION}: no longer in the course; yours stays.\n"
+    assert capsys.readouterr().out == (told if mine else "")
+
+
+def test_what_a_teacher_changed_is_kept_and_the_new_version_is_laid_beside_it(tmp_path, capsys):
+    folder = copies.make(copies.EDITIONS["teacher"], place=tmp_path)
+    before = content(folder)
+    assert copies.make(copies.EDITIONS["teacher"], place=tmp_path) == folder
+    assert content(folder) == before
+    [guide] = folder.glob("guide/02.md")
+    guide.write_text("mine", encoding="utf-8")
+    write(folder / COURSE[2].file, "mine")
+
+    def next_year(source):
+        found = contents.teacher(source)
+        found["guide/02.md"] += "more"
+        found[COURSE[2].file] = found[COURSE[3].file]
+        return found
+
+    copies.make(copies.Edition("teacher", next_year), place=tmp_path)
+    assert guide.read_text(encoding="utf-8") == "mine"
+    assert sources(folder / COURSE[2].file) == ["mine"]
+    assert (folder / "guide" / "02.new.md").is_file()
+    assert capsys.readouterr().out.count("the kit has a new version") == 2
+
+
 def test_the_original_comes_back_and_ones_own_stays_beside_it(make, kit, again, capsys):
     folder = make()
     write(folder / SECOND, "mine")
@@ -278,6 +293,15 @@ def test_chapters_find_the_data_from_the_copy(tmp_path, monkeypatch):
     [opened] = [text.partition("/lab/tree/")[2] for text in options if "/lab/tree/" in text]
     assert (folder / opened).is_file()
     assert opened.startswith("00-")
+
+
+@pytest.mark.parametrize(
+    ("name", "opened"), [("teacher", COURSE[0].file), ("short", course.lesson()["file"])]
+)
+def test_lab_opens_the_first_notebook_of_an_edition(tmp_path, name, opened):
+    folder = copies.make(copies.EDITIONS[name], place=tmp_path)
+    _, options = run.lab_options("sample", folder)
+    assert f"--LabApp.default_url=/lab/tree/{opened}" in options
 
 
 def test_what_a_learner_changes_is_not_for_git():
