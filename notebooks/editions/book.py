@@ -110,6 +110,8 @@ def relinked(text: str, here: str, there: str, pages: dict[str, str]) -> str:
         place = normpath(join(dirname(here), path))
         if path and place not in pages:
             return name
+        if path and pages[place].startswith(f"{there}#"):
+            return f"{name} are folded below the exercises."
         path = path and relpath(pages[place], dirname(there) or ".")
         # Jupyter Book names a heading as GitHub does, JupyterLab as it stands
         fragment = re.sub(r"[^\w#-]", "", fragment.lower())

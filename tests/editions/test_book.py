@@ -120,7 +120,8 @@ LINKS["solutions/02.ipynb"] = "02.ipynb#exercises"
     [
         ("01.ipynb", "01.ipynb", "[b](02.ipynb)", "[b](02.ipynb)"),
         ("more/b.ipynb", "more/b.ipynb", "[b](a.ipynb#d-Hash,-twice)", "[b](a.ipynb#d-hash-twice)"),
-        ("02.ipynb", "02.ipynb", "[S](solutions/02.ipynb)", "[S](02.ipynb#exercises)"),
+        ("02.ipynb", "02.ipynb", "[S](solutions/02.ipynb)", "S are folded below the exercises."),
+        ("a.md", "a.md", "[S](solutions/02.ipynb)", "[S](02.ipynb#exercises)"),
         ("solutions/02.ipynb", "02.ipynb", "[m](../more/a.ipynb)", "[m](more/a.ipynb)"),
         ("guide/a.md", "guide/a.md", "[`R`](../../README.md)", "`R`"),
         ("a.md", "a.md", "[a](https://b.org/c(d).html#E)", "[a](https://b.org/c(d).html#E)"),
