@@ -107,9 +107,9 @@ def chapters(folder: Path = HERE) -> list[Chapter]:
 
 
 def repository(folder: Path = HERE) -> tuple[str, str]:
-    """The address of the reader's copy of this kit and its branch, or ''; see ``course.toml``."""
+    """OWNER/NAME and branch of the reader's copy on GitHub, or ''; see ``course.toml``."""
     given = os.environ.get("REPOSITORY") or _read(folder)["repository"]
-    address = r"(https://github\.com/[\w.-]+/[\w.-]+?)(?:\.git)?(?:/tree/(.+?))?/?"
+    address = r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?(?:/tree/(.+?))?/?"
     found = re.fullmatch(address, given)
     if given and not found:
         raise Problem(f"{given}: not a repository; give https://github.com/OWNER/NAME")

@@ -81,8 +81,6 @@ def write_sources(place: Path, learner: Path) -> None:
     table = course.table(course.chapters(), course.pages())
     home = Template((SETTINGS / "index.md").read_text("utf-8")).substitute(chapters=table)
     write_text(place / "index.md", home)
-    settings = (SETTINGS / "_config.yml").read_text("utf-8")
-    write_text(place / "_config.yml", settings + launch_settings())
     parts = [{"caption": p, "chapters": [{"file": f} for f in files]} for p, files in parts.items()]
     toc = {"format": "jb-book", "root": "index", "parts": parts}
     write_text(place / "_toc.yml", json.dumps(toc))  # JSON is YAML, too
@@ -138,18 +136,12 @@ def fold(cells: list[NotebookNode], solutions: list[NotebookNode]) -> None:
 
 
 def buttons(file: str, copy: bytes) -> str:
-    """HTML which fetches the learner's copy of a notebook, from this page as it lies on a disk."""
-    # a browser does not save a file of this kind from disk, it shows it; what a page holds it saves
+    """HTML which fetches the learner's copy of a notebook, and runs the reader's elsewhere."""
+    # from disk a browser shows a file of this kind; it saves only what the page itself holds
     data = f"data:application/x-ipynb+json;base64,{b64encode(copy).decode()}"
     this = f'<a href="{data}" download="{Path(file).name}">Fetch this notebook</a>'
     every = f'<a href="{"../" * file.count("/")}learner.zip">Fetch all notebooks</a>'
-    url, branch = course.repository()
-    cell = f"On Colab, first run <code>%pip install git+{url}@{branch}</code>" if url else ""
-    return f'<p class="buttons">{this} {every} {cell}</p>'
-
-
-def launch_settings() -> str:
-    """The settings for buttons that run a chapter on Binder and Colab; none without an address."""
-    url, branch = course.repository()
-    launch = (SETTINGS / "launch.yml").read_text("utf-8")
-    return Template(launch).substitute(url=url, branch=branch) if url else ""
+    kit, branch = course.repository()
+    launch = Template((SETTINGS / "launch.html").read_text("utf-8"))
+    launch = launch.substitute(kit=kit, branch=branch, file=file) if kit else ""
+    return f'<p class="buttons">{this} {every} {launch}</p>'

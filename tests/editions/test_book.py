@@ -165,26 +165,28 @@ def test_every_page_of_the_course_and_the_guide_is_in_the_book_once():
 
 
 @pytest.mark.parametrize(
-    ("repository", "url", "branch"),
+    ("repository", "kit", "branch"),
     [
-        ("https://github.com/ada/kit", "https://github.com/ada/kit", "main"),
-        ("https://github.com/ada/kit.git", "https://github.com/ada/kit", "main"),
-        ("https://github.com/ada/my.kit/", "https://github.com/ada/my.kit", "main"),
-        ("https://github.com/ada/kit/tree/class-2", "https://github.com/ada/kit", "class-2"),
+        ("https://github.com/ada/kit", "ada/kit", "main"),
+        ("https://github.com/ada/kit.git", "ada/kit", "main"),
+        ("https://github.com/ada/my.kit/", "ada/my.kit", "main"),
+        ("https://github.com/ada/kit/tree/class-2", "ada/kit", "class-2"),
     ],
 )
-def test_a_repository_gives_the_buttons_their_addresses(monkeypatch, repository, url, branch):
+def test_buttons_lead_to_the_chapter_in_the_readers_repository(
+    monkeypatch, repository, kit, branch
+):
     monkeypatch.setenv("REPOSITORY", repository)
-    settings = book.launch_settings()
-    assert f"\n  url: {url}\n  branch: {branch}\n  path_to_book: notebooks\n" in settings
-    assert "binderhub_url: https://mybinder.org\n" in settings
-    assert "colab_url: https://colab.research.google.com\n" in settings
-    assert f"%pip install git+{url}@{branch}<" in book.buttons("02.ipynb", b"{}")
+    html = book.buttons("more/a.ipynb", b"{}")
+    assert re.findall('href="(https[^"]+)"', html) == [
+        f"https://mybinder.org/v2/gh/{kit}/{branch}?urlpath=lab/tree/notebooks/more/a.ipynb",
+        f"https://colab.research.google.com/github/{kit}/blob/{branch}/notebooks/more/a.ipynb",
+    ]
+    assert f"<code>%pip install git+https://github.com/{kit}@{branch}</code>" in html
 
 
 def test_without_a_repository_there_are_no_such_buttons(monkeypatch):
     monkeypatch.setattr(course, "repository", lambda: ("", ""))
-    assert book.launch_settings() == ""
     assert "Fetch" in book.buttons("02.ipynb", b"{}")
     assert "http" not in book.buttons("02.ipynb", b"{}")
 
@@ -192,16 +194,16 @@ def test_without_a_repository_there_are_no_such_buttons(monkeypatch):
 def test_the_address_of_the_course_holds_unless_the_variable_has_another(tmp_path, monkeypatch):
     (tmp_path / "course.toml").write_text('repository = "https://github.com/a/b"', encoding="utf-8")
     monkeypatch.delenv("REPOSITORY", raising=False)
-    assert course.repository(tmp_path) == ("https://github.com/a/b", "main")
+    assert course.repository(tmp_path) == ("a/b", "main")
     monkeypatch.setenv("REPOSITORY", "https://github.com/c/d")
-    assert course.repository(tmp_path) == ("https://github.com/c/d", "main")
+    assert course.repository(tmp_path) == ("c/d", "main")
 
 
 @pytest.mark.parametrize("address", ["https://example.org/kit", "https://github.com/kit", "kit"])
 def test_an_address_that_is_no_repository_is_told(monkeypatch, address):
     monkeypatch.setenv("REPOSITORY", address)
     with pytest.raises(Problem, match="give https://github"):
-        book.launch_settings()
+        book.buttons("02.ipynb", b"{}")
 
 
 def test_the_notebook_that_a_button_fetches_is_the_one_given():
