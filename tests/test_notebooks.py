@@ -17,6 +17,7 @@ import nbformat
 import pytest
 import run
 from bs4 import BeautifulSoup
+from editions import contents
 from prose import cells
 from prose import text as prose
 
@@ -345,6 +346,16 @@ def test_the_plans_for_teachers_add_up():
     assert len(plans) >= 4
     for numbers, told in plans:
         assert sum(minutes[int(number)] for number in numbers.split(", ")) == int(told), numbers
+
+
+def test_the_teachers_hour_has_the_parts_of_the_short_lesson_and_what_its_guesses_meet():
+    text = (HERE / "guide" / "teachers.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| (.+) \|.*\|.*\| (.+) \|$", text, re.MULTILINE)
+    titles = [(part.minutes, part.title.partition(". ")[2].lower()) for part in course.short()]
+    assert [(int(minutes), part.lower()) for minutes, part, _ in rows] == titles
+    outputs = [output for cell in contents.lesson()["cells"] for output in cell.get("outputs", [])]
+    met = re.findall(r"the result +(\d+)", "".join("".join(o.get("text", "")) for o in outputs))
+    assert [re.match(r"\d+", told)[0] for _, _, told in rows[:3]] == met
 
 
 def test_the_semester_has_each_chapter_once_and_after_what_it_needs():
