@@ -5,6 +5,7 @@ All stand in ``quizzes.toml``. A chapter asks its own with ``quiz.ask("bits")``.
 sheets from a notebook that it does not trust, so all style is written on the elements.
 """
 
+import html
 import re
 import tomllib
 from dataclasses import dataclass
@@ -15,7 +16,12 @@ from IPython.display import display
 
 from helpers import Problem
 
-_HERE = Path(__file__).parent
+_SOURCE = Path(__file__).with_name("quizzes.toml")
+_LETTERS = "ABCDEF"
+#: What is told first of an answer: whether it is right.
+_VERDICTS = {True: "Right.", False: "Not this one."}
+#: The frame of an answer has the colour of letters, so that it suits a dark page as well.
+_BOX = "margin:.4em 0;padding:.4em .8em;border:1px solid;break-inside:avoid"
 
 
 @dataclass(frozen=True)
@@ -114,12 +120,18 @@ def as_html(asked: list[Question]) -> str:
     str
         A list of questions, each with its answers.
     """
-    import jinja2  # where a page is made, as in `helpers.decisions`
-
-    pages = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    pages.trim_blocks = pages.lstrip_blocks = True
-    template = (_HERE / "quiz.html.j2").read_text(encoding="utf-8")
-    return pages.from_string(template).render(questions=asked)
+    lines = ['<section aria-label="Quiz" style="max-width:46em">']
+    for number, question in enumerate(asked, start=1):
+        text = f"<strong>{number}. {_escaped(question.text)}</strong>"
+        lines.append(f'<p style="margin:1.5em 0 .5em">{text}</p>')
+        for letter, option in zip(_LETTERS, question.options, strict=False):
+            told = f"<strong>{_VERDICTS[option.right]}</strong> {_escaped(option.feedback)}"
+            answer = f"{letter}. {_escaped(option.text)}"
+            lines += [
+                f'<details style="{_BOX}"><summary style="cursor:pointer">{answer}</summary>',
+                f'<p style="margin:.5em 0 .2em">{told}</p></details>',
+            ]
+    return "\n".join([*lines, "</section>"])
 
 
 def as_text(asked: list[Question]) -> str:
@@ -138,7 +150,8 @@ def as_text(asked: list[Question]) -> str:
     lines = []
     for number, question in enumerate(asked, start=1):
         lines += ["", f"{number}. {question.text}"]
-        lines += [f"   {chr(65 + n)}. {one.text}" for n, one in enumerate(question.options)]
+        answers = zip(_LETTERS, question.options, strict=False)
+        lines += [f"   {letter}. {option.text}" for letter, option in answers]
     return "\n".join(["Feedback opens in JupyterLab and in a browser.", *lines])
 
 
@@ -146,7 +159,7 @@ def as_text(asked: list[Question]) -> str:
 def _all() -> dict[str, list[Question]]:
     """By chapter."""
     found = {}
-    for entry in tomllib.loads((_HERE / "quizzes.toml").read_text(encoding="utf-8"))["question"]:
+    for entry in tomllib.loads(_SOURCE.read_text(encoding="utf-8"))["question"]:
         options = tuple(Option(**_plain(option)) for option in entry["options"])
         question = Question(_plain(entry)["text"], options)
         found.setdefault(entry["chapter"], []).append(question)
@@ -159,3 +172,8 @@ def _plain(entry: dict) -> dict:
     return entry | {
         key: " ".join(re.sub(r"<!--\w+-->", "", text).split()) for key, text in texts.items()
     }
+
+
+def _escaped(text: str) -> str:
+    """Text as HTML. Not by Jinja, which the browser edition does not have."""
+    return re.sub("`([^`]*)`", r"<code>\1</code>", html.escape(text))
