@@ -25,6 +25,8 @@ if context.get_start_method() == "forkserver":
         [
             *(f"helpers.{wing}" for wing in wings),
             *(f"PIL.{kind}ImagePlugin" for kind in kinds),
+            "helpers.files.downloads",
+            "requests",
             "pytest",
             "kills",
         ]

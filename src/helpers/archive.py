@@ -17,6 +17,7 @@ from urllib.request import url2pathname
 
 from helpers import Problem
 from helpers.files.atomic import new_folder, write_bytes, write_text
+from helpers.files.downloads import TooLarge, fetch, forget_parts
 from helpers.files.parallel import progress_bar
 from helpers.files.places import IN_BROWSER, sha256_of
 
@@ -35,8 +36,9 @@ CVPR Workshop on Generative-Model Based Vision, 2004."""
 #: The most that an archive may have, in bytes; that each file in it may have; and all together.
 MOST_BYTES, MOST_MEMBER_BYTES, MOST_MEMBERS_BYTES = 200 * 10**6, 10**7, 10**9
 MOST_MEMBERS, _MOST_LISTING_BYTES = 20_000, 10**6  # of the tar, and of the zip around it
-#: Seconds to wait for a connection, and for each part of the answer, before the sample stands in.
-_TIMEOUTS = (5, 15)
+_REMEDY = (
+    "connect to a network, or set CALTECH_101_MIRROR to a copy of the archive, and run this again"
+)
 
 
 class _NotCaltech101(Exception):
@@ -44,7 +46,7 @@ class _NotCaltech101(Exception):
 
 
 class _Measured:
-    """A file of which no more is read or written than `left` in all, and `step` at a time."""
+    """A file of which no more is read than `left` in all, and `step` at a time."""
 
     def __init__(self, file: BinaryIO, left: int, step: int) -> None:
         self.file, self.left, self.step = file, left, step
@@ -52,20 +54,13 @@ class _Measured:
     def __getattr__(self, name: str) -> object:
         return getattr(self.file, name)
 
-    def _take(self, size: int) -> None:
-        self.left, self.step = self.left - size, self.step - size
-        if min(self.left, self.step) < 0:
-            raise _NotCaltech101("would take more room than CALTECH-101 does")
-
     def read(self, size: int = -1) -> bytes:
         most = max(0, min(self.left, self.step)) + 1
         content = self.file.read(most if size is None or size < 0 else min(size, most))
-        self._take(len(content))
+        self.left, self.step = self.left - len(content), self.step - len(content)
+        if min(self.left, self.step) < 0:
+            raise _NotCaltech101("would take more room than CALTECH-101 does")
         return content
-
-    def write(self, content: bytes) -> int:
-        self._take(len(content))
-        return self.file.write(content)
 
 
 def install(root: Path) -> None:
@@ -81,7 +76,7 @@ def install(root: Path) -> None:
     ------
     Problem
         If the archive cannot be fetched or is not CALTECH-101, or if there is no room.
-        Nothing half-finished is left.
+        What has come of an archive stays beside it, under a hidden name, to be gone on with.
 
     Examples
     --------
@@ -108,8 +103,8 @@ def install(root: Path) -> None:
     try:
         with new_folder(root) as folder:
             if not was_here:
-                _download(address, folder / archive.name)
-                (folder / archive.name).replace(archive)
+                official = SHA256 if address == URL else ""
+                fetch(address, archive, most=MOST_BYTES, sha256=official, remedy=_REMEDY)
             digest = _unpack(archive, folder)
             if digest != CONTENT and sha256_of(archive) != SHA256:
                 raise _NotCaltech101(
@@ -117,39 +112,16 @@ def install(root: Path) -> None:
                     f"({digest[:12]}...) is the official one"
                 )
             write_text(folder / "LICENCE.txt", CREDIT + "\n")
-    except _NotCaltech101 as error:
-        if not was_here:
-            archive.unlink(missing_ok=True)
-        elif fetched:  # it may be somebody's own file: not ours to delete
+        forget_parts(root.with_name("caltech-101.zip"))
+    except (TooLarge, _NotCaltech101) as error:
+        if was_here and fetched:  # it may be somebody's own file: not ours to delete
             raise Problem(f"{archive}: {error}; delete it and run this again") from error
+        if fetched:
+            archive.unlink(missing_ok=True)
+        told = "; it was deleted" if fetched else ""
         raise Problem(
-            f"{address}: {error}; use the official archive or another copy of it"
+            f"{address}: {error}{told}; use the official archive or another copy of it"
         ) from error
-
-
-def _download(address: str, file: Path) -> None:
-    import pooch  # late: where nothing can be fetched, as in a browser, it need not be there
-    import requests
-
-    remedy = (
-        "connect to a network, or set CALTECH_101_MIRROR to a copy of the archive, "
-        "and run this again"
-    )
-    download = pooch.HTTPDownloader(progressbar=True, chunk_size=2**16, timeout=_TIMEOUTS)
-    try:
-        with file.open("xb") as opened:
-            download(address, _Measured(opened, MOST_BYTES, MOST_BYTES), None)
-    except requests.exceptions.HTTPError as error:
-        raise Problem(f"{address} answered {error.response.status_code}; {remedy}") from error
-    except (requests.exceptions.RequestException, ValueError) as error:
-        raise Problem(
-            f"No archive came from {address} ({type(error).__name__}); {remedy}"
-        ) from error
-    if address == URL and sha256_of(file) != SHA256:
-        raise Problem(
-            f"{address} sent something else than the official archive (its SHA-256 differs); "
-            f"{remedy}"
-        )
 
 
 def _unpack(archive: Path, folder: Path) -> str:

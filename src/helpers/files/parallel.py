@@ -126,8 +126,15 @@ def _deaf() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def progress_bar(images: Iterable | None = None, *, total: int, title: str) -> "tqdm":
-    """A bar that counts images and goes when it is full.
+def progress_bar(
+    images: Iterable | None = None,
+    *,
+    total: int | None,
+    title: str,
+    unit: str = "image",
+    begun: int = 0,
+) -> "tqdm":
+    """A bar that counts images, or bytes, and goes when it is full.
 
     There is none in a browser, nor where ``TQDM_DISABLE`` is set.
 
@@ -135,10 +142,14 @@ def progress_bar(images: Iterable | None = None, *, total: int, title: str) -> "
     ----------
     images : iterable, optional
         What to count while it is gone through.
-    total : int
-        How many images there are.
+    total : int or None
+        How many images there are; None if that is not known.
     title : str
         What is done with them.
+    unit : str
+        What one of them is; ``B`` for bytes, which are told in kB and MB.
+    begun : int
+        How many were done before.
 
     Returns
     -------
@@ -159,4 +170,13 @@ def progress_bar(images: Iterable | None = None, *, total: int, title: str) -> "
         from tqdm.auto import tqdm
 
     hidden = IN_BROWSER or bool(os.environ.get("TQDM_DISABLE"))  # the widget does not look itself
-    return tqdm(images, total=total, unit="image", desc=title, leave=False, disable=hidden)
+    return tqdm(
+        images,
+        total=total,
+        unit=unit,
+        unit_scale=unit == "B",
+        initial=begun,
+        desc=title,
+        leave=False,
+        disable=hidden,
+    )
