@@ -90,7 +90,7 @@ def _guided(cells: list[dict], guide: str) -> list[dict]:
     parts = dict(re.findall(r"^## (.+)\n((?:(?!## ).*\n)+)", guide, re.MULTILINE))
     rows = re.findall(r"^\| (.+) \| (.+) \| (\d+) \|$", parts["Timing"], re.MULTILINE)
     for part, heading, minutes in rows:
-        told = _text(_note(f"{minutes} minutes", part))
+        told = _text(_note(f"{minutes} minutes, {part}"))
         for cell in cells:
             above = f"\n## {heading}\n"
             cell["source"] = f"\n{_text(cell)}\n".replace(above, f"{above}\n{told}\n")[1:-1]
@@ -125,9 +125,9 @@ def _solved(cells: list[dict], solutions: dict[str, list[dict]]) -> list[dict]:
     return solved
 
 
-def _note(title: str, text: str) -> dict:
+def _note(title: str, text: str = "") -> dict:
     """A cell that nobody takes for a part of the chapter."""
-    text = f"**For the teacher: {title}**\n\n{text.strip()}"
+    text = f"**For the teacher: {title}**\n\n{text}".strip()
     return _markdown(indent(text, "> ", lambda line: True))
 
 
