@@ -153,6 +153,7 @@ def test_closed_answers_look_the_same_whether_right_or_wrong(chapter):
     for code in closed.select("summary code, strong code"):
         code.unwrap()
     shown = closed.get_text()
+    assert "Right." not in shown
     for question in QUESTIONS[chapter]:
         for option in question.options:
             assert option.text.replace("`", "") in shown
