@@ -43,6 +43,7 @@ PRINT_STYLE = """@page { size: A4; margin: 12mm }
   body .jp-RenderedHTMLCommon :is(td, th) { padding: 2px 8px 2px 4px; text-align: left }
   body .jp-RenderedHTMLCommon h1 { font-size: 22px; margin: 0 0 8px }
   body .jp-RenderedHTMLCommon h2 { font-size: 16px; margin: 12px 0 4px }
+  body .jp-Cell pre { font-size: 11px !important; white-space: pre-wrap }
   p { margin: 0 0 6px } img { break-inside: avoid; max-width: 100% }
 }"""
 
