@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import io
 import os
+import sys
 import tarfile
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -38,6 +39,13 @@ MOST_BYTES, MOST_MEMBER_BYTES, MOST_MEMBERS_BYTES = 200 * 10**6, 10**7, 10**9
 MOST_MEMBERS, _MOST_LISTING_BYTES = 20_000, 10**6  # of the tar, and of the zip around it
 _REMEDY = (
     "connect to a network, or set CALTECH_101_MIRROR to a copy of the archive, and run this again"
+)
+
+
+#: On a slow network somebody may want something else.
+_TOLD = (
+    "CALTECH-101 is fetched, once: 137 MB. If you stop it, what has come stays. "
+    'The dataset "sample" needs no network.'
 )
 
 
@@ -103,6 +111,7 @@ def install(root: Path) -> None:
     try:
         with new_folder(root) as folder:
             if not was_here:
+                print(_TOLD, file=sys.stderr)
                 official = SHA256 if address == URL else ""
                 fetch(address, archive, most=MOST_BYTES, sha256=official, remedy=_REMEDY)
             digest = _unpack(archive, folder)

@@ -11,6 +11,7 @@ from email.utils import formatdate
 from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
+from types import SimpleNamespace
 
 import kills
 import pytest
@@ -40,6 +41,7 @@ class Answer:
     told: str = ""  # as Content-Range, instead
     stalls: bool = False  # the connection does not end, but nothing comes any more
     encoding: str = ""
+    kind: str = ""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -67,6 +69,7 @@ class Handler(BaseHTTPRequestHandler):
             "ETag": answer.tag,
             "Last-Modified": answer.date,
             "Content-Encoding": answer.encoding,
+            "Content-Type": answer.kind,
             "Content-Length": str(length) if length or answer.length is None else "",
             "Content-Range": answer.told or f"bytes {start}-{whole - 1}/{whole}",
         }
@@ -163,19 +166,19 @@ def test_a_connection_that_breaks_is_tried_again_and_goes_on(serve, fetch, waite
     assert fetch(serve(Answer(sent=2 * PIECE), Answer())) == CONTENT
     assert serve.asked == [(None, None), (FROM_THE_THIRD_PIECE, '"1"')]
     assert waited == [1]
-    told = capsys.readouterr().err.splitlines()
-    assert told == [
-        "The download broke off after 0 of 0 MB; it goes on in 1 s.",
-        "Going on after 0 of 0 MB.",
-    ]
+    told = "The download broke off after 0 of 0 MB; it goes on in 1 s.\n"
+    assert capsys.readouterr().err == told
 
 
-def test_the_next_run_goes_on_where_the_last_one_was_broken_off(begun, serve, fetch, parts):
+def test_the_next_run_goes_on_where_the_last_one_was_broken_off(begun, serve, fetch, parts, capsys):
     address = begun()
+    capsys.readouterr()
     serve(Answer())
     assert fetch(address) == CONTENT
     assert serve.asked == [(FROM_THE_THIRD_PIECE, '"1"')]
     assert not parts()
+    told = "0 of 0 MB came in an earlier run; asking for the rest.\n"
+    assert capsys.readouterr().err == told
 
 
 def test_a_server_that_falls_silent_is_asked_again(serve, fetch, monkeypatch):
@@ -188,6 +191,18 @@ def test_a_server_that_has_trouble_in_between_is_asked_again(serve, fetch, waite
     trouble = Answer(status=503)
     assert fetch(serve(Answer(sent=150_000), trouble, trouble, Answer())) == CONTENT
     assert waited == [1, 2, 4]
+
+
+def test_a_server_may_give_less_than_all_that_is_missing(begun, serve, fetch, waited):
+    address = begun()
+    some = Answer(sent=70_000, length=70_000, told="bytes 131072-201071/300000")
+    serve(some, Answer())
+    assert fetch(address) == CONTENT
+    assert serve.asked[1] == ("bytes=201072-", '"1"')
+    address = begun()
+    serve(some, Answer(sent=0, length=0, told="bytes 201072-201071/300000"))
+    with pytest.raises(Problem, match="it ended too early"):
+        fetch(address)
 
 
 def test_waits_begin_anew_whenever_a_piece_has_come(serve, fetch, waited):
@@ -260,14 +275,21 @@ def test_bytes_come_as_they_are_stored(serve, fetch):
     ],
     ids=["careful", "careless", "without parts", "another size", "too small", "much smaller"],
 )
-def test_another_version_is_fetched_from_the_beginning(now, begun, serve, fetch):
+def test_another_version_is_fetched_from_the_beginning(now, begun, serve, fetch, capsys):
     address = begun()
     serve(now)
     assert fetch(address) == now.content
 
 
 @pytest.mark.parametrize(
-    "told", [f"bytes 0-299999/{len(CONTENT)}", "bytes 131072-299999/*", "bytes", "lines 1-2/3"]
+    "told",
+    [
+        "bytes 0-299999/300000",
+        "bytes 200000-299999/300000",
+        "bytes 131072-299999/300001",
+        "bytes 131072-299999/*",
+        "lines 131072-299999/300000",
+    ],
 )
 def test_another_part_than_the_one_that_is_missing_is_not_taken(told, begun, serve, fetch):
     address = begun()
@@ -323,6 +345,14 @@ def test_a_page_to_sign_in_does_not_cost_what_has_come(begun, serve, fetch):
     serve(Answer())
     assert fetch(address) == CONTENT
     assert serve.asked == [(FROM_THE_THIRD_PIECE, '"1"')]
+
+
+def test_a_page_that_says_what_it_is_is_told(begun, serve, fetch, parts, waited):
+    address, before = begun(), parts()
+    serve(Answer(b"<p>Sign in to the network", kind="text/html; charset=utf-8", ranges=False))
+    with pytest.raises(Problem, match=r"\(a web page came: sign in to the network, or mend"):
+        fetch(address)
+    assert (parts(), waited) == (before, [1]), "it was waited for once, before"
 
 
 @POSIX
@@ -387,18 +417,21 @@ def test_tries_that_bring_nothing_come_to_an_end_and_what_has_come_is_told(
 
 
 @pytest.mark.parametrize(
-    "always",
+    ("always", "why"),
     [
-        Answer(sent=150_000, ranges=False),
-        Answer(length=400_000),
-        Answer(status=503),
-        Answer(sent=0),
-        Answer(told="nonsense", sent=PIECE),
+        (Answer(sent=150_000, ranges=False), ""),
+        (Answer(length=400_000), ""),
+        (Answer(status=503), "it answered 503"),
+        (Answer(sent=0), ""),
+        (Answer(told="nonsense", sent=PIECE), ""),
+        (Answer(status=204), "it answered 204"),
     ],
-    ids=["no parts", "a wrong length", "trouble", "nothing", "wrong parts"],
+    ids=["no parts", "a wrong length", "trouble", "nothing", "wrong parts", "another answer"],
 )
-def test_a_server_that_never_gives_the_whole_is_not_asked_for_ever(always, serve, fetch, waited):
-    with pytest.raises(Problem, match="No archive came from") as problem:
+def test_a_server_that_never_gives_the_whole_is_not_asked_for_ever(
+    always, why, serve, fetch, waited
+):
+    with pytest.raises(Problem, match=rf"No archive came from .* \({why}") as problem:
         fetch(serve(always))
     assert is_one_sentence(problem)
     assert waited == [1, 2, 4, 8, 15, 30]
@@ -410,6 +443,7 @@ def test_another_file_than_the_one_that_is_known_is_deleted(begun, serve, fetch,
     with pytest.raises(Problem, match=r"its SHA-256 differs\), and it was deleted; ") as problem:
         fetch(address, sha256)
     assert is_one_sentence(problem)
+    assert str(problem.value).startswith(address)
     assert not parts()
     serve(Answer())
     assert fetch(address, sha256) == CONTENT
@@ -471,6 +505,20 @@ def test_what_has_come_stays_after_control_c_and_on_a_full_disk(
     serve(Answer())
     assert fetch(address) == CONTENT
     assert serve.asked == [(FROM_THE_THIRD_PIECE, '"1"')]
+
+
+def test_a_disk_without_room_for_the_rest_is_not_filled(begun, serve, fetch, monkeypatch, parts):
+    address, rest = begun(), len(CONTENT) - 2 * PIECE
+    for free in (rest - 1, rest):
+        serve(Answer())
+        usage = SimpleNamespace(free=free)
+        monkeypatch.setattr(downloads.shutil, "disk_usage", lambda folder, usage=usage: usage)
+        if free < rest:
+            with pytest.raises(OSError, match="No space left"):
+                fetch(address)
+            assert parts()[0].stat().st_size == 2 * PIECE
+        else:
+            assert fetch(address) == CONTENT
 
 
 def test_what_has_come_stays_whenever_the_process_dies(serve, file, fetch, parts):

@@ -6,9 +6,11 @@ The server is asked for the rest of this version. If it has another one, or give
 is fetched from the beginning.
 """
 
+import errno
 import hashlib
 import os
 import re
+import shutil
 import sys
 import time
 from contextlib import suppress
@@ -40,6 +42,10 @@ class TooLarge(Exception):
 
 class BrokenOff(Exception):
     """An answer is not the whole of what was to come."""
+
+
+class WebPage(ValueError):
+    """Something for people came: a list of files, or a page to sign in to a network."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +99,10 @@ def fetch(address: str, file: Path, *, most: int, sha256: str, remedy: str) -> N
     from requests.exceptions import ConnectionError, HTTPError, RequestException, Timeout
     from urllib3.exceptions import HTTPError as BrokenBelow
 
-    reached = {part.path: part.size for part in _parts(address, file)}
-    waits, whole = None, None
+    begun, waits, whole = _parts(address, file), None, None
+    reached = {part.path: part.size for part in begun}
+    if begun:
+        _say(f"{begun[0]} came in an earlier run; asking for the rest.")
     while whole is None:
         try:
             whole = _go_on(address, file, most)
@@ -125,7 +133,7 @@ def fetch(address: str, file: Path, *, most: int, sha256: str, remedy: str) -> N
 
 
 def _not_come(address: str, error: Exception, remedy: str, part: _Part | None = None) -> Problem:
-    why = str(error) if isinstance(error, BrokenOff) else type(error).__name__
+    why = str(error) if isinstance(error, (BrokenOff, WebPage)) else type(error).__name__
     told = f", but {part} did, and the next run goes on with them" if part else ""
     return Problem(f"No archive came from {address} ({why}){told}; {remedy}")
 
@@ -161,12 +169,10 @@ def _go_on(address: str, file: Path, most: int) -> Path:
         if answer.status_code >= 500:
             raise BrokenOff(f"it answered {answer.status_code}")
         answer.raise_for_status()
-        if part and answer.status_code == 206:
-            _say(f"Going on after {part}.")
-        else:
-            if part:
-                _say(f"The server does not go on after {part}; it sends all from the beginning.")
-            part = _new_part(answer, address, file, most)
+        if not part or answer.status_code != 206:
+            before, part = part, _new_part(answer, address, file, most)
+            if before:
+                _say("The server does not give the rest; all comes from the beginning.")
         _write(answer, part, most)
     return part.path
 
@@ -193,6 +199,8 @@ def _new_part(answer: "Response", address: str, file: Path, most: int) -> _Part:
     total = int(length) if re.fullmatch(r"\d{1,15}", length, re.ASCII) else 0
     if answer.status_code != 200:
         raise BrokenOff(f"it answered {answer.status_code}")
+    if answer.headers.get("Content-Type", "").startswith("text/html"):
+        raise WebPage("a web page came: sign in to the network, or mend the address")
     if total > most:
         raise TooLarge(f"is larger than {most:,} bytes")
     version, begin = _version(answer), f"{_begin_of_names(address, file)}{total}."
@@ -232,6 +240,8 @@ def _is_rest(answer: "Response", part: _Part) -> bool:
 def _write(answer: "Response", part: _Part, most: int) -> None:
     left = (part.total or most) - part.size
     bar = progress_bar(total=part.total or None, title="fetching", unit="B", begun=part.size)
+    if part.total and left > shutil.disk_usage(part.path.parent).free:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # before the disk is really full
     try:
         with part.path.open("ab") as opened, bar:
             for content in answer.raw.stream(_PIECE, decode_content=False):
