@@ -5,6 +5,7 @@ Each function gives the text of each file, by its path in the edition.
 
 import json
 import re
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from textwrap import indent
@@ -28,12 +29,12 @@ def without_outputs(notebook: dict) -> dict:
 
 def learner(source: Path = course.HERE) -> dict[str, str]:
     """The chapters without outputs and without answers."""
-    notebooks = _notebooks(source, "*.ipynb", "more/*.ipynb")
+    notebooks = read(source, "*.ipynb", "more/*.ipynb")
     for notebook in notebooks.values():
         for cell in without_outputs(notebook)["cells"]:
             if cell["cell_type"] == "markdown":
                 cell["source"] = _without_answers(_text(cell))
-    return _written(notebooks)
+    return written(notebooks)
 
 
 def short(source: Path = course.HERE, *, with_outputs: bool = False) -> dict[str, str]:
@@ -42,30 +43,30 @@ def short(source: Path = course.HERE, *, with_outputs: bool = False) -> dict[str
     for cell in told["cells"]:  # it is alone in its folder, so what was a link becomes its words
         if cell["cell_type"] == "markdown":
             cell["source"] = re.sub(r"\[([^]]+)\]\([^)]+\)", r"\1", _text(cell))
-    return _written({course.lesson(source)["file"]: told})
+    return written({course.lesson(source)["file"]: told})
 
 
 def teacher(source: Path = course.HERE) -> dict[str, str]:
     """The chapters and the lesson with outputs, answers, misconceptions, minutes, and the guide."""
-    notebooks = _notebooks(source, "*.ipynb", "more/*.ipynb", "solutions/*.ipynb")
+    notebooks = read(source, "*.ipynb", "more/*.ipynb", "solutions/*.ipynb")
     told, file = lesson(source), course.lesson(source)["file"]
     first = _note("before the lesson", "Read [the first page of the guide](guide/teachers.md).")
     told["cells"].insert(1, first)
     for chapter in course.chapters(source):
-        notebook, solved = notebooks[chapter.file], {}
+        notebook, found = notebooks[chapter.file], {}
         if chapter.solutions:
-            solved = _solutions(notebooks[f"solutions/{chapter.solutions}"])
+            found = solutions(notebooks[f"solutions/{chapter.solutions}"])
         folder = "../" * chapter.file.count("/") + "guide/"
         guide = course.guide_of(chapter, source).read_text("utf-8")
         guide = re.sub(r"\]\((?!https?:)", f"]({folder}", guide)
-        notebook["cells"] = _solved(_guided(notebook["cells"], guide), solved)
-        told["cells"] = _solved(told["cells"], solved)
+        notebook["cells"] = solved(_guided(notebook["cells"], guide), found, _told)
+        told["cells"] = solved(told["cells"], found, _told)
     outside = re.compile(r"\[([^]]+)\]\(\.\./\.\./[^)]+\)")  # in the kit's other folders
     guides = {
         f"guide/{path.name}": outside.sub(r"\1", path.read_text("utf-8"))
         for path in sorted(source.glob("guide/*.md"))
     }
-    return guides | _written(notebooks | {file: told})
+    return guides | written(notebooks | {file: told})
 
 
 def lesson(source: Path = course.HERE) -> dict:
@@ -76,12 +77,12 @@ def lesson(source: Path = course.HERE) -> dict:
         for cell in notebook["cells"]:
             tags = cell["metadata"].get("tags", [])
             if "part" in tags:
-                cells.append(_markdown(next(parts).told))
+                cells.append(markdown(next(parts).told))
             if "short" in tags:
                 cells.append(cell)
             if "datasets.choose(" in _text(cell):
                 set_up = cell | {"source": plan["setup"]}  # it prints what this cell printed
-    cells = [_markdown(plan["opening"]), set_up, *cells, _markdown(plan["closing"])]
+    cells = [markdown(plan["opening"]), set_up, *cells, markdown(plan["closing"])]
     return notebook | {"cells": cells}
 
 
@@ -99,7 +100,7 @@ def _guided(cells: list[dict], guide: str) -> list[dict]:
     return [cells[0], wrong, _note("minutes", parts["Timing"]), *cells[1:], answers]
 
 
-def _solutions(notebook: dict) -> dict[str, list[dict]]:
+def solutions(notebook: dict) -> dict[str, list[dict]]:
     """The cells of each solution, by the exercise's number and by its name."""
     found = {}
     for cell in notebook["cells"][2:]:  # the first two are the title and the imports
@@ -111,27 +112,36 @@ def _solutions(notebook: dict) -> dict[str, list[dict]]:
     return found
 
 
-def _solved(cells: list[dict], solutions: dict[str, list[dict]]) -> list[dict]:
-    """The cells with the solution of each exercise after it, and what learners believe."""
-    solved = []
+def solved(
+    cells: list[dict],
+    solutions: dict[str, list[dict]],
+    shown: Callable[[str | None, list[dict]], list[dict]],
+) -> list[dict]:
+    """The cells with the solution of each exercise after it; `shown` gets its name and cells."""
+    found = []
     for cell in cells:
-        solved.append(cell)
-        found = _EXERCISE.search(_text(cell))
-        if found and (group := solutions.get(found[1] or found[2])):
-            wrong = checks.exercise(found[1]).misconceptions if found[1] else []
-            beliefs = [f"\n- *Some believe*: {each['belief']}" for each in wrong]
-            solved.append(_note("a solution", "\n".join([_text(group[0]), *beliefs])))
-            solved += group[1:]
-    return solved
+        found.append(cell)
+        exercise = _EXERCISE.search(_text(cell))
+        if exercise and (group := solutions.get(exercise[1] or exercise[2])):
+            found += shown(exercise[1], group)
+    return found
+
+
+def _told(name: str | None, group: list[dict]) -> list[dict]:
+    """A solution, with what learners believe who have another."""
+    wrong = checks.exercise(name).misconceptions if name else []
+    beliefs = [f"\n- *Some believe*: {each['belief']}" for each in wrong]
+    return [_note("a solution", "\n".join([_text(group[0]), *beliefs])), *group[1:]]
 
 
 def _note(title: str, text: str = "") -> dict:
     """A cell that nobody takes for a part of the chapter."""
     text = f"**For the teacher: {title}**\n\n{text}".strip()
-    return _markdown(indent(text, "> ", lambda line: True))
+    return markdown(indent(text, "> ", lambda line: True))
 
 
-def _markdown(text: str) -> dict:
+def markdown(text: str) -> dict:
+    """A cell of Markdown."""
     return {"cell_type": "markdown", "metadata": {}, "source": text}
 
 
@@ -143,12 +153,13 @@ def _without_answers(text: str) -> str:
     return "".join(kept).strip("\n")
 
 
-def _notebooks(source: Path, *patterns: str) -> dict[str, dict]:
+def read(source: Path, *patterns: str) -> dict[str, dict]:
+    """Notebooks by their paths in the chapters' folder; all whose paths match a pattern."""
     paths = [path for pattern in patterns for path in sorted(source.glob(pattern))]
     return {p.relative_to(source).as_posix(): json.loads(p.read_text("utf-8")) for p in paths}
 
 
-def _written(notebooks: dict[str, dict]) -> dict[str, str]:
+def written(notebooks: dict[str, dict]) -> dict[str, str]:
     """Notebooks as they are written: cells numbered anew."""
     written = {}
     for name, notebook in notebooks.items():

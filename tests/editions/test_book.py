@@ -4,7 +4,6 @@ import base64
 import json
 import re
 from functools import cache
-from types import SimpleNamespace
 from zipfile import ZipFile
 
 import course
@@ -12,12 +11,15 @@ import numpy as np
 import pytest
 from browsers import chromium
 from crawler import Crawler
-from editions import book, state
+from editions import book, contents, state
 
 from helpers import Problem
+from helpers.classroom import quiz
 
 BOOK = state.ROOT / "editions" / "book"
 CHAPTERS = course.chapters()
+LESSON = course.lesson()["file"]
+NOTEBOOKS = [LESSON, *(c.file for c in CHAPTERS), *(p.file for p in course.pages())]
 SOLVED = [chapter for chapter in CHAPTERS if chapter.solutions]
 built = pytest.mark.skipif(
     bool(state.reason_to_skip("book")), reason=state.reason_to_skip("book") or "it is there"
@@ -116,49 +118,46 @@ LINKS["solutions/02.ipynb"] = "02.ipynb#exercises"
 
 
 @pytest.mark.parametrize(
-    ("here", "there", "text", "wanted"),
+    ("here", "text", "wanted"),
     [
-        ("01.ipynb", "01.ipynb", "[b](02.ipynb)", "[b](02.ipynb)"),
-        ("more/b.ipynb", "more/b.ipynb", "[b](a.ipynb#d-Hash,-twice)", "[b](a.ipynb#d-hash-twice)"),
-        ("02.ipynb", "02.ipynb", "[S](solutions/02.ipynb)", "S are folded below the exercises."),
-        ("a.md", "a.md", "[S](solutions/02.ipynb)", "[S](02.ipynb#exercises)"),
-        ("solutions/02.ipynb", "02.ipynb", "[m](../more/a.ipynb)", "[m](more/a.ipynb)"),
-        ("guide/a.md", "guide/a.md", "[`R`](../../README.md)", "`R`"),
-        ("a.md", "a.md", "[a](https://b.org/c(d).html#E)", "[a](https://b.org/c(d).html#E)"),
-        ("a.md", "a.md", "[bit](#Bit) [x]: [i]", "[bit](#bit) [x]: [i]"),
+        ("01.ipynb", "[b](02.ipynb)", "[b](02.ipynb)"),
+        ("more/b.ipynb", "[b](a.ipynb#d-Hash,-twice)", "[b](a.ipynb#d-hash-twice)"),
+        ("more/b.ipynb", "[b](../02.ipynb) [a](a.ipynb)", "[b](../02.ipynb) [a](a.ipynb)"),
+        ("02.ipynb", "[S](solutions/02.ipynb)", "S are folded below the exercises."),
+        ("guide/a.md", "[S](../solutions/02.ipynb)", "[S](../02.ipynb#exercises)"),
+        ("guide/a.md", "[`R`](../../README.md#set-up) x", "`R` x"),
+        ("a.md", "[a](https://b.org/c(d).html#E)", "[a](https://b.org/c(d).html#E)"),
+        ("a.md", "[bit](#Bit) [x]: [i]", "[bit](#bit) [x]: [i]"),
     ],
 )
-def test_links_lead_to_pages_of_the_book_or_are_none(here, there, text, wanted):
-    assert book.relinked(text, here, there, LINKS) == wanted
+def test_links_lead_to_pages_of_the_book_or_are_none(here, text, wanted):
+    assert book.relinked(text, here, LINKS) == wanted
 
 
 def of_cells(*sources):
-    kinds = {"#": "markdown", "*": "markdown", "x": "code"}
-    return [SimpleNamespace(cell_type=kinds[s[0]], source=s) for s in sources]
+    kinds = {"#": "markdown", "*": "markdown", "d": "code"}
+    return [{"cell_type": kinds[source[0]], "source": source} for source in sources]
 
 
 def test_each_solution_is_folded_below_its_exercise():
-    chapter = of_cells("# Title", "## Exercises\n\n**1.** Do.", "x1", "**2.** Think.", "## End")
-    solutions = of_cells("# Solutions", "x0", "**1.** So.", "x1 solved", "**2.** So too.")
-    book.fold(chapter, solutions)
-    one = ["<details", "x0", "**1.** So.", "x1 solved", "</details>"]
+    stub = "def a(): ...\n\n\nchecks.a(a)"
+    chapter = of_cells("## Exercises\n\n**1.** Do.", stub, "**2.** (Without a check.)", "## End")
+    solved = "def a(): 1\n\n\nchecks.a(a)"
+    solutions = of_cells("# Solutions", "d0", "**1.** So.", solved, "**2.** So too.")
+    found = contents.solved(chapter, contents.solutions({"cells": solutions}), book.folded)
+    one = ["<details", "**1.** So.", solved, "</details>"]
     two = ["<details", "**2.** So too.", "</details>"]
-    wanted = ["# Title", "## Exercises", "x1", *one, "**2.** Think.", *two, "## End"]
-    sources = [cell.source for cell in chapter]
+    wanted = ["## Exercises", stub, *one, "**2.** (Without", *two, "## End"]
+    sources = [cell["source"] for cell in found]
     assert all(map(str.startswith, sources, wanted)) and len(sources) == len(wanted)
 
 
-def test_a_solution_without_an_exercise_is_told():
-    with pytest.raises(KeyError):
-        book.fold(of_cells("# Title", "**1.** Do."), of_cells("# S", "**2.** So."))
-
-
 def test_every_page_of_the_course_and_the_guide_is_in_the_book_once():
-    files = [file for files in book.contents().values() for file in files]
-    wanted = [c.file for c in CHAPTERS] + [p.file for p in course.pages()]
+    files = [file for files in book.parts().values() for file in files]
+    wanted = [*NOTEBOOKS]
     guide = [p.relative_to(course.HERE).as_posix() for p in course.HERE.glob("guide/*.md")]
     assert sorted(files) == sorted(wanted + guide)
-    assert book.contents()[book.GUIDE][0] == "guide/teachers.md"
+    assert book.parts()[book.GUIDE][0] == "guide/teachers.md"
 
 
 # ---- buttons
@@ -177,18 +176,19 @@ def test_buttons_lead_to_the_chapter_in_the_readers_repository(
     monkeypatch, repository, kit, branch
 ):
     monkeypatch.setenv("REPOSITORY", repository)
-    html = book.buttons("more/a.ipynb", b"{}")
+    html = book.buttons("more/glossary.ipynb", "{}")
     assert re.findall('href="(https[^"]+)"', html) == [
-        f"https://mybinder.org/v2/gh/{kit}/{branch}?urlpath=lab/tree/notebooks/more/a.ipynb",
-        f"https://colab.research.google.com/github/{kit}/blob/{branch}/notebooks/more/a.ipynb",
+        f"https://mybinder.org/v2/gh/{kit}/{branch}?urlpath=lab/tree/notebooks/more/glossary.ipynb",
+        f"https://colab.research.google.com/github/{kit}/blob/{branch}/notebooks/more/glossary.ipynb",
     ]
     assert f"<code>%pip install git+https://github.com/{kit}@{branch}</code>" in html
+    assert "http" not in book.buttons(LESSON, "{}")  # it is no file of the repository
 
 
 def test_without_a_repository_there_are_no_such_buttons(monkeypatch):
     monkeypatch.setattr(course, "repository", lambda: ("", ""))
-    assert "Fetch" in book.buttons("02.ipynb", b"{}")
-    assert "http" not in book.buttons("02.ipynb", b"{}")
+    assert "Fetch" in book.buttons("02.ipynb", "{}")
+    assert "http" not in book.buttons("02.ipynb", "{}")
 
 
 def test_the_address_of_the_course_holds_unless_the_variable_has_another(tmp_path, monkeypatch):
@@ -203,12 +203,12 @@ def test_the_address_of_the_course_holds_unless_the_variable_has_another(tmp_pat
 def test_an_address_that_is_no_repository_is_told(monkeypatch, address):
     monkeypatch.setenv("REPOSITORY", address)
     with pytest.raises(Problem, match="give https://github"):
-        book.buttons("02.ipynb", b"{}")
+        book.buttons("02.ipynb", "{}")
 
 
 def test_the_notebook_that_a_button_fetches_is_the_one_given():
     copy = re.search(
-        r'href="data:[^,]+,([^"]+)" download="(.+?)"', book.buttons("more/a.ipynb", b"{ }")
+        r'href="data:[^,]+,([^"]+)" download="(.+?)"', book.buttons("more/a.ipynb", "{ }")
     )
     assert (base64.b64decode(copy[1]), copy[2]) == (b"{ }", "a.ipynb")
 
@@ -242,7 +242,7 @@ def test_every_solution_is_folded_after_the_exercise_that_it_solves(chapter):
     assert len(folds) == len(exercises)
     assert not [fold for fold in folds if fold.has_attr("open")]
     words = "\n".join(fold.text for fold in folds)
-    for source in cells(path, "code"):
+    for source in cells(path, "code")[1:]:  # the first imports what the chapter has imported
         assert source in words
     for fold in folds:
         for name in re.findall(r"checks\.(\w+)\(\1\)", fold.text)[:1]:
@@ -252,16 +252,35 @@ def test_every_solution_is_folded_after_the_exercise_that_it_solves(chapter):
 
 
 @built
+def test_the_lesson_has_its_solution_folded_too():
+    assert [fold for fold in page(LESSON).select("details.solution") if "bit_count" in fold.text]
+
+
+@built
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.id)
+def test_every_quiz_is_shown_and_folded(chapter):
+    asked = [text for text in cells(course.HERE / chapter.file, "code") if "quiz.ask(" in text]
+    assert len(asked) == (chapter.part != course.MORE)
+    answers = page(chapter.file).select("section[aria-label=Quiz] details")
+    if asked:
+        options = [option for each in quiz.questions(chapter.id) for option in each.options]
+        assert len(answers) == len(options) > 3
+    for answer in answers:
+        assert not answer.has_attr("open") and answer.select_one("summary").text
+
+
+@built
 def test_every_chapter_and_page_can_be_fetched_without_outputs_or_answers():
     with ZipFile(BOOK / "learner.zip") as archive:
         laid = {name: archive.read(name) for name in archive.namelist()}
-    for file in [c.file for c in CHAPTERS] + [p.file for p in course.pages()]:
+    for file in NOTEBOOKS:
         link = page(file).select_one(".buttons a[download]")
         assert link["download"] == file.split("/")[-1]
         copy = base64.b64decode(link["href"].partition(",")[2])
         assert laid[f"learner/{file}"] == copy
         found = json.loads(copy)["cells"]
         assert not [cell for cell in found if cell.get("outputs")]
+        assert "solutions/" not in copy.decode()
 
 
 @built
