@@ -2,12 +2,15 @@
 
 import re
 import tomllib
+from contextlib import suppress
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, metadata
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import run
+from packaging.specifiers import SpecifierSet
 
 from helpers import Problem
 from helpers.classroom import results
@@ -65,6 +68,21 @@ def test_constraints_pin_every_package_within_its_bounds(path, extras):
 def test_constraints_hold_names_and_versions_only(path):
     for line in path.read_text(encoding="utf-8").splitlines():
         assert re.fullmatch(r"#.*|[\w.-]+==[\w.]+", line), line
+
+
+@pytest.mark.parametrize("path", CONSTRAINTS, ids=["constraints", "of editions"])
+def test_constraints_name_no_version_that_an_early_release_of_the_oldest_python_refuses(path):
+    """Debian 12 has 3.11.2; a package that wants 3.11.5 ended in ResolutionImpossible there."""
+    oldest = PROJECT["requires-python"].removeprefix(">=") + ".0"
+    pins = dict(re.findall(r"^([\w.-]+)==(\S+)$", path.read_text("utf-8"), re.MULTILINE))
+    compared = 0
+    for name, version in pins.items():
+        with suppress(PackageNotFoundError):
+            found = metadata(name)
+            if found["Version"] == version and found["Requires-Python"]:
+                assert SpecifierSet(found["Requires-Python"]).contains(oldest), name
+                compared += 1
+    assert compared > 20
 
 
 def test_readme_quotes_the_kept_numbers():
