@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import logging
 import os
 import stat
 import sys
@@ -14,6 +15,10 @@ from helpers import Problem
 #: Whether this is Python inside a page: no processes, no threads, no network of its own, and files
 #: that are gone when the page is.
 IN_BROWSER = sys.platform == "emscripten"
+if IN_BROWSER:
+    os.umask(0o022)  # it begins with 0o777 there: no new file could be read
+    # matplotlib looks for fonts at each start there, and would say so in red
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
 
 # this file is src/helpers/files/places.py in the clone
 _CLONE = Path(__file__).resolve().parents[3]
