@@ -62,10 +62,8 @@ def teacher(source: Path = course.HERE) -> dict[str, str]:
         notebook["cells"] = solved(_guided(notebook["cells"], guide), found, _told)
         told["cells"] = solved(told["cells"], found, _told)
     outside = re.compile(r"\[([^]]+)\]\(\.\./\.\./[^)]+\)")  # in the kit's other folders
-    guides = {
-        f"guide/{path.name}": outside.sub(r"\1", path.read_text("utf-8"))
-        for path in sorted(source.glob("guide/*.md"))
-    }
+    guides = {f"guide/{p.name}": p.read_text("utf-8") for p in sorted(source.glob("guide/*.md"))}
+    guides = {name: outside.sub(r"\1", text) for name, text in guides.items()}
     return guides | written(notebooks | {file: told})
 
 

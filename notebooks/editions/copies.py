@@ -30,16 +30,11 @@ class Edition:
     texts: Callable[[Path], dict[str, str]]
 
 
-LEARNER = Edition("learner", contents.learner)
 #: By name.
 EDITIONS = {
-    edition.name: edition
-    for edition in (
-        LEARNER,
-        Edition("teacher", contents.teacher),
-        Edition("short", contents.short),
-    )
+    name: Edition(name, getattr(contents, name)) for name in ("learner", "teacher", "short")
 }
+LEARNER = EDITIONS["learner"]
 
 
 def make(edition: Edition, source: Path = course.HERE, place: Path = PLACE) -> Path:

@@ -21,15 +21,13 @@ from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from socketserver import TCPServer, ThreadingMixIn
 
-PORTS = range(8000, 8050)
 TYPES = dict(mimetypes.MimeTypes().types_map[True])  # Python's own, not those of the registry
-TYPES.update({".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm"})
-TYPES.update({".ipynb": "application/json", ".whl": "application/zip"})
-TYPES.update({"": "application/octet-stream"})  # all others
+TYPES.update({".js": "text/javascript", ".mjs": "text/javascript", ".whl": "application/zip"})
+TYPES.update({".ipynb": "application/json", "": "application/octet-stream"})  # "": all others
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """Answers with a file of the folder, or with the part of it that is asked for."""
+    """Answers with a file of its folder, or with the part of it that is asked for."""
 
     protocol_version, timeout, extensions_map = "HTTP/1.1", 60, TYPES  # seconds without a word
 
@@ -39,17 +37,17 @@ class Handler(SimpleHTTPRequestHandler):
     def translate_path(self, path):
         """Where the file lies, or '' if a link leads out of the folder, or to a pipe."""
         real = Path(os.path.realpath(super().translate_path(path)))
-        is_inside = Path(self.directory) in (real, *real.parents)
-        return str(real) if is_inside and (real.is_file() or real.is_dir()) else ""
+        is_inside = Path(os.path.realpath(self.directory)) in (real, *real.parents)
+        return str(real) if is_inside and (os.path.isfile(real) or os.path.isdir(real)) else ""
 
     def send_head(self):
         """Send the headers; give the file if it is to follow."""
-        name, self.part = self.path.partition("?")[0], (0, None)
-        path = self.translate_path(name + "index.html" * name.endswith("/"))
+        name = self.path.partition("?")[0]
+        here, path = map(self.translate_path, (name, name + "index.html" * name.endswith("/")))
         if not os.path.isfile(path) or not os.access(path, os.R_OK):
-            self.close_connection = True  # before Python 3.10 a redirection tells no length
-            folder = self.translate_path(name)
-            return self.list_directory(folder) if name.endswith("/") else super().send_head()
+            # before Python 3.10, a redirection tells no length
+            self.part, self.close_connection = (0, None), True
+            return self.list_directory(here) if name.endswith("/") else super().send_head()
         status, asked, code = Path(path).stat(), self.headers.get, 200
         part, tag = range(status.st_size), f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
         span = re.fullmatch(r"bytes=(?=.*\d)(\d*)-(\d*)", asked("Range", ""))
@@ -59,15 +57,14 @@ class Handler(SimpleHTTPRequestHandler):
             start = int(span[1]) if span[1] else max(0, len(part) - int(span[2]))
             part = part[start : int(span[2]) + 1 if all(span.groups()) else None]
             code = 206 if part else 416
-        self.send_response(code)
+        headers = {"Content-Type": self.guess_type(path), "Content-Length": len(part), "ETag": tag}
+        headers["Cache-Control"] = "no-cache"  # ask each time whether it is still this one
         if code in (206, 416):
             sent = f"{part[0]}-{part[-1]}" if part else "*"
-            self.send_header("Content-Range", f"bytes {sent}/{status.st_size}")
-        self.send_header("Content-Type", self.guess_type(path))
-        self.send_header("Content-Length", len(part))
-        self.send_header("Last-Modified", self.date_time_string(int(status.st_mtime)))
-        self.send_header("ETag", tag)
-        self.send_header("Cache-Control", "no-cache")  # ask each time whether it is still this one
+            headers["Content-Range"] = f"bytes {sent}/{status.st_size}"
+        self.send_response(code)
+        for header in headers.items():
+            self.send_header(*header)
         self.end_headers()
         self.part = part.start, len(part) or None
         return Path(path).open("rb") if code in (200, 206) else None
@@ -87,13 +84,13 @@ class Server(ThreadingMixIn, TCPServer):
         """Print nothing: a laptop was closed in the middle of a file."""
 
 
-def start(folder):
-    """A server for the folder, at the first port that is free."""
+def start(folder, ports=range(8000, 8050)):
+    """A server for a folder, at the first port that is free."""
     os.scandir(folder).close()  # what cannot be read is told before anybody comes
-    for port in PORTS:
+    for port in ports:
         with suppress(OSError):
-            return Server(("", port), partial(Handler, directory=os.path.realpath(folder)))
-    raise OSError(0, f"no port from {PORTS[0]} to {PORTS[-1]} is free")
+            return Server(("", port), partial(Handler, directory=str(folder)))
+    raise OSError(0, f"no port from {ports[0]} to {ports[-1]} is free")
 
 
 def addresses():
@@ -109,11 +106,11 @@ def addresses():
 
 
 if __name__ == "__main__":
-    chosen = sys.argv[1] if sys.argv[1:] else Path(__file__).resolve().parent
+    folder = sys.argv[1] if sys.argv[1:] else Path(__file__).resolve().parent
     try:
-        server = start(chosen)
+        server = start(folder)
     except OSError as error:
-        sys.exit(f"{chosen}: {error.strerror}; to serve another folder: python serve.py FOLDER")
+        sys.exit(f"{folder}: {error.strerror}; to serve another folder: python serve.py FOLDER")
     here, *others = (f"http://{a}:{server.server_address[1]}/" for a in ("127.0.0.1", *addresses()))
     told = " or ".join(others) or "none: this computer is in no network"
     print(f"Here: {here}\nFor learners: {told}\n\n{__doc__.split(chr(10) * 2)[-1]}", flush=True)
