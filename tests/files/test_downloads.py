@@ -51,6 +51,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         server, asked = self.server, self.headers.get
         server.asked.append((asked("Range"), asked("If-Range")))
+        assert asked("Accept-Encoding") == "identity", "else a part would be one of other bytes"
         answer = server.plan.pop(0) if len(server.plan) > 1 else server.plan[0]
         start, status = 0, 200
         wished = re.fullmatch(r"bytes=(\d+)-", asked("Range", ""))
@@ -170,6 +171,12 @@ def test_a_connection_that_breaks_is_tried_again_and_goes_on(serve, fetch, waite
     assert capsys.readouterr().err == told
 
 
+def test_a_connection_that_breaks_before_anything_came_is_tried_again(serve, fetch, capsys):
+    assert fetch(serve(Answer(sent=0), Answer())) == CONTENT
+    assert serve.asked == [(None, None)] * 2
+    assert capsys.readouterr().err == "The download broke off; it goes on in 1 s.\n"
+
+
 def test_the_next_run_goes_on_where_the_last_one_was_broken_off(begun, serve, fetch, parts, capsys):
     address = begun()
     capsys.readouterr()
@@ -220,12 +227,19 @@ def test_without_a_tag_the_date_tells_the_version(begun, serve, fetch):
         assert serve.asked == [(FROM_THE_THIRD_PIECE, DATE)]
 
 
-@pytest.mark.parametrize("tag", ["", f'"{"1" * 100}"'])
+@pytest.mark.parametrize("tag", ["", f'"{"1" * 100}"', f'"{"%" * 40}"'])
 def test_without_a_version_that_can_be_kept_its_size_has_to_do(tag, begun, serve, fetch):
     address = begun(tag=tag)
     serve(Answer(tag=tag))
     assert fetch(address) == CONTENT
     assert serve.asked == [(FROM_THE_THIRD_PIECE, None)]
+
+
+def test_a_rest_need_not_name_its_version_again(begun, serve, fetch):
+    address = begun()
+    serve(Answer(tag="", careful=False))
+    assert fetch(address) == CONTENT
+    assert serve.asked == [(FROM_THE_THIRD_PIECE, '"1"')]
 
 
 @pytest.mark.parametrize("tag", ['"a/b:c*?%|<>"', '"ü"', "no quotes"])
@@ -279,6 +293,17 @@ def test_another_version_is_fetched_from_the_beginning(now, begun, serve, fetch,
     address = begun()
     serve(now)
     assert fetch(address) == now.content
+
+
+def test_of_two_versions_the_later_one_is_gone_on_with(begun, serve, fetch, parts):
+    address, now = begun(), OTHER[:-1]
+    serve(Answer(now, sent=2 * PIECE, tag='"2"'), Answer(status=404))
+    with pytest.raises(Problem, match="answered 404"):
+        fetch(address)
+    assert len(parts()) == 2
+    serve(Answer(now, tag='"2"'))
+    assert fetch(address) == now
+    assert serve.asked == [(FROM_THE_THIRD_PIECE, '"2"')]
 
 
 @pytest.mark.parametrize(
@@ -463,7 +488,8 @@ def test_no_more_comes_than_may(length, serve, fetch, parts):
         with pytest.raises(downloads.TooLarge, match=f"is larger than {most:,} bytes"):
             fetch(serve(Answer(length=length)), most=most)
         assert not parts()
-    assert fetch(serve(Answer(length=length)), most=len(CONTENT)) == CONTENT
+    for most in (len(CONTENT), len(CONTENT) + 1):
+        assert fetch(serve(Answer(length=length)), most=most) == CONTENT
 
 
 def test_without_a_length_nothing_stays_of_what_was_stopped(serve, fetch, parts, monkeypatch):
@@ -514,8 +540,9 @@ def test_a_disk_without_room_for_the_rest_is_not_filled(begun, serve, fetch, mon
         usage = SimpleNamespace(free=free)
         monkeypatch.setattr(downloads.shutil, "disk_usage", lambda folder, usage=usage: usage)
         if free < rest:
-            with pytest.raises(OSError, match="No space left"):
+            with pytest.raises(OSError, match="No space left") as full:
                 fetch(address)
+            assert full.value.errno == errno.ENOSPC
             assert parts()[0].stat().st_size == 2 * PIECE
         else:
             assert fetch(address) == CONTENT
