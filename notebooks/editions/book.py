@@ -36,12 +36,14 @@ def make() -> list[Path]:
         raise Problem(f"book: Jupyter Book cannot be imported ({error}); {wanted}") from error
     copies = contents.learner() | contents.short()
     with state.made_whole("book") as folder, TemporaryDirectory() as place:
-        write_sources(sources := Path(place, "sources"), copies)
+        sources, built = Path(place, "sources"), Path(place, "built", "html")
+        write_sources(sources, copies)
         options = {"path_config": sources / "_config.yml", "doctreedir": Path(place, "doctrees")}
         options |= {"confoverrides": {"latex_individualpages": False}, "noconfig": True}
         strict = {"warningiserror": True, "keep_going": True, "quiet": True}
-        if build_sphinx(sources, folder, **options, **strict):
+        if build_sphinx(sources, built, **options, **strict):
             raise Problem("book: Jupyter Book warns of what stands above; mend the page")
+        shutil.copytree(built, folder, dirs_exist_ok=True)
         for page in folder.rglob("*.html"):
             soup = BeautifulSoup(page.read_text("utf-8"), "html.parser")
             plots.describe_figures(soup)
