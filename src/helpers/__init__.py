@@ -8,7 +8,7 @@ it, and a contract in ``pyproject.toml`` holds that. From the top:
 ``explore``                   pages with controls
 ``experiments``               recall and false matches, against known truth
 ``gate``, ``library``,        the bank of banned pictures; copies in a photo library;
-``shelf``                     the article's index
+``shelf``, ``cluster``        the article's index; more than one machine holds
 ``datasets``, ``quarantine``, where images come from; files moved so that none is lost;
 ``truth``, ``classroom``,     copies with known truth; plots, checks and results;
 ``decisions``                 a page on which a person decides about pictures

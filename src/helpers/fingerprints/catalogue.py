@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from helpers.files.parallel import share_out
 from helpers.fingerprints import recipe
 from helpers.fingerprints.hashes import DHASH, hash_of, of_shown, to_hex
 from helpers.images.folders import find_images
+from helpers.images.formats import name_of, reason_of_system
 from helpers.images.opening import open_with_size
 
 if TYPE_CHECKING:  # imported in `of_folder`: workers do without it and start in half the time
@@ -158,11 +160,33 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["problem"] == ""].reset_index(drop=True)
 
 
-def _row(folder: Path, made: recipe.Recipe, path: str) -> tuple:
-    file, kind = f"{folder}/{path}", hash_of(made.hash)
-    category = path.rpartition("/")[0]
+def row_of(path: str, made: recipe.Recipe, file: str | BinaryIO | Callable[[], BinaryIO]) -> tuple:
+    """The row of one picture.
+
+    Parameters
+    ----------
+    path : str
+        What the table calls it.
+    made : Recipe
+        What makes the fingerprint.
+    file : str, binary file or callable
+        Where it is read from; or what fetches it, as from a store, when its turn comes.
+
+    Returns
+    -------
+    tuple
+        ``path``, ``category``, ``width``, ``height``, ``fingerprint`` (an integer, or hex text of a
+        hash of more than 64 bits), ``quality``, ``problem``.
+
+    Examples
+    --------
+    >>> row_of("no such.jpg", recipe.here(), "photos/no such.jpg")[-1].partition(";")[0]
+    'no such file'
+    """
+    kind, category = hash_of(made.hash), path.rpartition("/")[0]
     try:
         path.encode("utf-8")
+        file = file() if callable(file) else file
         image, (width, height) = open_with_size(file, rules=made.rules, **made.reading)
         value = of_shown(image, made.hash)
         value = int(value) if kind.words == 1 else to_hex(value, kind.bits)
@@ -172,4 +196,11 @@ def _row(folder: Path, made: recipe.Recipe, path: str) -> tuple:
         shown = path.encode("utf-8", "backslashreplace").decode()
         return shown, "", None, None, None, None, "its name is not valid text; rename it"
     except Problem as problem:
-        return path, category, None, None, None, None, str(problem).removeprefix(f"{file}: ")
+        reason = str(problem).removeprefix(f"{name_of(file)}: ")
+        return path, category, None, None, None, None, reason
+    except (FileNotFoundError, PermissionError) as error:
+        return path, category, None, None, None, None, reason_of_system(Path(path), error)
+
+
+def _row(folder: Path, made: recipe.Recipe, path: str) -> tuple:
+    return row_of(path, made, f"{folder}/{path}")

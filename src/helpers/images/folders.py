@@ -175,6 +175,32 @@ def _left_out(patterns: list, name: str, path: str, is_folder: bool) -> tuple | 
     return None
 
 
+def is_picture(path: str) -> bool:
+    """Whether `look_into` would count a file among the images, by its path alone.
+
+    Parameters
+    ----------
+    path : str
+        Relative to the folder, with ``/``: of a file in a store or an archive, which is not listed
+        folder by folder.
+
+    Returns
+    -------
+    bool
+        False for hidden files, for those in `STORES`, and for other suffixes.
+
+    Examples
+    --------
+    >>> [is_picture(path) for path in ("cats/cat.JPG", ".cache/cat.jpg", "lost+found/cat.jpg")]
+    [True, False, False]
+    """
+    *folders, name = path.split("/")
+    stores = [plain(pattern) for pattern in STORES]
+    hidden = any(part.startswith(".") for part in (*folders, name)) or path in _OF_A_HAYSTACK
+    left_out = any(fnmatchcase(plain(part), store) for part in folders for store in stores)
+    return name.lower().endswith(SUFFIXES) and not hidden and not left_out
+
+
 def identity(place: Path) -> tuple[int, int] | None:
     """What tells a folder from all others, by whatever path or link it is named.
 

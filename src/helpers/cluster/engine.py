@@ -1,0 +1,184 @@
+"""Dask at work: a local cluster or one that is there already, and sentences for what fails."""
+
+from __future__ import annotations
+
+import errno
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from helpers import Problem
+from helpers.files.parallel import progress_bar
+
+
+class NotInstalled(Problem, ImportError):
+    """The extra `cluster` is missing."""
+
+
+try:
+    import bokeh  # noqa: F401  (the performance report is drawn by it)
+    import dask.dataframe  # noqa: F401
+    import distributed
+    import pyarrow  # noqa: F401
+except ImportError as error:
+    raise NotInstalled(
+        f"the cluster needs {error.name}, which is not installed: "
+        'run  python -m pip install "image-fingerprints[cluster]"'
+    ) from error
+
+_PATIENCE = 20  # seconds in which a scheduler has to answer
+_LOST = {  # names of errors -> what they mean
+    ("KilledWorker",): "several workers were lost at the same work, most likely for want of "
+    "memory; give each more",
+    ("CommClosedError", "CancelledError", "FutureCancelledError", "TimeoutError"): "the scheduler "
+    "does not answer; start it and its workers anew",
+}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What work will cost, as far as it can be told beforehand.
+
+    Parameters
+    ----------
+    partitions : int
+        Pieces of work.
+    bytes_shuffled : float
+        Bytes that the workers will send to each other.
+    minutes : float
+        How long it will take with the workers that there are.
+
+    Examples
+    --------
+    >>> Cost(40, 16e9, 12.4).sentence()
+    '40 partitions, 16.0 GB sent between workers, about 12 minutes'
+    """
+
+    partitions: int
+    bytes_shuffled: float
+    minutes: float
+
+    def sentence(self) -> str:
+        """The cost in words.
+
+        Returns
+        -------
+        str
+            Without a full stop.
+        """
+        noun = "partition" if self.partitions == 1 else "partitions"
+        sent = f"{self.bytes_shuffled / 1e9:.1f} GB sent between workers, "
+        time = f"about {self.minutes:,.0f} minutes" if self.minutes >= 1.5 else "a minute or less"
+        return f"{self.partitions:,} {noun}, {sent if self.bytes_shuffled else ''}{time}"
+
+
+@contextmanager
+def engine(
+    scheduler: str | None = None,
+    workers: int | None = None,
+    memory: str = "1.5GB",
+    report: str | Path | None = None,
+) -> Iterator[distributed.Client]:
+    """Dask at work, for as long as the block lasts.
+
+    Parameters
+    ----------
+    scheduler : str, optional
+        The address of a scheduler, such as ``"tcp://10.0.0.1:8786"``. If left out, a local cluster
+        is started: a process a worker, with one thread each.
+    workers : int, optional
+        Processes of a local cluster; one for each processor if left out.
+    memory : str
+        What each of them may take. Dask moves data to the disk before, and stops a worker that
+        takes more.
+    report : str or Path, optional
+        Where Dask's performance report (HTML) is kept.
+
+    Yields
+    ------
+    distributed.Client
+        Give it to the functions of this wing.
+
+    Raises
+    ------
+    Problem
+        If Dask is not installed, if no scheduler answers, or, out of the block, if a worker, the
+        scheduler or a disk is lost.
+
+    Notes
+    -----
+    A program that starts a local cluster has its work under ``if __name__ == "__main__":``, since
+    each worker imports the program first.
+
+    Examples
+    --------
+    >>> with engine(workers=2) as client:  # doctest: +SKIP
+    ...     table = index("photos", "table", client=client)
+    """
+    spill = str(Path(tempfile.gettempdir(), "image-fingerprints-cluster"))
+    local = {"threads_per_worker": 1, "memory_limit": memory, "local_directory": spill}
+    local |= {"n_workers": workers, "dashboard_address": None, "silence_logs": "ERROR"}
+    with ExitStack() as stack:
+        try:
+            cluster = scheduler or stack.enter_context(distributed.LocalCluster(**local))
+            client = stack.enter_context(distributed.Client(cluster, timeout=_PATIENCE))
+            client.wait_for_workers(1, timeout=_PATIENCE)
+            if report:
+                stack.enter_context(distributed.performance_report(str(report)))
+            yield client
+        except Problem:
+            raise
+        except Exception as error:
+            if sentence := _sentence(error):
+                raise Problem(f"{scheduler or 'the local cluster'}: {sentence}") from error
+            raise
+
+
+def _sentence(error: BaseException | None) -> str:
+    """What was lost, if it was the cluster and not a mistake; else nothing."""
+    while error:
+        kind = type(error).__name__
+        if kind == "P2POutOfDiskError" or getattr(error, "errno", 0) == errno.ENOSPC:
+            return "a disk is full; make room there, and run it again to go on"
+        for kinds, sentence in _LOST.items():
+            if kind in kinds:
+                return f"{sentence}, and run it again to go on"
+        error = error.__cause__ or error.__context__
+    return ""
+
+
+def gather(futures: list[distributed.Future], title: str, unit: str = "part") -> list:
+    """What tasks give back, in their order, with a progress bar.
+
+    Parameters
+    ----------
+    futures : list of Future
+        The tasks.
+    title : str
+        What the progress bar says.
+    unit : str
+        What one task is.
+
+    Returns
+    -------
+    list
+        Their results, which are small.
+
+    Raises
+    ------
+    Exception
+        What a task raised, at once.
+
+    Examples
+    --------
+    >>> gather(client.map(abs, [3, -1]), "signs")  # doctest: +SKIP
+    [3, 1]
+    """
+    results = {}
+    with progress_bar(total=len(futures), title=title, unit=unit) as bar:
+        for future, result in distributed.as_completed(futures, with_results=True):
+            results[future.key] = result
+            bar.update()
+    return [results[future.key] for future in futures]
