@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from pathlib import Path, PurePosixPath
 from zipfile import ZipFile
 
@@ -37,13 +38,13 @@ def wrong_on_windows(names):
     """Names of the kit that Windows cannot have, or not beside each other."""
     names = [f"{bundle.FOLDER}/{name}" for name in names]
     wrong = [n for n in names if len(DESKTOP + n) > 259 or re.search(NOT_ON_WINDOWS, n)]
-    folded = [name.casefold() for name in names]
-    return wrong + [name for name in names if folded.count(name.casefold()) > 1]
+    folded = Counter(name.casefold() for name in names)
+    return wrong + [name for name in names if folded[name.casefold()] > 1]
 
 
 def installed(wheel):
     """Where the files of a wheel come to lie on Windows."""
-    for name in wheel.namelist():
+    for name in (name for name in wheel.namelist() if not name.endswith("/")):
         place, path = "Lib/site-packages", PurePosixPath(name)
         if path.parts[0].endswith(".data"):
             kind, *rest = path.parts[1:]
