@@ -287,6 +287,32 @@ def test_every_division_into_bands_gives_the_same_answers(monkeypatch, n):
     assert len(divisions) >= 2
 
 
+@pytest.mark.parametrize("at_a_time", [50, 2_000_000])
+@pytest.mark.parametrize("words", [1, 4])
+def test_queries_that_are_looked_up_together_get_the_answers_of_the_scan(
+    monkeypatch, words, at_a_time
+):
+    values = np.concatenate([fingerprints(kind, 4_000, words) for kind in (spread, lopsided)])
+    values[::9] = values[7]  # a crowd, which is scanned for
+    queries = np.concatenate([values[7:60], fingerprints(spread, 60, words, seed=5), values[7:9]])
+    monkeypatch.setattr(multi_index, "_AT_A_TIME", at_a_time)
+    index, scan = multi_index.MultiIndexHashing(values, 4), linear.LinearScan(values)
+    for radius in (0, 1, 2, 4):
+        parts = list(index.parts_within(queries, radius))
+        assert len(parts) < len(queries) or at_a_time == 50
+        assert max(len(query) for query, _, _ in parts) <= len(values)
+        found = index.within_many(queries, radius)
+        assert len(found) == sum(len(query) for query, _, _ in parts) > 3 * len(values) // 9
+        pd.testing.assert_frame_equal(found, scan.within_many(queries, radius))
+
+
+@pytest.mark.parametrize("n", [40, 20_000])
+def test_many_queries_of_another_width_are_refused(n):
+    index = multi_index.MultiIndexHashing(fingerprints(spread, n))
+    with refused("a query of 256 bits among fingerprints of 64 bits"):
+        index.within_many(fingerprints(spread, 3, 4), 1)
+
+
 def neighbours(values, query):
     """One fingerprint at each distance from 0 to 16, at random places, among the others."""
     rng = np.random.default_rng(4)

@@ -10,6 +10,7 @@ A new structure is a subclass of `Search` with one method, ``_look``: see CONTRI
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -125,10 +126,38 @@ class Search:
         0      0    1         0
         1      1    0         0
         """
-        answers = [self.within(query, radius) for query in _several(queries)]
-        rows, distances = concatenate(answers)
-        query = np.repeat(np.arange(len(answers)), [len(rows) for rows, _ in answers])
-        return pd.DataFrame({"query": query, "row": rows, "distance": distances})
+        nothing = (np.empty(0, dtype=np.intp),) * 3
+        parts = [nothing, *self.parts_within(queries, radius)]
+        query, row, distance = map(np.concatenate, zip(*parts, strict=True))
+        order = np.lexsort((row, distance, query))
+        columns = {"query": query[order], "row": row[order], "distance": distance[order]}
+        return pd.DataFrame(columns)
+
+    def parts_within(self, queries: ArrayLike, radius: int) -> Iterator[tuple[np.ndarray, ...]]:
+        """What `within_many` finds, part by part, for more than memory holds.
+
+        Parameters
+        ----------
+        queries : array-like of uint64, shape (m,) or (m, words), or of hex text, shape (m,)
+            The fingerprints to ask for.
+        radius : int
+            Largest distance, in bits, that counts.
+
+        Yields
+        ------
+        query, row, distance : ndarray of intp
+            The columns of `within_many`, in any order, each match once: at most two million of
+            them, or as many as there are fingerprints, if they are more.
+
+        Examples
+        --------
+        >>> values = np.array([7, 1], dtype=np.uint64)
+        >>> [query.tolist() for query, _, _ in LinearScan(values).parts_within(values, 2)]
+        [[0, 0], [1, 1]]
+        """
+        for number, query in enumerate(as_queries(queries)):
+            rows, distances = self.within(query, radius)
+            yield np.full(len(rows), number, dtype=np.intp), rows, distances
 
     def nearest(
         self, query: np.uint64 | np.ndarray | str, k: int = 1
@@ -305,7 +334,29 @@ def concatenate(found: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray,
     return np.concatenate(rows), np.concatenate(distances)
 
 
-def _several(queries: ArrayLike) -> np.ndarray:
+def as_queries(queries: ArrayLike) -> np.ndarray:
+    """Several queries, one a row.
+
+    Parameters
+    ----------
+    queries : array-like of uint64, shape (m,) or (m, words), or of hex text, shape (m,)
+        The fingerprints to ask for.
+
+    Returns
+    -------
+    ndarray of uint64, shape (m, words)
+        Word by word.
+
+    Raises
+    ------
+    Problem
+        If it is one query, or if the values are not fingerprints.
+
+    Examples
+    --------
+    >>> as_queries(np.array([7, 1], dtype=np.uint64)).tolist()
+    [[7], [1]]
+    """
     if np.ndim(queries) == 0:
         raise Problem(
             "one query where several are expected; put it into a list, or ask with within"
