@@ -434,3 +434,46 @@ def test_thousands_of_frames_of_one_scene_are_one_crowd():
         [rows] = pairs.crowds(values, 8, most=24)
     assert rows.tolist() == list(range(4_600))
     assert pairs.crowds([], 8, most=0) == []
+
+
+# Crowds in a block, and pairs of rows
+
+
+def test_a_crowd_with_equal_blocks_is_joined_on_its_other_bits():
+    rng = np.random.default_rng(3)
+    flat = rng.integers(0, 2**24, 6_000, dtype=np.uint64) << np.uint64(11)
+    flat[:6] = flat[6] ^ np.uint64(1) << np.arange(11, 17, dtype=np.uint64)
+    values = np.append(flat, fingerprints(spread, 2_000))
+    expected = sum(
+        int((np.bitwise_count(values[row + 1 :] ^ value) <= 3).sum())
+        for row, value in enumerate(values)
+    )
+    assert len(pairs.all_pairs(values, 3)) == expected > 1_000
+
+
+def test_flat_pictures_take_no_quadratic_time():
+    values = np.random.default_rng(3).integers(0, 2**40, 200_000, dtype=np.uint64)
+    words, _, _ = pairs.distinct(values[None])
+    [first, *_] = pairs.choices(np.array([2**64 - 1], dtype=np.uint64) << np.uint64(40), 2, 1)
+    compared = []
+    original = pairs.count_bits
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            pairs, "count_bits", lambda words: (compared.append(words.shape[1]), original(words))[1]
+        )
+        for _ in pairs.join(words, 2, first):
+            pass
+    assert sum(compared) < 200_000**2 / 100
+
+
+@pytest.mark.parametrize("turns", [1, 2, 7])
+def test_pairs_of_rows_in_turns_are_all_pairs_of_rows(turns):
+    values = np.array([[5, 7, 5, 9, 7, 7, 5, 1]], dtype=np.uint64)
+    _, rows, ends = pairs.distinct(values)  # 1, 5, 7, 9
+    near = (np.array([1, 2, 1]), np.array([1, 2, 2]), np.array([0, 0, 1]))
+    found = [pairs.of_rows(near, rows + 10, ends, turn, turns) for turn in range(turns)]
+    listed = sorted(zip(*map(np.concatenate, zip(*found, strict=True)), strict=True))
+    names = {5: (10, 12, 16), 7: (11, 14, 15)}
+    within = [(a, b, 0) for of in names.values() for a, b in combinations(of, 2)]
+    across = [(min(a, b), max(a, b), 1) for a in names[5] for b in names[7]]
+    assert listed == sorted(within + across)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain, combinations
-from math import comb
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,14 +12,20 @@ from scipy import sparse
 
 from helpers import Problem
 from helpers.hamming import BITS, as_words, check_radius, count_bits, one_by_one
+from helpers.search.linear import ranges
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 _PAIRS_AT_A_TIME = 1_000_000  # are joined to groups
+_CROWD = 1_000  # with one key; more are joined on their other bits
 #: More pairs than this are not listed: each takes about 130 bytes while they are sorted, and they
 #: would fill the memory.
 MOST_PAIRS = 10_000_000
+#: How many blocks may be chosen. What a join takes in nanoseconds for each fingerprint and each
+#: candidate, as measured; only their ratios matter.
+CHOSEN, SORT, CANDIDATE = (1, 2, 3, 4), 15, 35
+_WEIGHED = 200_000  # of the fingerprints tell how many candidates there are
 
 
 def all_pairs(fingerprints: ArrayLike, radius: int) -> pd.DataFrame:
@@ -50,8 +55,10 @@ def all_pairs(fingerprints: ArrayLike, radius: int) -> pd.DataFrame:
     These are pigeonholes again. Cut the bits into radius + k blocks: two fingerprints within the
     radius are equal in at least k blocks. So for each choice of k blocks, sort by these blocks
     alone and compare neighbours that are equal there. A pair is kept where its first k equal
-    blocks are the chosen ones, so that it is kept once. k is 1 to 3, whichever should take the
-    least time. For a few fingerprints, or a wide radius, each is compared with all that follow.
+    blocks are the chosen ones, so that it is kept once. k is 1 to 4, whichever should take the
+    least time. Where more than 1,000 are equal in the chosen blocks, these are cut anew, in the
+    bits that are not equal in all of them. For a few fingerprints, or a wide radius, each is
+    compared with all that follow.
     Memory grows with n and the pairs found, never with n squared.
 
     Joining on combinations of blocks is due to G. S. Manku, A. Jain and A. Das Sarma, "Detecting
@@ -62,21 +69,11 @@ def all_pairs(fingerprints: ArrayLike, radius: int) -> pd.DataFrame:
     >>> all_pairs(np.array([0, 7, 1], dtype=np.uint64), radius=1).values.tolist()
     [[0, 2, 1]]
     """
-    words, value = _values(as_words(fingerprints))
+    words, rows, ends = distinct(as_words(fingerprints))
     radius = check_radius(radius, BITS * len(words))
-    counts = np.bincount(value).astype(np.int64)  # where intp has 32 bits, pairs may be more
-    near = _near_values(words, radius, counts)
-    # then every picture of the one value goes with every picture of the other
-    several = np.flatnonzero(counts > 1)
-    near = [np.append(a, b) for a, b in zip(near, (several, several, 0 * several), strict=True)]
-    rows = pd.Series(np.arange(len(value)), index=value)
-    pairs = pd.DataFrame({"one": near[0], "other": near[1], "distance": near[2]})
-    pairs = pairs.join(rows.rename("first"), on="one").join(rows.rename("second"), on="other")
-    pairs = pairs[(pairs["one"] != pairs["other"]) | (pairs["first"] < pairs["second"])]
-    ends = pairs[["first", "second"]]
-    pairs = pairs.assign(first=ends.min(axis=1), second=ends.max(axis=1))
-    columns = ["first", "second", "distance"]
-    pairs = pairs[columns].astype(np.intp)  # as NumPy counts and looks up rows
+    near = _near_values(words, radius, np.diff(ends))
+    columns = zip(("first", "second", "distance"), of_rows(near, rows, ends), strict=True)
+    pairs = pd.DataFrame({name: column.astype(np.intp) for name, column in columns})
     return pairs.sort_values(["distance", "first", "second"], ignore_index=True)
 
 
@@ -105,12 +102,14 @@ def crowds(fingerprints: ArrayLike, radius: int, most: float) -> list[np.ndarray
     >>> [group.tolist() for group in rows]
     [[0, 4, 5]]
     """
-    words, value = _values(as_words(fingerprints))
-    counts = np.bincount(value)
+    words, order, ends = distinct(as_words(fingerprints))
+    counts = np.diff(ends)
+    value = np.empty(len(order), dtype=np.intp)
+    value[order] = np.repeat(np.arange(len(counts)), counts)
     group = np.arange(len(counts))  # of each value, as far as it is known
     near = counts * (counts - 1.0)  # of all pictures with this value
     batch, size = [], 0
-    for part in chain(_find_near(words, radius), [None]):
+    for part in chain(find_near(words, radius), [None]):
         if part is not None:
             batch.append(part[:2])
             size += len(part[0])
@@ -196,35 +195,108 @@ def _components(first: np.ndarray, second: np.ndarray, n: int) -> np.ndarray:
     return sparse.csgraph.connected_components(graph, directed=False)[1]
 
 
-def _values(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct fingerprints, since equal ones are compared once; and which one each row has."""
-    order = np.lexsort(words)
-    is_new = np.append(True, (np.diff(words[:, order]) != 0).any(axis=0))[: len(order)]
-    value = np.empty(len(order), dtype=np.intp)
-    value[order] = is_new.cumsum() - 1
-    return np.ascontiguousarray(words[:, order[is_new]]), value
+def distinct(words: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The distinct fingerprints, since equal ones need be compared only once.
+
+    Parameters
+    ----------
+    words : ndarray of uint64, shape (words, n)
+        Fingerprints word by word.
+
+    Returns
+    -------
+    values : ndarray of uint64, shape (words, values)
+        Each once.
+    rows : ndarray of intp, shape (n,)
+        The columns of `words`, those of the first value first.
+    ends : ndarray of int64, shape (values + 1,)
+        Value v has ``rows[ends[v] : ends[v + 1]]``.
+
+    Examples
+    --------
+    >>> [part.tolist() for part in distinct(np.array([[7, 3, 7]], dtype=np.uint64))]
+    [[[3, 7]], [1, 0, 2], [0, 1, 3]]
+    """
+    rows = np.argsort(words[0]) if len(words) == 1 else np.lexsort(words)
+    words = words[:, rows]
+    is_new = np.append(True, (words[:, 1:] != words[:, :-1]).any(axis=0))[: len(rows)]
+    # where intp has 32 bits, pairs may be more
+    ends = np.append(np.flatnonzero(is_new), len(rows)).astype(np.int64)
+    return np.ascontiguousarray(words[:, is_new]), rows, ends
 
 
 _Found = tuple[np.ndarray, np.ndarray, np.ndarray]  # first, second, distance
 
 
-def _find_near(words: np.ndarray, radius: int) -> Iterator[_Found]:
-    """All pairs of distinct fingerprints, each once, in any order, part by part."""
-    n, bits = words.shape[1], BITS * len(words)
-    # nanoseconds, as measured; only their ratios matter
+def of_rows(
+    near: _Found, rows: np.ndarray, ends: np.ndarray, turn: int = 0, turns: int = 1
+) -> _Found:
+    """All pairs of rows: each row with the one value goes with each row with the other.
+
+    Parameters
+    ----------
+    near : tuple of ndarray
+        Values, other values, and their distances. A value with itself stands for all pairs of its
+        rows.
+    rows, ends : ndarray
+        From `distinct`; instead of rows there may be their names, if these are numbers.
+    turn, turns : int
+        If the pairs are too many for the memory, they are asked for in so many turns.
+
+    Returns
+    -------
+    tuple of ndarray
+        The lower row or name, the higher one, and the distance.
+
+    Examples
+    --------
+    >>> values, rows, ends = distinct(np.array([[7, 3, 7]], dtype=np.uint64))
+    >>> [part.tolist() for part in of_rows(([0], [1], [1]), rows, ends)]
+    [[0, 1], [1, 2], [1, 1]]
+    """
+    one, other, distance = map(np.asarray, near)
+    left = ranges(ends[one], ends[one + 1])
+    pair = np.repeat(np.arange(len(one)), ends[one + 1] - ends[one])
+    if turns > 1:
+        mine = left % turns == turn
+        left, pair = left[mine], pair[mine]
+    begin = np.where((one == other)[pair], left + 1, ends[other[pair]])
+    end = ends[other[pair] + 1]
+    first, second = rows[np.repeat(left, end - begin)], rows[ranges(begin, end)]
+    distance = np.repeat(distance[pair], end - begin)
+    return np.minimum(first, second), np.maximum(first, second), distance
+
+
+def find_near(words: np.ndarray, radius: int) -> Iterator[_Found]:
+    """All pairs of distinct fingerprints at most `radius` bits apart, part by part.
+
+    Parameters
+    ----------
+    words : ndarray of uint64, shape (words, n)
+        Fingerprints word by word, none of them twice.
+    radius : int
+        Largest distance, in bits, that counts.
+
+    Returns
+    -------
+    iterator of tuple of ndarray
+        Columns of two, and their distances; each pair once, in any order.
+    """
+    n, where = words.shape[1], _varying(words)
+    bits = int(count_bits(where[:, None])[0])
+    some = words
+    if n > _WEIGHED:
+        some = words[:, np.random.default_rng(0).random(n) < _WEIGHED / n]
     one_by_one = n * 4_000 + n * n / 2 * 1.2 * len(words)
 
     def joining(k: int) -> float:
-        choices, blocks = comb(radius + k, k), _blocks(len(words), radius + k)
-        candidates = 0  # as the first and the last choice have them: bits are not evenly spread
-        for chosen in (blocks[:k], blocks[-k:]):
-            _, equal = np.unique(
-                _key(words & np.bitwise_or.reduce(chosen)[:, None]), return_counts=True
-            )
-            candidates += int((equal * (equal - 1) // 2).sum()) / 2
-        return choices * (100_000 + n * 100 * len(words) + candidates * 60)
+        plan = choices(where, radius, k)
+        # as the first and the last choice have them: bits are not evenly spread
+        candidates = sum(count_candidates(some, plan[at].mask) for at in (0, -1)) / 2
+        candidates *= (n / some.shape[1]) ** 2
+        return len(plan) * (100_000 + n * SORT * len(words) + candidates * CANDIDATE)
 
-    costs = {k: joining(k) for k in (1, 2, 3) if n > 1 and radius + k <= bits}
+    costs = {k: joining(k) for k in CHOSEN if n > 1 and radius + k <= bits}
     k = min(costs, key=costs.get, default=None)
     if k is None or costs[k] > one_by_one:
         return _one_by_one(words, radius)
@@ -233,8 +305,9 @@ def _find_near(words: np.ndarray, radius: int) -> Iterator[_Found]:
 
 def _near_values(words: np.ndarray, radius: int, counts: np.ndarray) -> _Found:
     """All pairs of distinct fingerprints; so many `counts` have each, of which come pairs too."""
-    listed, total = [_NOTHING], int((counts * (counts - 1) // 2).sum())
-    for part in chain([_NOTHING], _find_near(words, radius)):
+    several = np.flatnonzero(counts > 1)
+    listed, total = [(several, several, 0 * several)], int((counts * (counts - 1) // 2).sum())
+    for part in chain([_NOTHING], find_near(words, radius)):
         total += int((counts[part[0]] * counts[part[1]]).sum())
         if total > MOST_PAIRS:
             most = int(counts.max())
@@ -258,43 +331,168 @@ def _one_by_one(words: np.ndarray, radius: int) -> Iterator[_Found]:
 
 
 def _join_blocks(words: np.ndarray, radius: int, k: int) -> Iterator[_Found]:
-    blocks = _blocks(len(words), radius + k)
-    for chosen in combinations(range(len(blocks)), k):
-        mask = np.bitwise_or.reduce([blocks[block] for block in chosen])
-        earlier = [blocks[block] for block in range(chosen[-1]) if block not in chosen]
-        key = _key(words & mask[:, None])
-        order = np.argsort(key)
-        key, in_order = key[order], words[:, order]
-        left, step = np.arange(len(key)), 0
-        while True:  # neighbours, then next neighbours, and so on, as long as the keys are equal
-            step += 1
-            left = left[: np.searchsorted(left, len(key) - step)]
-            left = left[key[left] == key[left + step]]
-            if not len(left):
-                break
-            differ = in_order[:, left] ^ in_order[:, left + step]
-            distances = count_bits(differ)
-            near = np.flatnonzero(distances <= radius)
-            if len(words) > 1:  # keys of several words may be equal by chance
-                near = near[~(differ[:, near] & mask[:, None]).any(axis=0)]
-            for block in earlier:  # equal there too: found, or to be found, by an earlier choice
-                near = near[(differ[:, near] & block[:, None]).any(axis=0)]
-            yield order[left[near]], order[left[near] + step], distances[near]
+    for choice in choices(_varying(words), radius, k):
+        yield from join(words, radius, choice)
 
 
-def _blocks(words: int, blocks: int) -> list[np.ndarray]:
-    """Masks, shape (words,), that cut all bits into blocks of about equal size."""
+class Choice(NamedTuple):
+    """Blocks of bits in which the pairs of one join are equal, and others in which they differ.
+
+    Parameters
+    ----------
+    mask : ndarray of uint64, shape (words,)
+        The bits of the chosen blocks.
+    earlier : list of ndarray of uint64, shape (words,)
+        The bits of each block before the last chosen one that was not chosen. A pair that is
+        equal there belongs to an earlier choice.
+    first : ndarray of uint64, shape (words,)
+        The bits of the first chosen block.
+    """
+
+    mask: np.ndarray
+    earlier: list[np.ndarray]
+    first: np.ndarray
+
+
+def choices(where: np.ndarray, radius: int, k: int) -> list[Choice]:
+    """All choices of k among radius + k blocks: each pair within the radius belongs to one.
+
+    Parameters
+    ----------
+    where : ndarray of uint64, shape (words,)
+        The bits to be cut into blocks. In all others the fingerprints are equal.
+    radius : int
+        Largest distance, in bits, that counts.
+    k : int
+        How many blocks are chosen.
+
+    Returns
+    -------
+    list of Choice
+        In the order of blocks: those with the same first block follow each other.
+
+    Examples
+    --------
+    >>> [int(choice.mask[0]) for choice in choices(np.array([0b1111], dtype=np.uint64), 1, 1)]
+    [3, 12]
+    """
+    blocks = _blocks(where, radius + k)
+    return [
+        Choice(
+            np.bitwise_or.reduce([blocks[block] for block in chosen]),
+            [blocks[block] for block in range(chosen[-1]) if block not in chosen],
+            blocks[chosen[0]],
+        )
+        for chosen in combinations(range(len(blocks)), k)
+    ]
+
+
+def join(words: np.ndarray, radius: int, choice: Choice) -> Iterator[_Found]:
+    """The pairs of distinct fingerprints that belong to one choice, part by part.
+
+    Parameters
+    ----------
+    words : ndarray of uint64, shape (words, n)
+        Fingerprints word by word, none of them twice.
+    radius : int
+        Largest distance, in bits, that counts.
+    choice : Choice
+        One of `choices`.
+
+    Yields
+    ------
+    tuple of ndarray
+        Columns of two, and their distances; each pair once, in any order.
+    """
+    key, order = _sharing(words, choice.mask)
+    ends = np.append(np.flatnonzero(key[1:] != key[:-1]) + 1, len(key))
+    sizes = np.diff(ends, prepend=0)
+    for end, size in zip(ends[sizes > _CROWD], sizes[sizes > _CROWD], strict=True):
+        # compared with all the others, a crowd would take the square of its size
+        rows = order[end - size : end]
+        for first, second, distances in find_near(words[:, rows], radius):
+            near = _belonging(words[:, rows[first]] ^ words[:, rows[second]], choice)
+            yield rows[first[near]], rows[second[near]], distances[near]
+    few = np.repeat(sizes <= _CROWD, sizes)
+    key, order = key[few], order[few]
+    in_order, left, step = words[:, order], np.arange(len(key)), 0
+    while True:  # neighbours, then next neighbours, and so on, as long as the keys are equal
+        step += 1
+        left = left[: np.searchsorted(left, len(key) - step)]
+        left = left[key[left] == key[left + step]]
+        if not len(left):
+            break
+        differ = in_order[:, left] ^ in_order[:, left + step]
+        distances = count_bits(differ)
+        near = np.flatnonzero(distances <= radius)
+        near = near[_belonging(differ[:, near], choice)]
+        yield order[left[near]], order[left[near] + step], distances[near]
+
+
+def count_candidates(words: np.ndarray, mask: np.ndarray) -> int:
+    """How many pairs are equal in some bits, and so have to be compared.
+
+    Parameters
+    ----------
+    words : ndarray of uint64, shape (words, n)
+        Fingerprints word by word.
+    mask : ndarray of uint64, shape (words,)
+        These bits.
+
+    Returns
+    -------
+    int
+        Pairs.
+
+    Examples
+    --------
+    >>> count_candidates(np.array([[4, 5, 1]], dtype=np.uint64), np.array([4], dtype=np.uint64))
+    1
+    """
+    key, _ = _sharing(words, mask)
+    _, sizes = np.unique(key, return_counts=True)
+    return int((sizes * (sizes - 1) // 2).sum())
+
+
+def _sharing(words: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The columns that may share these bits with another, side by side, and their keys."""
+    n = words.shape[1]
+    below = np.uint64(max(n - 1, 1).bit_length())
+    key = np.zeros(n, dtype=np.uint64)
+    for word, bits in zip(words, mask, strict=True):
+        key ^= word & bits
+        key *= np.uint64(0x9E3779B97F4A7C15)  # Knuth's multiplier: 2**64 / golden ratio
+    # the number of a column stands below its key: so the numbers are sorted along
+    key >>= below
+    key <<= below
+    key |= np.arange(n, dtype=np.uint64)
+    key.sort()
+    order, key = key & (np.uint64(1) << below) - np.uint64(1), key >> below
+    same = key[1:] == key[:-1]
+    shared = np.append(False, same)[:n] | np.append(same, False)[:n]
+    return key[shared], order[shared].astype(np.intp)
+
+
+def _belonging(differ: np.ndarray, choice: Choice) -> np.ndarray:
+    """Which pairs belong to a choice. Those of equal keys may differ in the chosen blocks, too."""
+    belong = ~(differ & choice.mask[:, None]).any(axis=0)
+    for block in choice.earlier:  # equal there too: found, or to be found, by an earlier choice
+        belong &= (differ & block[:, None]).any(axis=0)
+    return belong
+
+
+def _varying(words: np.ndarray) -> np.ndarray:
+    """The bits in which not all fingerprints are equal."""
+    return np.bitwise_or.reduce(words ^ words[:, :1], axis=1)
+
+
+def _blocks(where: np.ndarray, blocks: int) -> list[np.ndarray]:
+    """Masks, shape (words,), that cut the bits of `where` into blocks of about equal size."""
+    places = [at for at in range(BITS * len(where)) if int(where[at // BITS]) >> at % BITS & 1]
     masks = []
-    for bits in np.array_split(np.arange(BITS * words), blocks):
-        mask = sum(1 << int(bit) for bit in bits)
-        parts = [mask >> (BITS * word) & (2**BITS - 1) for word in range(words)]
-        masks.append(np.array(parts, dtype=np.uint64))
+    for bits in np.array_split(np.array(places, dtype=int), blocks):
+        mask = np.zeros(len(where), dtype=np.uint64)
+        for bit in bits:
+            mask[bit // BITS] |= np.uint64(1 << int(bit) % BITS)
+        masks.append(mask)
     return masks
-
-
-def _key(words: np.ndarray) -> np.ndarray:
-    """One integer for each column. Equal columns have equal integers; other ones rarely do."""
-    key = words[0]
-    for word in words[1:]:
-        key = key * np.uint64(0x9E3779B97F4A7C15) + word  # Knuth's multiplier: 2**64 / golden ratio
-    return key
