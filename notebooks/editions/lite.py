@@ -36,8 +36,7 @@ NOTEBOOKS = [LESSON["file"], *(chapter.file for chapter in CHAPTERS), *BESIDE]
 def make() -> list[Path]:
     """Make the site; its folder."""
     if not find_spec("jupyterlite_core"):
-        wanted = 'pip install -c notebooks/editions/constraints.txt -e ".[notebooks,editions]"'
-        raise Problem(f"lite: JupyterLite is not installed; {wanted}")
+        raise Problem('lite: JupyterLite is not installed; pip install -e ".[notebooks,editions]"')
     with state.made_whole("lite") as folder, TemporaryDirectory() as made:
         source = Path(made)
         lay_chapters(source / "files")
@@ -46,8 +45,7 @@ def make() -> list[Path]:
             copy(settings, source)
         _run("jupyterlite_core", "build", "--output-dir", folder, cwd=source)
         page = jinja2.Template((PARTS / "index.html").read_text("utf-8"), autoescape=True)
-        page = page.render(chapters=CHAPTERS, lesson=LESSON)
-        (folder / "index.html").write_text(page, encoding="utf-8")
+        page.stream(chapters=CHAPTERS, lesson=LESSON).dump(str(folder / "index.html"), "utf-8")
         copy(PARTS.with_name("serve.py"), folder)
     return [state.ROOT / "editions" / "lite"]
 
@@ -73,55 +71,49 @@ def lay_chapters(folder: Path) -> None:
 def lay_python(folder: Path) -> None:
     """Pyodide, its builds, our wheels and helpers, and the list of what imports need."""
     folder.mkdir(parents=True)
-    pyodide, wheels = FILES["pyodide"], FILES["wheel"]
-    wanted = [pyodide["wheel"], *("==".join(wheel["file"].split("-")[:2]) for wheel in wheels)]
-    options = ("--quiet", "--no-deps", "--only-binary", ":all:", "--dest")
+    builds, ours, helpers = FILES["pyodide"], FILES["packages"], FILES["helpers"]
+    wanted = [builds["wheel"], *(f"{name}=={one['version']}" for name, one in ours.items())]
+    options = ("--quiet", "--no-deps", "--only-binary", ":all:")
     with TemporaryDirectory() as fetched:
-        _run("pip", "download", *options, fetched, *wanted)
-        [builds] = Path(fetched).glob(re.split("[-=]", pyodide["wheel"])[0] + "*")
-        with ZipFile(builds) as archived:
-            for name, digest in pyodide["files"].items():
-                lay(folder / name, archived.read(pyodide["folder"] + name), digest)
-        for wheel in wheels:
-            lay(folder / wheel["file"], Path(fetched, wheel["file"]).read_bytes(), wheel["sha256"])
-    path = folder / "pyodide-lock.json"
-    lock = json.loads(path.read_text("utf-8"))
+        _run("pip", "download", *options, "--dest", fetched, *wanted)
+        [wheel] = Path(fetched).glob(re.split("[-=]", builds["wheel"])[0] + "*")
+        with ZipFile(wheel) as archived:
+            for name, digest in builds["sha256"].items():
+                lay(folder / name, archived.read(builds["folder"] + name), digest)
+        for one in ours.values():
+            file = Path(fetched, one["file_name"])
+            lay(folder / file.name, file.read_bytes(), one["sha256"])
+    _lay_helpers(folder / helpers["file_name"])
+    helpers = helpers | {"sha256": sha256_of(folder / helpers["file_name"])}
+    lock = json.loads((folder / "pyodide-lock.json").read_text("utf-8"))
     packages = lock["packages"].items()
-    lock["packages"] = {n: p for n, p in packages if p["file_name"] in pyodide["files"]}
-    for wheel in [*wheels, _lay_helpers(folder)]:
-        name, version = wheel["file"].lower().split("-")[:2]
-        entry = {"name": name, "version": version, "file_name": wheel["file"]}
-        entry |= {"install_dir": "site", "package_type": "package", "unvendored_tests": False}
-        entry |= {"sha256": wheel["sha256"], "imports": [name], "depends": wheel["needs"]}
-        lock["packages"][name] = entry
-    path.write_text(json.dumps(lock), encoding="utf-8")
+    there = {name: one for name, one in packages if one["file_name"] in builds["sha256"]}
+    lock["packages"] = there | ours | {"helpers": helpers}
+    (folder / "pyodide-lock.json").write_text(json.dumps(lock), encoding="utf-8")
 
 
 def lay(path: Path, content: bytes, digest: str) -> None:
-    """Write a file that is the one in the list."""
+    """Write a file, if it is the one in the list."""
     path.write_bytes(content)
     if sha256_of(path) != digest:
         raise Problem(f"{path.name}: is not the file that lite/files.toml lists; use no other")
 
 
-def _lay_helpers(folder: Path) -> dict:
+def _lay_helpers(path: Path) -> None:
     """The helpers with the sample ready made, and `dbm`, which Pyodide leaves out of Python."""
-    path = folder / f"helpers-{helpers.__version__}-py3-none-any.zip"
+    others = ignore_patterns("__pycache__", "gnu.py", "ndbm.py", "sqlite3.py")
     with TemporaryDirectory() as made:
-        package, shelves = Path(made, "helpers"), Path(made, "dbm")
-        copytree(Path(helpers.__file__).parent, package, ignore=ignore_patterns("__pycache__"))
-        datasets.pack_sample(package / "tables" / datasets.READY_MADE.name)
-        others = ignore_patterns("__pycache__", "gnu.py", "ndbm.py", "sqlite3.py")
-        copytree(Path(dbm.__file__).parent, shelves, ignore=others)
-        archive.pack([package, shelves], path)
-    return {"file": path.name, "sha256": sha256_of(path), "needs": FILES["helpers"]["needs"]}
+        found = [
+            copytree(Path(one.__file__).parent, Path(made, one.__name__), ignore=others)
+            for one in (helpers, dbm)
+        ]
+        datasets.pack_sample(Path(made, "helpers", "tables", datasets.READY_MADE.name))
+        archive.pack(found, path)
 
 
 def _run(*words: str | Path, cwd: Path | None = None) -> None:
     command = [sys.executable, "-m", *words]
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, errors="replace")
     if done.returncode:
-        said = [line for line in done.stderr.splitlines() if line.strip()] or [
-            "it does not say why"
-        ]
-        raise Problem(f"lite: {words[0]} {words[1]} failed: {said[-1].strip()}; run it once more")
+        said = f"no reason given\n{done.stderr}".strip().splitlines()[-1]
+        raise Problem(f"lite: {words[0]} {words[1]} failed: {said}; run it once more")

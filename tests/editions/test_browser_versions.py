@@ -36,7 +36,7 @@ STANDS_IN = "CALTECH-101 IS NOT HERE, THE SAMPLE STANDS IN. A page in a browser 
 
 def test_the_constraints_are_the_builds_of_the_browser_edition():
     parts = tomllib.loads((CONSTRAINTS.parent / "files.toml").read_text("utf-8"))
-    files = [*parts["pyodide"]["files"], *(wheel["file"] for wheel in parts["wheel"])]
+    files = [*parts["pyodide"]["sha256"], *(one["file_name"] for one in parts["packages"].values())]
     found = [match for file in files if (match := re.match(r"(.+?)-([0-9][^-]*)-", file))]
     carried = {f"{match[1].lower().replace('_', '-')}=={match[2]}" for match in found}
     assert {*PINNED} <= carried

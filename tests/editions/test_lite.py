@@ -8,6 +8,7 @@ import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import course
 import numpy as np
@@ -18,7 +19,7 @@ from editions import lite, state
 from helpers import Problem
 
 SITE = state.ROOT / "editions" / "lite"
-WHEELS = {wheel["file"]: wheel["sha256"] for wheel in lite.FILES["wheel"]}
+BUILDS, OURS = lite.FILES["pyodide"]["sha256"], lite.FILES["packages"]
 SKIP = state.reason_to_skip("lite")
 built = pytest.mark.skipif(bool(SKIP), reason=SKIP or "it is there")
 
@@ -35,31 +36,31 @@ def text(cell):
 
 
 def test_each_file_is_listed_once_with_a_whole_digest():
-    files = lite.FILES["pyodide"]["files"]
-    assert not files.keys() & WHEELS.keys()
-    assert len(WHEELS) == len(lite.FILES["wheel"])
-    digests = [*files.values(), *WHEELS.values()]
+    files = {one["file_name"]: one["sha256"] for one in OURS.values()}
+    assert not BUILDS.keys() & files.keys()
+    digests = [*BUILDS.values(), *files.values()]
     assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in digests)
-    assert len(set(digests)) == len(digests) > 40
+    assert len(set(digests)) == len(digests) == len(BUILDS) + len(OURS) > 40
 
 
 def test_wheels_have_the_versions_of_the_environment_that_makes_the_site():
     set_of_versions = (lite.PARTS.parent / "constraints.txt").read_text("utf-8").split()
-    for file in WHEELS:
-        assert "==".join(file.lower().split("-")[:2]) in set_of_versions
+    for name, one in OURS.items():
+        assert f"{name}=={one['version']}" in set_of_versions
+        assert one["file_name"].lower().startswith(f"{name}-{one['version']}-")
+        assert one["imports"] == [one["name"]] == [name]
 
 
-def test_what_a_wheel_needs_is_listed_too():
-    files = [*lite.FILES["pyodide"]["files"], *WHEELS]
-    names = {re.split("-[0-9]", file)[0].lower().replace("_", "-") for file in files}
-    needs = [lite.FILES["helpers"], *lite.FILES["wheel"]]
-    assert {name for one in needs for name in one["needs"]} <= names
-    assert not names & {"pywavelets", "scikit-image", "pyarrow"}
+def test_what_a_package_needs_is_listed_too():
+    builds = {re.split("-[0-9]", file)[0].lower().replace("_", "-") for file in BUILDS}
+    needs = {need for one in (lite.FILES["helpers"], *OURS.values()) for need in one["depends"]}
+    assert needs <= builds | OURS.keys()
+    assert not builds & {"pywavelets", "scikit-image", "pyarrow"}
 
 
 def test_another_file_of_the_same_name_is_refused(tmp_path):
     with pytest.raises(Problem, match=r"a\.whl: is not the file that lite/files\.toml lists"):
-        lite.lay(tmp_path / "a.whl", b"another", lite.FILES["wheel"][0]["sha256"])
+        lite.lay(tmp_path / "a.whl", b"another", OURS["comm"]["sha256"])
 
 
 def test_builds_that_cannot_be_had_are_one_sentence(tmp_path, monkeypatch):
@@ -214,11 +215,30 @@ def assert_same(chapter, here, there):
     assert one == other, text(there)
 
 
+def use_the_microscope(tab):
+    """Cut the sides off, and take a picture of one's own, as a learner does."""
+    every = tab.evaluate(f"{NOTEBOOK}.content.model.toJSON()")["cells"]
+    at = next(n for n, cell in enumerate(every) if "lens.microscope(" in text(cell))
+    tab.evaluate(f"n => {NOTEBOOK}.content.scrollToItem(n)", at)
+    told = tab.get_by_role("status")
+    told.filter(has_text="3 of 64 bits differ").wait_for()
+    tab.get_by_label("Cut off each side, %").focus()
+    for keys in ("ControlOrMeta+a", "2", "0", "Tab"):
+        tab.keyboard.press(keys)
+    told.filter(has_text=re.compile(r"\d\d of 64 bits differ")).wait_for()
+    with tab.expect_file_chooser() as chooser:
+        tab.get_by_role("button", name="Upload a picture").press("Space")
+    chooser.value.set_files(course.HERE / "readme.png")
+    told.filter(has_text="readme.png: ").wait_for()
+
+
 @built
 @pytest.mark.parametrize("chapter", lite.CHAPTERS, ids=lambda chapter: chapter.id)
 def test_a_chapter_gives_in_the_browser_what_it_gives_elsewhere(site, chapter):
     tab = site.open(chapter.file)
     here = cells(run(tab), "code")
+    if chapter.id == "bits":
+        use_the_microscope(tab)
     tab.close()
     there = cells(json.loads((course.HERE / chapter.file).read_text("utf-8")), "code")
     here = [cell for cell in here if text(cell)]  # an empty one follows the last one
@@ -229,7 +249,9 @@ def test_a_chapter_gives_in_the_browser_what_it_gives_elsewhere(site, chapter):
 
 
 @built
-@pytest.mark.parametrize("name", [lite.LESSON["file"], *lite.BESIDE])
+@pytest.mark.parametrize(
+    "name", [lite.LESSON["file"], lite.BESIDE[0], lite.BESIDE[2]], ids=lambda name: Path(name).stem
+)
 def test_the_lesson_and_the_pages_beside_the_chapters_run_without_an_error(site, name):
     tab = site.open(name)
     ran = cells(run(tab), "code")
