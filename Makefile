@@ -1,6 +1,7 @@
 # Two commands do everything, set-up included:  make tutorial  and  make test
 # Each target is one call of Python; the README shows how to do the same without make.
 # Settings: DATASET=caltech-101 | sample | path/to/images     PYTHON=python3.12
+#           without DATASET it is caltech-101; for the lesson of 45 minutes sample
 #           BUNDLE="linux macos 3.12": the systems and Pythons of `make bundle`; else all
 
 PYTHON ?= python3
@@ -16,7 +17,6 @@ READY = $(VENV)/ready
 MAKER = $(VENV)-editions
 # a kit from a stick brings its packages; else they are fetched, those that are known to work together
 FROM = $(if $(wildcard wheels/*),--no-index --find-links wheels,--constraint constraints.txt)
-DATASET ?= caltech-101
 export DATASET  # run.py reads it, so that a name may hold spaces and quotes
 
 tutorial: $(READY)  ## run all chapters, one page each, from pages/index.html

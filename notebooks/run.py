@@ -30,6 +30,8 @@ from helpers.images.folders import check_folder
 
 HERE = Path(__file__).resolve().parent
 PAGES = HERE.parent / "pages"
+#: What JupyterLab does unless its user has chosen otherwise: it asks nobody about news.
+LAB_DEFAULTS = HERE / "jupyterlab"
 INDEX_STYLE = (
     "body{font:18px/1.6 sans-serif;max-width:42em;margin:3em auto;padding:0 1em}small{color:#555}"
 )
@@ -186,21 +188,24 @@ def write_index(dataset: datasets.Dataset, ran: dict[Path, tuple[float, str]]) -
 
 
 def lab_options(dataset: str, folder: Path) -> tuple[dict[str, str], list[str]]:
-    """The settings of kernels, wherever they run, and how JupyterLab is started on a folder."""
+    """The environment of JupyterLab and its kernels, and how it is started on a folder."""
     if dataset not in datasets.DATASETS:
         check_folder(dataset)
         dataset = str(Path(dataset).absolute())
-    kernels = {"DATASET": dataset, "FINGERPRINTS_DATA": str(places.data_folder().absolute())}
+    # kernels run elsewhere, so paths are whole
+    settings = {"DATASET": dataset, "FINGERPRINTS_DATA": str(places.data_folder().absolute())}
     if os.path.isfile(mirror := os.environ.get("CALTECH_101_MIRROR", "")):
-        kernels["CALTECH_101_MIRROR"] = str(Path(mirror).absolute())
+        settings["CALTECH_101_MIRROR"] = str(Path(mirror).absolute())
+    config = filter(None, [str(LAB_DEFAULTS), os.environ.get("JUPYTER_CONFIG_PATH")])
+    settings["JUPYTER_CONFIG_PATH"] = os.pathsep.join(config)
     # Jupyter drops larger uploads without an error; a photograph may have more than its 10 MB
-    settings = {"websocket_max_message_size": page.LAB_UPLOAD_MEGABYTES * 2**20}
+    uploads = {"websocket_max_message_size": page.LAB_UPLOAD_MEGABYTES * 2**20}
     first, alone = course.chapters()[0].file, course.lesson()["file"]
     opened = alone if (folder / alone).exists() and not (folder / first).exists() else first
-    return kernels, [
+    return settings, [
         f"--notebook-dir={folder}",
         f"--LabApp.default_url=/lab/tree/{opened}",
-        f"--ServerApp.tornado_settings={settings}",
+        f"--ServerApp.tornado_settings={uploads}",
     ]
 
 
@@ -209,17 +214,19 @@ def open_lab(dataset: str, edition: copies.Edition = copies.LEARNER) -> None:
     from jupyterlab import labapp  # takes a second
 
     folder = copies.make(edition)
-    kernels, options = lab_options(dataset, folder)
-    os.environ |= kernels
-    told = f"JupyterLab opens {folder}, where what you change is kept, on {kernels['DATASET']}."
+    settings, options = lab_options(dataset, folder)
+    os.environ |= settings
+    told = f"JupyterLab opens {folder}, where what you change is kept, on {settings['DATASET']}."
     print(places.one_line(told))
     labapp.main(options)
 
 
-def write_lesson(folder: Path) -> None:
-    """The page of the lesson of 45 minutes, to print: with outputs, so for the teacher first."""
+def write_lesson(place: Path) -> Path:
+    """The page of the lesson of 45 minutes, to print: with outputs, so not for learners' folder."""
     [(name, text)] = contents.short(with_outputs=True).items()
-    write_page(nbformat.reads(text, as_version=4), (folder / name).with_suffix(".html"))
+    written = (place / name).with_suffix(".html")
+    write_page(nbformat.reads(text, as_version=4), written)
+    return written
 
 
 def make_edition(name: str) -> None:
@@ -228,7 +235,7 @@ def make_edition(name: str) -> None:
     if name in copies.EDITIONS:
         made = [copies.make(copies.EDITIONS[name])]
         if name == "short":
-            write_lesson(made[0])
+            made.append(write_lesson(copies.PLACE))
     else:
         made = import_module(f"editions.{name}").make()
     seconds = time.perf_counter() - start
@@ -292,8 +299,9 @@ def parser() -> argparse.ArgumentParser:
     )
     add(
         "--dataset",
-        default=os.environ.get("DATASET") or "caltech-101",
-        help=f"{', '.join(datasets.DATASETS)} or a folder; without it, what the variable DATASET says",
+        default=os.environ.get("DATASET"),
+        help=f"{', '.join(datasets.DATASETS)} or a folder; without it, what the variable DATASET says; "
+        "else caltech-101, and for the lesson of 45 minutes sample",
     )
     add(
         "--lab",
@@ -313,6 +321,8 @@ def parser() -> argparse.ArgumentParser:
 def main(words: list[str] | None = None) -> int:
     """0 if every chapter ran (and, of all, with --check, gave the numbers that are kept)."""
     arguments = parser().parse_args(words)
+    # a room that opens the lesson is not to fetch 137 MB a machine
+    chosen = arguments.dataset or ("sample" if arguments.edition == "short" else "caltech-101")
     try:
         if arguments.beginnings and (arguments.check or arguments.keep):
             option = "--check" if arguments.check else "--keep"
@@ -324,11 +334,11 @@ def main(words: list[str] | None = None) -> int:
         if arguments.edition:
             make_edition(arguments.edition)
         if arguments.lab:
-            open_lab(arguments.dataset, copies.EDITIONS.get(arguments.edition, copies.LEARNER))
+            open_lab(chosen, copies.EDITIONS.get(arguments.edition, copies.LEARNER))
         if arguments.links or arguments.again or arguments.edition or arguments.lab:
             return 0
         paths = course.notebooks_of(arguments.beginnings)
-        dataset = datasets.load("sample" if arguments.save else arguments.dataset)
+        dataset = datasets.load("sample" if arguments.save else chosen)
     except Problem as problem:
         print(places.one_line(str(problem)), file=sys.stderr)
         return 2

@@ -1,5 +1,6 @@
 """What the files around the code promise."""
 
+import json
 import re
 import tomllib
 from contextlib import suppress
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 import run
+from jupyter_server.services.config import ConfigManager
+from jupyterlab.commands import get_app_dir
 from packaging.specifiers import SpecifierSet
 
 from helpers import Problem
@@ -160,6 +163,22 @@ def test_lab_lets_uploads_through_that_the_page_speaks_of():
     _, options = run.lab_options("sample", ROOT)
     [size] = re.findall(r"'websocket_max_message_size': (\d+)", " ".join(options))
     assert int(size) == page.LAB_UPLOAD_MEGABYTES * 2**20
+
+
+def test_lab_asks_nobody_about_news_and_keeps_what_its_user_has_set(monkeypatch, tmp_path):
+    news = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}
+    mine = tmp_path / "labconfig" / "default_setting_overrides.json"
+    mine.parent.mkdir()
+    mine.write_text('{"mine": {"theme": "dark"}}', encoding="utf-8")
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", str(tmp_path))
+    settings, _ = run.lab_options("sample", ROOT)
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", settings["JUPYTER_CONFIG_PATH"])
+    found = ConfigManager(config_dir_name="labconfig").get("default_setting_overrides")
+    assert news.items() <= found.items()
+    assert found["mine"] == {"theme": "dark"}
+    schema = Path(get_app_dir(), "schemas", *next(iter(news)).split(":")).with_suffix(".json")
+    asks = json.loads(schema.read_text(encoding="utf-8"))["properties"]["fetchNews"]
+    assert "false" in [option["const"] for option in asks["oneOf"]]
 
 
 def test_data_lands_in_the_clone_or_else_where_the_user_keeps_such_things(monkeypatch, tmp_path):

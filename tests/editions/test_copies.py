@@ -285,6 +285,7 @@ def test_chapters_find_the_data_from_the_copy(tmp_path, monkeypatch):
     monkeypatch.setenv("FINGERPRINTS_DATA", "here")
     monkeypatch.setenv("CALTECH_101_MIRROR", "archive.zip")
     kernels, options = run.lab_options("sample", folder)
+    assert kernels.pop("JUPYTER_CONFIG_PATH")
     assert kernels == {
         "DATASET": "sample",
         "FINGERPRINTS_DATA": str(tmp_path / "here"),
@@ -302,6 +303,36 @@ def test_lab_opens_the_first_notebook_of_an_edition(tmp_path, name, opened):
     folder = copies.make(copies.EDITIONS[name], place=tmp_path)
     _, options = run.lab_options("sample", folder)
     assert f"--LabApp.default_url=/lab/tree/{opened}" in options
+
+
+def test_jupyterlab_shows_a_learner_the_lesson_and_nothing_else(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(copies, "PLACE", tmp_path)
+    monkeypatch.setattr(copies.make, "__defaults__", (course.HERE, tmp_path))
+    assert run.main(["--edition", "short"]) == 0
+    assert [path.name for path in (tmp_path / "short").iterdir()] == [course.lesson()["file"]]
+    page = (tmp_path / course.lesson()["file"]).with_suffix(".html")
+    assert page.is_file()
+    assert str(page) in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "named", "opened"),
+    [
+        (["--edition", "short"], "", "sample"),
+        (["--edition", "short"], "caltech-101", "caltech-101"),
+        (["--edition", "short", "--dataset", "caltech-101"], "", "caltech-101"),
+        (["--edition", "teacher"], "", "caltech-101"),
+        ([], "", "caltech-101"),
+        ([], "sample", "sample"),
+    ],
+)
+def test_the_lesson_downloads_nothing_unless_a_dataset_is_named(monkeypatch, words, named, opened):
+    monkeypatch.setenv("DATASET", named)
+    monkeypatch.setattr(run, "make_edition", lambda name: None)
+    datasets = []
+    monkeypatch.setattr(run, "open_lab", lambda dataset, edition: datasets.append(dataset))
+    assert run.main(["--lab", *words]) == 0
+    assert datasets == [opened]
 
 
 def test_what_a_learner_changes_is_not_for_git():
