@@ -198,6 +198,7 @@ def test_a_chapter_can_be_added_to_what_is_not_counted(tmp_path):
 @named([START, *LESSONS])
 def test_the_opening_cell_has_the_minutes_and_the_needs_of_the_course(path):
     opening, chapter = cells(path)[0]["text"], (LESSONS | {START: COURSE[0]})[path]
+    assert "<br>\n**Time**: " in opening, "it stands on a line of its own"
     time = opening.split("**Time**")[1].split(".")[0].split(";")[0]
     assert sum(map(int, re.findall(r"\d+", time))) == chapter.minutes
     need = opening.split("**You need**")[1].split("**Time**")[0]
