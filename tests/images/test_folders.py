@@ -13,7 +13,14 @@ from PIL import Image
 
 from helpers import Problem, datasets
 from helpers.__main__ import main
-from helpers.images.folders import OneByOne, find_images, look_into, not_looked_at, plain
+from helpers.images.folders import (
+    OneByOne,
+    find_images,
+    is_picture,
+    look_into,
+    not_looked_at,
+    plain,
+)
 from helpers.images.formats import SUFFIXES
 from helpers.images.opening import open_image
 
@@ -279,3 +286,10 @@ def test_of_many_pictures_one_by_one_no_more_than_two_are_held(tmp_path, photogr
         seen.append(weakref.ref(picture))
         gc.collect()
         assert sum(one() is not None for one in seen) <= 2
+
+
+def test_a_path_alone_tells_what_is_listed_in_a_folder(tmp_path):
+    names = ["a.jpg", "b/c.PNG", "b/.d.jpg", ".e/f.jpg", "b/@eaDir/g.jpg", "lost+found/h.jpg"]
+    names += ["i.txt", "truth.csv", "$Recycle.bin/j.gif", "k.jpg/l.jpeg", "jpg", "m .Jpg_Large"]
+    touch(tmp_path, *names)
+    assert sorted(filter(is_picture, names)) == find_images(tmp_path)

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from helpers import Problem
@@ -18,10 +19,10 @@ class NotInstalled(Problem, ImportError):
 
 
 try:
-    import bokeh  # noqa: F401  (the performance report is drawn by it)
+    if not find_spec("bokeh"):  # which draws the report, and which no worker needs
+        raise ModuleNotFoundError(name="bokeh")
     import dask.dataframe  # noqa: F401
     import distributed
-    import pyarrow  # noqa: F401
 except ImportError as error:
     raise NotInstalled(
         f"the cluster needs {error.name}, which is not installed: "
@@ -29,12 +30,10 @@ except ImportError as error:
     ) from error
 
 _PATIENCE = 20  # seconds in which a scheduler has to answer
-_LOST = {  # names of errors -> what they mean
-    ("KilledWorker",): "several workers were lost at the same work, most likely for want of "
-    "memory; give each more",
-    ("CommClosedError", "CancelledError", "FutureCancelledError", "TimeoutError"): "the scheduler "
-    "does not answer; start it and its workers anew",
-}
+_LOST = (  # names of what Dask raises if it was not the work that failed
+    *("KilledWorker", "CommClosedError", "P2POutOfDiskError", "WorkerStartTimeoutError"),
+    *("TimeoutError", "CancelledError", "FutureCancelledError", "FuturesCancelledError"),
+)
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,8 @@ def engine(
     """
     spill = str(Path(tempfile.gettempdir(), "image-fingerprints-cluster"))
     local = {"threads_per_worker": 1, "memory_limit": memory, "local_directory": spill}
-    local |= {"n_workers": workers, "dashboard_address": None, "silence_logs": "ERROR"}
+    quiet = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}  # any port will do
+    local |= {"n_workers": workers, "silence_logs": "ERROR", "scheduler_kwargs": quiet}
     with ExitStack() as stack:
         try:
             cluster = scheduler or stack.enter_context(distributed.LocalCluster(**local))
@@ -131,20 +131,19 @@ def engine(
         except Problem:
             raise
         except Exception as error:
-            if sentence := _sentence(error):
-                raise Problem(f"{scheduler or 'the local cluster'}: {sentence}") from error
-            raise
+            if not (reason := _lost(error)):
+                raise
+            raise Problem(
+                f"{scheduler or 'the local cluster'}: {reason}; see that scheduler and workers are "
+                "there, with more memory or room on their disks, and run it again to go on"
+            ) from error
 
 
-def _sentence(error: BaseException | None) -> str:
-    """What was lost, if it was the cluster and not a mistake; else nothing."""
+def _lost(error: BaseException | None) -> str:
+    """What was lost of the cluster; nothing if it was the work that failed."""
     while error:
-        kind = type(error).__name__
-        if kind == "P2POutOfDiskError" or getattr(error, "errno", 0) == errno.ENOSPC:
-            return "a disk is full; make room there, and run it again to go on"
-        for kinds, sentence in _LOST.items():
-            if kind in kinds:
-                return f"{sentence}, and run it again to go on"
+        if type(error).__name__ in _LOST or getattr(error, "errno", 0) == errno.ENOSPC:
+            return str(error).partition(". ")[0] or type(error).__name__
         error = error.__cause__ or error.__context__
     return ""
 

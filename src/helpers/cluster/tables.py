@@ -10,21 +10,21 @@ from __future__ import annotations
 import io
 import json
 import re
-import tarfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
+from tarfile import TarError
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from helpers import Problem
-from helpers.cluster.engine import Cost, gather  # which tells what is not installed
+from helpers.cluster.engine import Cost, gather  # first, as it tells what is not installed
 from helpers.files.atomic import PARTIAL, write_bytes
 from helpers.files.places import size_and_time
 from helpers.fingerprints import catalogue, recipe
@@ -38,13 +38,15 @@ import fsspec
 import pyarrow as pa
 from dask import delayed
 from distributed import Client
-from pyarrow.parquet import ParquetFile, read_schema, read_table, write_table
+from fsspec.implementations.tar import TarFileSystem
+from pyarrow import parquet
 
 _PICTURES = 1_000  # of a folder in a part: some seconds of work
 _VALUES = 250_000  # fingerprints in a part and in a partition
 _SORTED_AT_A_TIME = 5_000_000  # rows of a result, whose digest is taken
 _KINDS = {"fingerprint": pa.uint64(), "path": pa.string(), "problem": pa.string()}
 _COLUMNS, _PROBLEM = ["id", "path", "fingerprint"], ["id", "path", "problem"]
+_OF_VALUES = -1  # pictures, in place of how many there are
 _SHARD = re.compile(r".*/[^._/][^/]*\.(tar|parquet)")
 _OF_A_RESULT = re.compile(rf"part-\d+\.parquet|result\.json|\..+{re.escape(PARTIAL)}")
 
@@ -79,7 +81,7 @@ class Table:
         Its files, in the order of ids.
     rows : int
         In all parts.
-    columns : tuple of str
+    columns : list of str
         ``id``, ``path``, ``fingerprint``; of a result its three.
     digest : str
         Of a result: see `digest`. Of a table: SHA-256 of the list of what was read.
@@ -90,7 +92,7 @@ class Table:
     address: str
     parts: tuple[Part, ...]
     rows: int
-    columns: tuple[str, ...]
+    columns: list[str]
     digest: str
     recipe: recipe.Recipe | None = None
 
@@ -113,16 +115,15 @@ class Table:
         Problem
             If there is none, or if its last file cannot be understood.
         """
-        fs, root = _place(address)
-        kind = "table" if fs.exists(f"{root}/table.json") else "result"
+        kind = "table" if _read(address, "table.json") else "result"
         try:
-            about = json.loads(_get(address, f"{kind}.json"))
-            parts = tuple(Part(*part) for part in about["parts"])
-            made = recipe.from_dict(about["recipe"]) if kind == "table" else None
-            columns, rows = tuple(about["columns"]), sum(part.rows for part in parts)
-            return cls(_whole(address), parts, rows, columns, about["digest"], made)
+            about = json.loads(_read(address, f"{kind}.json"))
+            about["parts"] = tuple(Part(*part) for part in about["parts"])
+            about["recipe"] = recipe.from_dict(about["recipe"]) if about["recipe"] else None
+            return cls(_whole(address), **about)
         except (ValueError, LookupError, TypeError) as error:
-            raise Problem(f"{address}/{kind}.json: is damaged ({error}); make it anew") from error
+            what = f"{address}: holds no whole table or result"
+            raise Problem(f"{what} ({error}); run again what made it") from error
 
     def frame(self, columns: Sequence[str] = ("id", "fingerprint")) -> dd.DataFrame:
         """Its rows as a Dask DataFrame, of which nothing is read yet.
@@ -137,8 +138,8 @@ class Table:
         dask.dataframe.DataFrame
             Small parts share a partition. Each part's SHA-256 is checked when it is read.
         """
-        names = list(columns if self.recipe else self.columns)
-        read = partial(read_parts, address=self.address, columns=names)
+        names = columns if self.recipe else self.columns
+        read = partial(read_parts, address=self.address, columns=list(names))
         frame = dd.from_map(read, [[part] for part in self.parts] or [[]], meta=read([]))
         return frame.repartition(npartitions=min(len(self.parts), -(-self.rows // _VALUES)) or 1)
 
@@ -167,13 +168,12 @@ def read_parts(parts: Sequence[Part], address: str, columns: Sequence[str]) -> p
     """
     tables = [_schema(columns).empty_table()]
     for part in parts:
-        content = _get(address, part.name)
+        content = _read(address, part.name)
         if sha256(content).hexdigest() != part.sha256:
-            where = f"{address}/{part.name}"
-            raise Problem(f"{where}: is not as it was written; run again what made it")
-        table = read_table(io.BytesIO(content), columns=list(columns))
-        tables.append(table.replace_schema_metadata())
-    return pa.concat_tables(tables).to_pandas()
+            what = "is not as it was written" if content else "is not there"
+            raise Problem(f"{address}/{part.name}: {what}; run again what made it")
+        tables.append(parquet.read_table(io.BytesIO(content), columns=columns))
+    return pa.concat_tables(table.replace_schema_metadata() for table in tables).to_pandas()
 
 
 def index(
@@ -226,21 +226,23 @@ def index(
         what = "a hash of up to 64 bits" if made.bits > 64 else "a folder of its own"
         raise Problem(f"{out}: a table takes {what}; name another")
     pieces, seconds, listing = _pieces(source, made, rows, client)
-    cost = Cost(len(pieces), 0, seconds / 60 / sum(client.nthreads().values()))
-    show(cost.sentence())
-    fs, root = _place(out)
-    fs.makedirs(root, exist_ok=True)
+    show(Cost(len(pieces), 0, seconds / 60 / sum(client.nthreads().values())).sentence())
     about = {"recipe": json.dumps(made.as_dict(), sort_keys=True), "source": listing}
     tasks = [delayed(_make)(out, about, *piece) for piece in enumerate(pieces)]
-    done = gather(client.compute(tasks), "index")
-    if any(one >= other for one, other in pairwise(end for _, ends, _ in done for end in ends)):
-        raise Problem(f"{source}: its ids are not in order; sort its rows by id")
-    problems = pd.DataFrame([row for *_, some in done for row in some], columns=_PROBLEM)
-    _put(out, "problems.parquet", _parquet(problems, {}))
-    final = {"recipe": made.as_dict(), "columns": _COLUMNS, "problems": len(problems)}
-    final |= {"digest": listing, "parts": [part for part, *_ in done]}
-    _put(out, "table.json", json.dumps(final, indent=1).encode())
-    return Table.open(out)
+    parts, problems, ends = zip(*gather(client.compute(tasks), "index"), strict=True)
+    if any(one >= other for one, other in pairwise(chain(*ends))):
+        raise Problem(f"{source}: its ids are not in order, each once; sort its rows by id")
+    _write(out, "problems.parquet", _parquet(pd.DataFrame(chain(*problems), columns=_PROBLEM)))
+    count = sum(part.rows for part in parts)
+    return _finish("table", Table(out, parts, count, _COLUMNS, listing, made))
+
+
+def _finish(kind: str, table: Table) -> Table:
+    """The table, whose last file is now written; without it there is none."""
+    about = {key: value for key, value in vars(table).items() if key != "address"}
+    text = json.dumps(about, indent=1, default=recipe.Recipe.as_dict)
+    _write(table.address, f"{kind}.json", text.encode())
+    return table
 
 
 def _pieces(
@@ -248,74 +250,72 @@ def _pieces(
 ) -> tuple[list, float, str]:
     """What gives the rows of each part, seconds of work, and the digest of what is listed."""
     fs, root = _place(source)
-    found = fs.ls(root, detail=True) if fs.exists(root) else []
-    shards = {each["name"]: [each["size"]] for each in found if _SHARD.fullmatch(each["name"])}
-    pictures = _pictures(fs, root, shards)
-    listed = sorted((pictures or shards).items())
-    names, step = [name for name, _ in listed], rows or _PICTURES
-    if pictures:
-        read = partial(_of_folder, fs, root, made)
-        pieces = [partial(read, at, names[at : at + step]) for at in range(0, len(names), step)]
-    elif names[0].endswith("t") and "fingerprint" in read_schema(names[0], filesystem=fs).names:
-        few = {"blocksize": 16 * (rows or _VALUES), "split_row_groups": "adaptive"}
-        frame = dd.read_parquet(names, ["id", "fingerprint"], filesystem=fs, **few)
-        pieces = frame.to_delayed()
+    listed = _pictures(fs, f"{root}/")
+    if listed:
+        read, paths, step = partial(_of_folder, fs, root, made), sorted(listed), rows or _PICTURES
+        pieces = [partial(read, at, paths[at : at + step]) for at in range(0, len(paths), step)]
     else:
-        counts = gather(client.map(partial(_count, fs), names, pure=False), "list", "shard")
-        pieces = [
-            partial(_of_shard, fs, made, *each)
-            for each in zip(names, np.cumsum([0, *counts]).tolist(), strict=False)
-        ]
-    size = sum(about[0] or 0 for _, about in listed if about)
-    listing = repr((rows, listed)).encode("utf-8", "surrogateescape")
-    return pieces, len(names) * 3e-3 + size / 20e6, sha256(listing).hexdigest()
+        found = fs.ls(root, detail=True) if fs.exists(root) else []
+        listed = {each["name"]: [each["size"]] for each in found if _SHARD.fullmatch(each["name"])}
+        pieces = _of_shards(fs, made, sorted(listed), rows, client)
+    if not pieces:
+        raise Problem(f"{source}: holds neither pictures nor shards; check the address")
+    seconds = len(listed) * 3e-3 + sum(about[0] or 0 for about in listed.values() if about) / 20e6
+    text = repr((rows, sorted(listed.items()))).encode("utf-8", "surrogateescape")
+    return pieces, seconds, sha256(text).hexdigest()
 
 
-def _pictures(fs: fsspec.AbstractFileSystem, root: str, shards: dict) -> dict[str, object]:
-    """The pictures of a folder, each with what tells that it has changed."""
-    if not _is_local(fs):
-        found = fs.find(root, detail=True).items()
-        found = {name[len(root) :].lstrip("/"): [each["size"]] for name, each in found}
-        found = {path: about for path, about in found.items() if is_picture(path)}
-        if not found and not shards:
-            raise Problem(f"{root}: holds neither pictures nor shards; check the address")
-        return found
-    try:
-        return {path: size_and_time(Path(root, path)) for path in find_images(root)}
-    except Problem:
-        if shards:
-            return {}
-        raise
+def _pictures(fs: fsspec.AbstractFileSystem, folder: str) -> dict[str, list | None]:
+    """The pictures of a folder, each with its bytes and what else tells that it has changed."""
+    if "file" in fs.protocol:
+        with suppress(Problem):
+            return {path: size_and_time(Path(folder, path)) for path in find_images(folder)}
+        return {}
+    found = {name[len(folder) :]: each for name, each in fs.find(folder, detail=True).items()}
+    return {path: [each["size"]] for path, each in found.items() if is_picture(path)}
 
 
-@contextmanager
-def _opened(fs: fsspec.AbstractFileSystem, shard: str) -> Iterator[tuple[list, Iterator]]:
-    """The paths of the pictures in a shard, and the pictures, one after the other."""
+def _of_shards(
+    fs: fsspec.AbstractFileSystem,
+    made: recipe.Recipe,
+    shards: list[str],
+    rows: int | None,
+    client: Client,
+) -> list:
+    """What gives the rows of each part, if there are shards and no pictures."""
+    read = partial(_of_shard, fs, made)
+    counts = gather(client.map(read, shards, pure=False), "list", "shard")
+    if _OF_VALUES in counts:
+        few = {"blocksize": 16 * (rows or _VALUES), "split_row_groups": "adaptive"}
+        return dd.read_parquet(shards, ["id", "fingerprint"], filesystem=fs, **few).to_delayed()
+    starts = np.cumsum([0, *counts]).tolist()
+    return [partial(read, *piece) for piece in zip(shards, starts, strict=False)]
+
+
+def _of_shard(
+    fs: fsspec.AbstractFileSystem, made: recipe.Recipe, shard: str, first: int | None = None
+) -> tuple | int:
+    """The fingerprints of a shard, if the first id is known; else how many there will be."""
     try:
         with fs.open(shard, "rb") as file:
             if shard.endswith(".tar"):
-                archive = tarfile.TarFile(fileobj=file)
-                members = {each: each.name.removeprefix("./") for each in archive if each.isfile()}
-                members = {each: path for each, path in members.items() if is_picture(path)}
-                yield list(members.values()), map(archive.extractfile, members)
+                archive = TarFileSystem(fo=file)
+                paths = sorted(_pictures(archive, ""))
+                files = (partial(archive.open, path) for path in paths)
             else:
-                batches = ParquetFile(file).iter_batches(64, columns=["bytes"])
-                contents = (io.BytesIO(each.as_py()) for batch in batches for each in batch[0])
-                yield read_table(file, columns=["path"])["path"].to_pylist(), contents
-    except (tarfile.TarError, LookupError, OSError, ValueError) as error:
+                opened = parquet.ParquetFile(file)
+                if {"id", "fingerprint"} <= set(opened.schema_arrow.names):
+                    return _OF_VALUES
+                paths = opened.read(["path"])["path"].to_pylist()
+                batches = opened.iter_batches(64, columns=["bytes"])
+                files = (io.BytesIO(each.as_py()) for batch in batches for each in batch[0])
+            if first is None:
+                return len(paths)
+            ids = first + np.argsort(np.argsort(paths, kind="stable"), kind="stable")
+            paths = [f"{shard.rpartition('/')[2]}/{path}" for path in paths]
+            return _rows(made, zip(ids.tolist(), paths, files, strict=True))
+    except (TarError, LookupError, OSError, ValueError) as error:
         raise Problem(f"{shard}: could not be read ({error}); copy it from its source") from error
-
-
-def _count(fs: fsspec.AbstractFileSystem, shard: str) -> int:
-    with _opened(fs, shard) as (paths, _):
-        return len(paths)
-
-
-def _of_shard(fs: fsspec.AbstractFileSystem, made: recipe.Recipe, shard: str, first: int) -> tuple:
-    with _opened(fs, shard) as (paths, files):
-        ids = np.argsort(np.argsort(paths, kind="stable"), kind="stable") + first
-        paths = [f"{shard.rpartition('/')[2]}/{path}" for path in paths]
-        return _rows(made, zip(ids.tolist(), paths, files, strict=True))
 
 
 def _of_folder(
@@ -324,7 +324,7 @@ def _of_folder(
     files = [f"{root}/{path}" for path in paths]
     if not any(map(fs.lexists, files)):
         raise Problem(f"{root}: a worker sees no such files there; all need to see one folder")
-    if not _is_local(fs):
+    if "file" not in fs.protocol:
         files = [lambda file=file: io.BytesIO(fs.cat_file(file)) for file in files]
     return _rows(made, zip(range(first, first + len(paths)), paths, files, strict=True))
 
@@ -342,7 +342,7 @@ def _rows(made: recipe.Recipe, pictures: Iterable[tuple]) -> tuple[pd.DataFrame,
 
 
 def _make(out: str, about: dict, number: int, read: Callable | pd.DataFrame) -> tuple:
-    """A part, made unless it is there and right; its first and last id; its problems."""
+    """A part, made unless it is there and right; its problems; its first and last id."""
     name, about = f"part-{number:05}.parquet", {**about, "part": str(number)}
     if not (content := _kept(out, name, about)):
         rows, problems = read() if callable(read) else (read.assign(path=None)[_COLUMNS], [])
@@ -350,22 +350,19 @@ def _make(out: str, about: dict, number: int, read: Callable | pd.DataFrame) -> 
         if len(rows) and (rows["id"].dtype.kind not in "iu" or (np.diff(rows["id"]) <= 0).any()):
             raise Problem(f"{out}: ids have to be whole numbers in order, each once; sort by id")
         content = _parquet(rows, {**about, "problems": json.dumps(problems)})
-        _put(out, name, content)
-    table = read_table(io.BytesIO(content))
-    ends = table["id"].take([0, len(table) - 1][: len(table)]).to_pylist()
+        _write(out, name, content)
+    table = parquet.read_table(io.BytesIO(content))
+    ends = table["id"].to_pylist()[:: max(1, len(table) - 1)]
     part = Part(name, len(table), sha256(content).hexdigest())
-    return part, ends, json.loads(table.schema.metadata[b"problems"])
+    return part, json.loads(table.schema.metadata[b"problems"]), ends
 
 
 def _kept(out: str, name: str, about: dict) -> bytes:
     """The bytes of a part that an earlier run wrote, if every one is right."""
-    fs, root = _place(out)
-    if not fs.exists(f"{root}/{name}"):
-        return b""
-    content = _get(out, name)
+    content = _read(out, name)
     try:
-        table = read_table(io.BytesIO(content), page_checksum_verification=True)
-    except (OSError, ValueError):  # half written, as by a store without renaming, or damaged
+        table = parquet.read_table(io.BytesIO(content), page_checksum_verification=True)
+    except (OSError, ValueError):  # there is none, or it is half written or damaged
         return b""
     there = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
     if any(there.get(key) != about[key] for key in ("recipe", "source")):
@@ -377,10 +374,10 @@ def _schema(columns: Iterable[str]) -> pa.Schema:
     return pa.schema([(name, _KINDS.get(name, pa.int64())) for name in columns])
 
 
-def _parquet(frame: pd.DataFrame, about: dict) -> bytes:
+def _parquet(frame: pd.DataFrame, about: dict | None = None) -> bytes:
     table = pa.Table.from_pandas(frame, _schema(frame.columns), preserve_index=False)
     file = io.BytesIO()
-    write_table(table.replace_schema_metadata(about), file, write_page_checksum=True)
+    parquet.write_table(table.replace_schema_metadata(about), file, write_page_checksum=True)
     return file.getvalue()
 
 
@@ -413,25 +410,22 @@ def write_result(
     """
     out = _whole(out)
     fs, root = _place(out)
-    fs.makedirs(root, exist_ok=True)
-    names = [name.rpartition("/")[2] for name in fs.ls(root, detail=False)]
+    names = [name.rpartition("/")[2] for name in fs.ls(root, False)] if fs.exists(root) else []
     if strange := [name for name in names if not _OF_A_RESULT.fullmatch(name)]:
         raise Problem(f"{out}: holds {strange[0]}, which is no result's; name another folder")
     for name in sorted(names, reverse=True):  # result.json first, so that no half one counts
         fs.rm_file(f"{root}/{name}")
     parts = parts.to_delayed() if isinstance(parts, dd.DataFrame) else parts
-    tasks = [delayed(_write)(out, list(columns), *part) for part in enumerate(parts)]
-    done = tuple(part for part in gather(client.compute(tasks), "write") if part.rows)
-    table = Table(out, done, sum(part.rows for part in done), tuple(columns), "")
-    about = {"columns": table.columns, "digest": digest(table), "parts": done}
-    _put(out, "result.json", json.dumps(about, indent=1).encode())
-    return Table.open(out)
+    tasks = [delayed(_make_result)(out, list(columns), *part) for part in enumerate(parts)]
+    parts = tuple(part for part in gather(client.compute(tasks), "write") if part.rows)
+    table = Table(out, parts, sum(part.rows for part in parts), list(columns), "")
+    return _finish("result", replace(table, digest=digest(table)))
 
 
-def _write(out: str, columns: list[str], number: int, rows: pd.DataFrame) -> Part:
-    name, content = f"part-{number:05}.parquet", _parquet(rows[columns], {})
+def _make_result(out: str, columns: list[str], number: int, rows: pd.DataFrame) -> Part:
+    name, content = f"part-{number:05}.parquet", _parquet(rows[columns])
     if len(rows):
-        _put(out, name, content)
+        _write(out, name, content)
     return Part(name, len(rows), sha256(content).hexdigest())
 
 
@@ -450,15 +444,15 @@ def digest(result: Table | str | Path) -> str:
         rows are parted, nor on their order.
     """
     table = result if isinstance(result, Table) else Table.open(result)
-    read, found = partial(read_parts, address=table.address, columns=table.columns), sha256()
-    firsts = [read([part]).iloc[:, 0].to_numpy()[::1000] for part in table.parts]
+    columns, first, found = list(table.columns), table.columns[0], sha256()
+    read = partial(read_parts, address=table.address, columns=columns)
+    some = [read([part])[first][::1000] for part in table.parts] or [read([])[first]]
     steps = np.linspace(0, 1, 2 + table.rows // _SORTED_AT_A_TIME)[1:-1]
-    ends = np.unique(np.quantile(np.concatenate(firsts), steps)) if len(steps) else []
-    for low, high in pairwise([-np.inf, *ends, np.inf]):  # a range of first numbers at a time
-        rows = [read([part]) for part in table.parts]
-        rows = [each[each.iloc[:, 0].between(low, high, "right")] for each in rows]
-        rows = pd.concat(rows or [read([])]).sort_values(list(table.columns))
-        found.update(rows.to_numpy("<i8").tobytes())
+    ends = np.unique(pd.concat(some).quantile(steps))
+    for low, high in pairwise([-np.inf, *ends, np.inf]):  # of first numbers: what memory holds
+        rows = (read([part]) for part in table.parts)
+        rows = [each[each[first].between(low, high, "right")] for each in rows] or [read([])]
+        found.update(pd.concat(rows).sort_values(columns).to_numpy("<i8").tobytes())
     return found.hexdigest()
 
 
@@ -469,25 +463,23 @@ def _whole(address: str | Path) -> str:
 
 def _place(address: str | Path) -> tuple[fsspec.AbstractFileSystem, str]:
     """The file system of an address, and the path there."""
-    remote = "://" in str(address)
-    return fsspec.url_to_fs(address) if remote else (fsspec.filesystem("file"), _whole(address))
+    if "://" in str(address):
+        return fsspec.url_to_fs(str(address))
+    return fsspec.filesystem("file"), _whole(address)
 
 
-def _is_local(fs: fsspec.AbstractFileSystem) -> bool:
-    return "file" in fs.protocol
-
-
-def _get(address: str | Path, name: str) -> bytes:
+def _read(address: str | Path, name: str) -> bytes:
+    """A file of a table, or nothing if it is not there."""
     fs, root = _place(address)
-    try:
+    with suppress(FileNotFoundError, NotADirectoryError):
         return fs.cat_file(f"{root}/{name}")
-    except FileNotFoundError as error:
-        raise Problem(f"{address}/{name}: is not there; run again what made it") from error
+    return b""
 
 
-def _put(address: str, name: str, content: bytes) -> None:
+def _write(address: str, name: str, content: bytes) -> None:
     fs, root = _place(address)
-    if _is_local(fs):
+    if "file" in fs.protocol:
         write_bytes(Path(root, name), content)
     else:  # a store shows a file once it is whole, and `_kept` finds what is not
+        fs.makedirs(root, exist_ok=True)
         fs.pipe_file(f"{root}/{name}", content)

@@ -196,7 +196,7 @@ def is_picture(path: str) -> bool:
     """
     *folders, name = path.split("/")
     stores = [plain(pattern) for pattern in STORES]
-    hidden = any(part.startswith(".") for part in (*folders, name)) or path in _OF_A_HAYSTACK
+    hidden = any(part[:1] == "." != part for part in (*folders, name)) or path in _OF_A_HAYSTACK
     left_out = any(fnmatchcase(plain(part), store) for part in folders for store in stores)
     return name.lower().endswith(SUFFIXES) and not hidden and not left_out
 

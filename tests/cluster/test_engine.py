@@ -1,0 +1,143 @@
+"""Workers keep to their memory; what is lost comes back, or is told in a sentence."""
+
+import errno
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from functools import partial
+from importlib.util import find_spec
+
+import pytest
+
+from helpers import Problem
+
+needs_dask = pytest.mark.skipif(not find_spec("distributed"), reason="takes the extra cluster")
+if find_spec("distributed"):
+    import distributed
+
+    from helpers.cluster import engine
+
+MEMORY = 700_000_000
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory):
+    """The folder for temporary files, here one of its own."""
+    folder = tmp_path_factory.mktemp("temporary")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def client(scratch, tmp_path_factory):
+    report = tmp_path_factory.mktemp("report") / "report.html"
+    with engine.engine(workers=2, memory="700MB", report=report) as client:
+        yield client
+        assert [path for path in scratch.rglob("worker-*") if path.is_dir()]
+    assert "Dask Performance Report" in report.read_text(encoding="utf-8")
+    assert not [path for path in scratch.rglob("*") if path.is_dir() and "worker" in path.name]
+
+
+def about_this_process(dask_worker):
+    threads, limit = dask_worker.state.nthreads, dask_worker.memory_manager.memory_limit
+    return os.getpid(), threads, limit, len(multiprocessing.active_children())
+
+
+@needs_dask
+def test_workers_are_processes_with_one_thread_and_a_limit_of_memory(client):
+    told = list(client.run(about_this_process).values())
+    assert len({pid for pid, *_ in told} - {os.getpid()}) == 2
+    assert {tuple(rest) for _, *rest in told} == {(1, MEMORY, 0)}
+
+
+def die_once(marker, number):
+    if number == 3 and not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+@needs_dask
+def test_the_work_of_a_worker_that_is_killed_is_done_by_another(client, tmp_path):
+    futures = client.map(partial(die_once, tmp_path / "killed"), range(6))
+    assert engine.gather(futures, "numbers") == list(range(6))
+    assert (tmp_path / "killed").exists()
+
+
+def take_memory(bytes):
+    return len(bytearray(os.urandom(2**20)) * (bytes // 2**20))
+
+
+def fill_disk(number):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@needs_dask
+@pytest.mark.parametrize(
+    ("work", "reason"),
+    [(take_memory, "all those workers died while running it"), (fill_disk, "No space left")],
+)
+def test_work_that_takes_too_much_is_told_in_a_sentence(client, work, reason):
+    client.run_on_scheduler(lambda dask_scheduler: setattr(dask_scheduler, "allowed_failures", 0))
+    address = client.scheduler.address
+    expected = pytest.raises(Problem, match=f"^{address}: .*{reason}.*; see that .* to go on$")
+    with expected, engine.engine(address) as again:
+        engine.gather(again.map(work, [3 * MEMORY]), "memory")
+
+
+@needs_dask
+def test_what_is_no_fault_of_the_cluster_comes_through(client):
+    with pytest.raises(ZeroDivisionError), engine.engine(client.scheduler.address) as again:
+        engine.gather(again.map(lambda number: 1 // number, [1, 0]), "numbers")
+    with pytest.raises(Problem, match=r"^photos: no$"), engine.engine(client.scheduler.address):
+        raise Problem("photos: no")
+
+
+@needs_dask
+def test_a_scheduler_that_does_not_answer_is_a_sentence(monkeypatch):
+    monkeypatch.setattr(engine, "_PATIENCE", 0.2)  # nobody waits 20 seconds for a test
+    expected = pytest.raises(Problem, match=r"^tcp://127\.0\.0\.1:9: .*; see that scheduler")
+    with expected, engine.engine("tcp://127.0.0.1:9"):
+        pytest.fail("there is none")
+
+
+@needs_dask
+def test_a_scheduler_without_workers_is_a_sentence(monkeypatch):
+    monkeypatch.setattr(engine, "_PATIENCE", 0.2)
+    about = {"processes": False, "n_workers": 0, "dashboard_address": ":0"}
+    cluster = distributed.LocalCluster(**about)
+    expected = pytest.raises(Problem, match="see that scheduler and workers are there")
+    with cluster, expected, engine.engine(cluster.scheduler_address):
+        pytest.fail("there is no worker")
+
+
+@needs_dask
+@pytest.mark.parametrize(
+    ("cost", "sentence"),
+    [
+        ((1, 0, 0.1), "1 partition, a minute or less"),
+        ((4000, 16e9, 95.4), "4,000 partitions, 16.0 GB sent between workers, about 95 minutes"),
+    ],
+)
+def test_a_cost_is_told_in_words(cost, sentence):
+    assert engine.Cost(*cost).sentence() == sentence
+
+
+@pytest.mark.parametrize("package", ["bokeh", "dask"])
+def test_a_package_that_is_missing_is_a_sentence(package):
+    code = f"""
+import sys
+sys.modules[{package!r}] = None  # as if it were not there
+from helpers import Problem
+try:
+    import helpers.cluster.tables
+except Problem as problem:
+    print(isinstance(problem, ImportError), problem)
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.startswith("True the cluster needs ")
+    assert told.stdout.endswith('run  python -m pip install "image-fingerprints[cluster]"\n')
