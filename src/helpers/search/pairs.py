@@ -71,7 +71,8 @@ def all_pairs(fingerprints: ArrayLike, radius: int) -> pd.DataFrame:
     """
     words, rows, ends = distinct(as_words(fingerprints))
     radius = check_radius(radius, BITS * len(words))
-    near = _near_values(words, radius, np.diff(ends))
+    counts = np.diff(ends).astype(np.int64)  # where intp has 32 bits, pairs may be more
+    near = _near_values(words, radius, counts)
     columns = zip(("first", "second", "distance"), of_rows(near, rows, ends), strict=True)
     pairs = pd.DataFrame({name: column.astype(np.intp) for name, column in columns})
     return pairs.sort_values(["distance", "first", "second"], ignore_index=True)
@@ -209,7 +210,7 @@ def distinct(words: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         Each once.
     rows : ndarray of intp, shape (n,)
         The columns of `words`, those of the first value first.
-    ends : ndarray of int64, shape (values + 1,)
+    ends : ndarray of intp, shape (values + 1,)
         Value v has ``rows[ends[v] : ends[v + 1]]``.
 
     Examples
@@ -220,8 +221,7 @@ def distinct(words: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rows = np.argsort(words[0]) if len(words) == 1 else np.lexsort(words)
     words = words[:, rows]
     is_new = np.append(True, (words[:, 1:] != words[:, :-1]).any(axis=0))[: len(rows)]
-    # where intp has 32 bits, pairs may be more
-    ends = np.append(np.flatnonzero(is_new), len(rows)).astype(np.int64)
+    ends = np.append(np.flatnonzero(is_new), len(rows))
     return np.ascontiguousarray(words[:, is_new]), rows, ends
 
 
