@@ -3,7 +3,9 @@
 import hashlib
 import io
 import os
+import shutil
 import tarfile
+from dataclasses import replace
 from itertools import count
 
 import kills
@@ -21,7 +23,7 @@ from dask import delayed
 from helpers import Problem
 from helpers.cluster import tables
 from helpers.files.atomic import write_bytes
-from helpers.fingerprints import catalogue
+from helpers.fingerprints import catalogue, recipe
 
 TRIPLE = ["a", "b", "distance"]
 
@@ -30,7 +32,7 @@ TRIPLE = ["a", "b", "distance"]
 def client():
     """Workers as threads of this process: what is tested here is what they make."""
     about = {"processes": False, "n_workers": 2, "threads_per_worker": 1}
-    with distributed.Client(dashboard_address=None, **about) as client:
+    with distributed.Client(dashboard_address=":0", **about) as client:
         yield client
 
 
@@ -117,13 +119,15 @@ def test_a_name_that_is_no_text_and_a_link_to_nowhere_are_problems(mess, index, 
     assert (rows_of(table), problems_of(table)) == here(mess)
 
 
-def test_pictures_in_a_store_have_the_ids_and_bits_of_a_folder(mess, index, tmp_path):
-    store = fsspec.filesystem("memory")
-    store.put(str(mess), "/store/", recursive=True)
-    table = index("memory://store/mess", tmp_path / "table", rows=3)
-    rows, problems = here(mess)
-    assert rows_of(table) == rows
-    assert [row[:2] for row in problems_of(table)] == [row[:2] for row in problems]
+@pytest.mark.parametrize("store", ["memory", "zip"])
+def test_pictures_in_a_store_have_the_ids_and_bits_of_a_folder(mess, index, tmp_path, store):
+    address = "memory://store/mess"
+    if store == "zip":
+        address = f"zip://::{shutil.make_archive(tmp_path / 'mess', 'zip', mess)}"
+    else:
+        fsspec.filesystem("memory").put(str(mess), "/store/", recursive=True)
+    table = index(address, tmp_path / "table", rows=3)
+    assert (rows_of(table), problems_of(table)) == here(mess)
 
 
 def test_a_table_may_lie_in_a_store(photographs, index, tmp_path):
@@ -133,6 +137,28 @@ def test_a_table_may_lie_in_a_store(photographs, index, tmp_path):
     with fsspec.open(f"memory://tables/one/{away.parts[0].name}", "wb") as file:
         file.write(b"half")
     assert index(photographs, "memory://tables/one") == away
+
+
+def test_no_worker_starts_workers_of_its_own(photographs, index, tmp_path, monkeypatch):
+    monkeypatch.setattr(catalogue, "share_out", None)
+    assert index(photographs, tmp_path / "table").rows == 8
+
+
+def test_a_worker_with_other_packages_makes_no_fingerprints(
+    photographs, index, tmp_path, monkeypatch
+):
+    versions = {"imagehash": "4.3.2", "pillow": "9.5"}
+    here = recipe.here()
+    answers = iter([replace(here, versions=versions), here])
+    monkeypatch.setattr(recipe, "here", lambda *hash, **reading: next(answers))
+    with pytest.raises(Problem, match=r"a worker has other packages: .* pillow 9, and here is"):
+        index(photographs, tmp_path / "table")
+
+
+def test_a_worker_that_does_not_see_the_pictures_is_told(photographs, index, tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "find_images", lambda folder: ["elsewhere.jpg"])
+    with pytest.raises(Problem, match="a worker sees no such files there"):
+        index(photographs, tmp_path / "table")
 
 
 # Shards
@@ -290,7 +316,7 @@ def index_until(part, *places):
         write_bytes(path, content)
 
     tables.write_bytes = write
-    with distributed.Client(processes=False, n_workers=2, dashboard_address=None) as client:
+    with distributed.Client(processes=False, n_workers=2, dashboard_address=":0") as client:
         tables.index(*places, rows=2, client=client)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -90,8 +89,8 @@ def engine(
     workers : int, optional
         Processes of a local cluster; one for each processor if left out.
     memory : str
-        What each of them may take. Dask moves data to the disk before, and stops a worker that
-        takes more.
+        What each of them may take. Dask moves data to the disk before (to the folder for temporary
+        files), and stops a worker that takes more.
     report : str or Path, optional
         Where Dask's performance report (HTML) is kept.
 
@@ -116,10 +115,9 @@ def engine(
     >>> with engine(workers=2) as client:  # doctest: +SKIP
     ...     table = index("photos", "table", client=client)
     """
-    spill = str(Path(tempfile.gettempdir(), "image-fingerprints-cluster"))
-    local = {"threads_per_worker": 1, "memory_limit": memory, "local_directory": spill}
-    quiet = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}  # any port will do
-    local |= {"n_workers": workers, "silence_logs": "ERROR", "scheduler_kwargs": quiet}
+    local = {"n_workers": workers, "threads_per_worker": 1, "memory_limit": memory}
+    local["silence_logs"] = "CRITICAL"  # what fails is told in a sentence
+    local["scheduler_kwargs"] = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
     with ExitStack() as stack:
         try:
             cluster = scheduler or stack.enter_context(distributed.LocalCluster(**local))
@@ -128,8 +126,6 @@ def engine(
             if report:
                 stack.enter_context(distributed.performance_report(str(report)))
             yield client
-        except Problem:
-            raise
         except Exception as error:
             if not (reason := _lost(error)):
                 raise
@@ -141,7 +137,7 @@ def engine(
 
 def _lost(error: BaseException | None) -> str:
     """What was lost of the cluster; nothing if it was the work that failed."""
-    while error:
+    while error and not isinstance(error, Problem):
         if type(error).__name__ in _LOST or getattr(error, "errno", 0) == errno.ENOSPC:
             return str(error).partition(". ")[0] or type(error).__name__
         error = error.__cause__ or error.__context__

@@ -38,10 +38,10 @@ import fsspec
 import pyarrow as pa
 from dask import delayed
 from distributed import Client
+from fsspec import AbstractFileSystem as Disk
 from fsspec.implementations.tar import TarFileSystem
 from pyarrow import parquet
 
-_PICTURES = 1_000  # of a folder in a part: some seconds of work
 _VALUES = 250_000  # fingerprints in a part and in a partition
 _SORTED_AT_A_TIME = 5_000_000  # rows of a result, whose digest is taken
 _KINDS = {"fingerprint": pa.uint64(), "path": pa.string(), "problem": pa.string()}
@@ -249,15 +249,22 @@ def _pieces(
     source: str, made: recipe.Recipe, rows: int | None, client: Client
 ) -> tuple[list, float, str]:
     """What gives the rows of each part, seconds of work, and the digest of what is listed."""
-    fs, root = _place(source)
-    listed = _pictures(fs, f"{root}/")
-    if listed:
-        read, paths, step = partial(_of_folder, fs, root, made), sorted(listed), rows or _PICTURES
+    disk, root = _place(source)
+    folder = f"{root}/" if root else ""  # the root of a zip is empty
+    if listed := _pictures(disk, folder):
+        read, paths, step = partial(_of_folder, disk, folder, made), sorted(listed), rows or 1_000
         pieces = [partial(read, at, paths[at : at + step]) for at in range(0, len(paths), step)]
     else:
-        found = fs.ls(root, detail=True) if fs.exists(root) else []
+        found = disk.ls(root, detail=True) if disk.exists(root) else []
         listed = {each["name"]: [each["size"]] for each in found if _SHARD.fullmatch(each["name"])}
-        pieces = _of_shards(fs, made, sorted(listed), rows, client)
+        shards, read = sorted(listed), partial(_of_shard, disk, made)
+        counts = gather(client.map(read, shards, pure=False), "list", "shard")
+        starts = np.cumsum([0, *counts]).tolist()
+        pieces = [partial(read, *piece) for piece in zip(shards, starts, strict=False)]
+        if _OF_VALUES in counts:
+            few = {"blocksize": 16 * (rows or _VALUES), "split_row_groups": "adaptive"}
+            values = dd.read_parquet(shards, ["id", "fingerprint"], filesystem=disk, **few)
+            pieces = values.to_delayed()
     if not pieces:
         raise Problem(f"{source}: holds neither pictures nor shards; check the address")
     seconds = len(listed) * 3e-3 + sum(about[0] or 0 for about in listed.values() if about) / 20e6
@@ -265,39 +272,20 @@ def _pieces(
     return pieces, seconds, sha256(text).hexdigest()
 
 
-def _pictures(fs: fsspec.AbstractFileSystem, folder: str) -> dict[str, list | None]:
+def _pictures(disk: Disk, folder: str) -> dict[str, list | None]:
     """The pictures of a folder, each with its bytes and what else tells that it has changed."""
-    if "file" in fs.protocol:
+    if "file" in disk.protocol:
         with suppress(Problem):
             return {path: size_and_time(Path(folder, path)) for path in find_images(folder)}
         return {}
-    found = {name[len(folder) :]: each for name, each in fs.find(folder, detail=True).items()}
+    found = {name[len(folder) :]: each for name, each in disk.find(folder, detail=True).items()}
     return {path: [each["size"]] for path, each in found.items() if is_picture(path)}
 
 
-def _of_shards(
-    fs: fsspec.AbstractFileSystem,
-    made: recipe.Recipe,
-    shards: list[str],
-    rows: int | None,
-    client: Client,
-) -> list:
-    """What gives the rows of each part, if there are shards and no pictures."""
-    read = partial(_of_shard, fs, made)
-    counts = gather(client.map(read, shards, pure=False), "list", "shard")
-    if _OF_VALUES in counts:
-        few = {"blocksize": 16 * (rows or _VALUES), "split_row_groups": "adaptive"}
-        return dd.read_parquet(shards, ["id", "fingerprint"], filesystem=fs, **few).to_delayed()
-    starts = np.cumsum([0, *counts]).tolist()
-    return [partial(read, *piece) for piece in zip(shards, starts, strict=False)]
-
-
-def _of_shard(
-    fs: fsspec.AbstractFileSystem, made: recipe.Recipe, shard: str, first: int | None = None
-) -> tuple | int:
+def _of_shard(disk: Disk, made: recipe.Recipe, shard: str, first: int | None = None) -> tuple | int:
     """The fingerprints of a shard, if the first id is known; else how many there will be."""
     try:
-        with fs.open(shard, "rb") as file:
+        with disk.open(shard, "rb") as file:
             if shard.endswith(".tar"):
                 archive = TarFileSystem(fo=file)
                 paths = sorted(_pictures(archive, ""))
@@ -318,14 +306,12 @@ def _of_shard(
         raise Problem(f"{shard}: could not be read ({error}); copy it from its source") from error
 
 
-def _of_folder(
-    fs: fsspec.AbstractFileSystem, root: str, made: recipe.Recipe, first: int, paths: list[str]
-) -> tuple:
-    files = [f"{root}/{path}" for path in paths]
-    if not any(map(fs.lexists, files)):
-        raise Problem(f"{root}: a worker sees no such files there; all need to see one folder")
-    if "file" not in fs.protocol:
-        files = [lambda file=file: io.BytesIO(fs.cat_file(file)) for file in files]
+def _of_folder(disk: Disk, folder: str, made: recipe.Recipe, first: int, paths: list[str]) -> tuple:
+    files = [f"{folder}{path}" for path in paths]
+    if not any(map(disk.lexists, files)):
+        raise Problem(f"{folder}: a worker sees no such files there; all need to see one folder")
+    if "file" not in disk.protocol:
+        files = [lambda file=file: io.BytesIO(disk.cat_file(file)) for file in files]
     return _rows(made, zip(range(first, first + len(paths)), paths, files, strict=True))
 
 
@@ -409,12 +395,12 @@ def write_result(
         If the folder holds something else.
     """
     out = _whole(out)
-    fs, root = _place(out)
-    names = [name.rpartition("/")[2] for name in fs.ls(root, False)] if fs.exists(root) else []
+    disk, root = _place(out)
+    names = [name.rpartition("/")[2] for name in disk.ls(root, False)] if disk.exists(root) else []
     if strange := [name for name in names if not _OF_A_RESULT.fullmatch(name)]:
         raise Problem(f"{out}: holds {strange[0]}, which is no result's; name another folder")
     for name in sorted(names, reverse=True):  # result.json first, so that no half one counts
-        fs.rm_file(f"{root}/{name}")
+        disk.rm_file(f"{root}/{name}")
     parts = parts.to_delayed() if isinstance(parts, dd.DataFrame) else parts
     tasks = [delayed(_make_result)(out, list(columns), *part) for part in enumerate(parts)]
     parts = tuple(part for part in gather(client.compute(tasks), "write") if part.rows)
@@ -461,7 +447,7 @@ def _whole(address: str | Path) -> str:
     return str(address) if "://" in str(address) else Path(address).absolute().as_posix()
 
 
-def _place(address: str | Path) -> tuple[fsspec.AbstractFileSystem, str]:
+def _place(address: str | Path) -> tuple[Disk, str]:
     """The file system of an address, and the path there."""
     if "://" in str(address):
         return fsspec.url_to_fs(str(address))
@@ -470,16 +456,16 @@ def _place(address: str | Path) -> tuple[fsspec.AbstractFileSystem, str]:
 
 def _read(address: str | Path, name: str) -> bytes:
     """A file of a table, or nothing if it is not there."""
-    fs, root = _place(address)
+    disk, root = _place(address)
     with suppress(FileNotFoundError, NotADirectoryError):
-        return fs.cat_file(f"{root}/{name}")
+        return disk.cat_file(f"{root}/{name}")
     return b""
 
 
 def _write(address: str, name: str, content: bytes) -> None:
-    fs, root = _place(address)
-    if "file" in fs.protocol:
+    disk, root = _place(address)
+    if "file" in disk.protocol:
         write_bytes(Path(root, name), content)
     else:  # a store shows a file once it is whole, and `_kept` finds what is not
-        fs.makedirs(root, exist_ok=True)
-        fs.pipe_file(f"{root}/{name}", content)
+        disk.makedirs(root, exist_ok=True)
+        disk.pipe_file(f"{root}/{name}", content)
