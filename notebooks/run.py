@@ -209,7 +209,7 @@ def lab_options(dataset: str, folder: Path) -> tuple[dict[str, str], list[str]]:
     ]
 
 
-def open_lab(dataset: str, edition: copies.Edition = copies.LEARNER) -> None:
+def open_lab(dataset: str, edition: str) -> None:
     """Start JupyterLab on the first notebook of an edition, and wait until it is stopped."""
     from jupyterlab import labapp  # takes a second
 
@@ -233,11 +233,15 @@ def make_edition(name: str) -> None:
     """Make an edition, and say what it is, how large, and how long that took."""
     start = time.perf_counter()
     if name in copies.EDITIONS:
-        made = [copies.make(copies.EDITIONS[name])]
+        made = [copies.make(name)]
         if name == "short":
             made.append(write_lesson(copies.PLACE))
     else:
-        made = import_module(f"editions.{name}").make()
+        try:
+            made = import_module(f"editions.{name}").make()
+        except ImportError as error:
+            wanted = 'pip install -c notebooks/editions/constraints.txt -e ".[notebooks,editions]"'
+            raise Problem(f"{name}: {error}; run make {name}, or {wanted}") from error
     seconds = time.perf_counter() - start
     for path in made:
         files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
@@ -330,11 +334,13 @@ def main(words: list[str] | None = None) -> int:
         if arguments.links or arguments.save:
             put_links_in_place()
         if arguments.again:
-            copies.again(arguments.again, copies.LEARNER)
+            copies.again(arguments.again)
         if arguments.edition:
             make_edition(arguments.edition)
         if arguments.lab:
-            open_lab(chosen, copies.EDITIONS.get(arguments.edition, copies.LEARNER))
+            open_lab(
+                chosen, arguments.edition if arguments.edition in copies.EDITIONS else "learner"
+            )
         if arguments.links or arguments.again or arguments.edition or arguments.lab:
             return 0
         paths = course.notebooks_of(arguments.beginnings)

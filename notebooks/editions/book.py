@@ -9,12 +9,13 @@ import re
 import shutil
 from base64 import b64encode
 from pathlib import Path
-from posixpath import dirname, join, normpath, relpath
 from string import Template
 from tempfile import TemporaryDirectory
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from bs4 import BeautifulSoup
+from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell
 
 import course
 from editions import contents, state
@@ -29,11 +30,8 @@ GUIDE = "For teachers: with answers"
 
 def make() -> list[Path]:
     """Make the book; its folder."""
-    try:
-        from jupyter_book.sphinx import build_sphinx
-    except ImportError as error:
-        wanted = 'pip install -c notebooks/editions/constraints.txt -e ".[notebooks,editions]"'
-        raise Problem(f"book: Jupyter Book cannot be imported ({error}); {wanted}") from error
+    from jupyter_book.sphinx import build_sphinx  # takes seconds, and few have it
+
     copies = contents.learner() | contents.short()
     with state.made_whole("book") as folder, TemporaryDirectory() as place:
         sources, built = Path(place, "sources"), Path(place, "built", "html")
@@ -75,50 +73,36 @@ def write_sources(place: Path, copies: dict[str, str]) -> None:
     lesson = {course.lesson()["file"]: contents.lesson()}
     notebooks = contents.read(course.HERE, "*.ipynb", "more/*.ipynb", "solutions/*.ipynb") | lesson
     for file, notebook in notebooks.items():
-        for cell in notebook["cells"]:
-            if cell["cell_type"] == "markdown":
-                cell["source"] = relinked("".join(cell["source"]), file, pages)
+        for cell in contents.prose(notebook):
+            cell.source = contents.relinked(cell.source, file, pages, named)
     for name, file in solved.items():
         solutions = contents.solutions(notebooks.pop(name))
         for notebook in (notebooks[file], *lesson.values()):
-            notebook["cells"] = contents.solved(notebook["cells"], solutions, folded)
+            notebook.cells = contents.solved(notebook.cells, solutions, folded)
     for file, notebook in notebooks.items():
-        notebook["cells"].insert(1, contents.markdown(buttons(file, copies[file])))
+        notebook.cells.insert(1, new_markdown_cell(buttons(file, copies[file])))
     texts = contents.written(notebooks)
     for file in parts()[GUIDE]:
-        text = relinked((course.HERE / file).read_text("utf-8"), file, pages)
-        texts[file] = text.replace("\n", f"\n\n> **{GUIDE}**\n", 1)
+        text = (course.HERE / file).read_text("utf-8").replace("\n", f"\n\n> **{GUIDE}**\n", 1)
+        texts[file] = contents.relinked(text, file, pages, named)
     table = course.table(course.chapters(), course.pages())
     home = Template((SETTINGS / "index.md").read_text("utf-8"))
     texts["index.md"] = home.substitute(chapters=table)
     listed = [{"caption": p, "chapters": [{"file": f} for f in fs]} for p, fs in parts().items()]
     toc = {"format": "jb-book", "root": "index", "parts": listed}
     for file, text in (texts | {"_toc.yml": json.dumps(toc)}).items():  # JSON is YAML, too
-        (place / file).parent.mkdir(exist_ok=True)
         write_text(place / file, text)
 
 
-def folded(name: str | None, group: list[dict]) -> list[dict]:
+def folded(name: str | None, group: list[NotebookNode]) -> list[NotebookNode]:
     """A solution in a fold that opens without a script."""
     opening = '<details class="solution">\n<summary>A solution</summary>'
-    return [contents.markdown(opening), *group, contents.markdown("</details>")]
+    return [new_markdown_cell(opening), *group, new_markdown_cell("</details>")]
 
 
-def relinked(text: str, here: str, pages: dict[str, str]) -> str:
-    """Markdown whose links lead to pages of the book; what leads elsewhere in the kit is no link."""
-
-    def link(found: re.Match) -> str:
-        name, path, fragment = found.groups("")
-        page = pages.get(normpath(join(dirname(here), path))) if path else here
-        if page is None:
-            return name
-        if path and page.startswith(f"{here}#"):
-            return f"{name} are folded below the exercises."
-        # Jupyter Book names a heading as GitHub does, JupyterLab as it stands
-        fragment = re.sub(r"[^\w#-]", "", fragment.lower())
-        return f"[{name}]({path and relpath(page, dirname(here) or '.')}{fragment})"
-
-    return re.sub(r"\[([^]]*)\]\((?!\w+:)([^)#\s]*)(#[^)\s]*)?\)", link, text)
+def named(fragment: str) -> str:
+    """The name of a heading: Jupyter Book has GitHub's, JupyterLab the heading as it stands."""
+    return re.sub(r"[^\w#-]", "", fragment.lower())
 
 
 def buttons(file: str, copy: str) -> str:

@@ -7,20 +7,17 @@ The set is that of ``constraints.txt``. Where a package of it was not made for a
 processor, the newest older one that was takes its place.
 """
 
-import io
 import os
 import re
 import shutil
-import subprocess
-import sys
 import tomllib
-import zipfile
 from pathlib import Path
 
 import jinja2
 
 from editions import state
 from helpers import Problem
+from helpers.archive import pack
 from helpers.files.atomic import exclusive, new_folder
 from helpers.files.places import data_folder, one_line
 
@@ -33,7 +30,7 @@ FOLDER = "image-fingerprints"  # in the zip
 def make(root: Path = state.ROOT) -> list[Path]:
     """Make the zips that the variable BUNDLE names, or all; what was made."""
     systems, pythons = chosen(os.environ.get("BUNDLE", ""))
-    if run("git status --porcelain", root):
+    if state.run("git", "status", "--porcelain", cwd=root):
         print("The work tree has changes that are not committed; the zips do not have them.")
     extras = {"data/caltech-101.zip": data_folder() / "caltech-101.zip"}
     if not (archive := extras["data/caltech-101.zip"]).is_file():
@@ -59,18 +56,18 @@ def _make(system: str, pythons: list[str], extras: dict[str, Path], root: Path) 
     final = root / "editions" / f"bundle-{system}.zip"
     with exclusive(final), new_folder(final) as folder:
         kit = folder / FOLDER
-        with zipfile.ZipFile(io.BytesIO(run("git archive --format=zip HEAD", root))) as committed:
-            committed.extractall(kit)
+        committed = folder / "committed.zip"
+        state.run("git", "archive", "--output", committed, "HEAD", cwd=root)
+        shutil.unpack_archive(committed, kit)
         for platform, tags in SYSTEMS[system].items():
             for python in pythons:
                 print(f"{system}: packages for Python {python}, {platform} ...", flush=True)
                 fetch(platform, tags, python, kit)
-        commit = run("git log -1 --format=%h,%x20%cs", root).decode()
+        commit = state.run("git", "log", "-1", "--format=%h, %cs", cwd=root).decode()
         told = page(system=system, pythons=pythons, extras=extras, commit=commit.strip())
         (kit / "START-HERE.html").write_text(told, encoding="utf-8")
-        files = {path.relative_to(kit).as_posix(): path for path in kit.rglob("*")}
-        pack(folder / final.name, files | extras)
-        (folder / final.name).replace(final)
+        files = {path.relative_to(folder).as_posix(): path for path in kit.rglob("*")}
+        pack(files | {f"{FOLDER}/{name}": path for name, path in extras.items()}, final)
         shutil.rmtree(folder)  # so that it takes no place; see `new_folder`
     return final
 
@@ -84,39 +81,17 @@ def fetch(platform: str, tags: list[str], python: str, kit: Path) -> None:
     list_them = (
         "uv pip compile --quiet --generate-hashes --only-binary :all: --extra notebooks --extra test"
         " pyproject.toml notebooks/editions/bundle/build.txt --constraint ../newest.txt"
+        f" --python-platform {platform} --python-version {python} -o {pins}"
     )
-    run(f"{list_them} --python-platform {platform} --python-version {python} -o {pins}", kit)
-    fetch_them = f"pip download --quiet --no-deps --only-binary :all: -r {pins} -d wheels"
-    run(f"{fetch_them} --python-version {python} --platform {' --platform '.join(tags)}", kit)
+    fetch_them = (
+        f"pip download --quiet --no-deps --only-binary :all: -r {pins} -d wheels"
+        f" --python-version {python} --platform {' --platform '.join(tags)}"
+    )
+    for command in (list_them, fetch_them):
+        state.run(*command.split(), cwd=kit)
 
 
 def page(**told: object) -> str:
     """What to do with the kit on a system, as HTML."""
     text = (SETTINGS / "start-here.html").read_text("utf-8")
     return jinja2.Template(text, autoescape=True, trim_blocks=True, lstrip_blocks=True).render(told)
-
-
-def pack(final: Path, files: dict[str, Path]) -> None:
-    """Write a zip that depends on names and contents only."""
-    with zipfile.ZipFile(final, "w") as opened:
-        for name, path in sorted((name, path) for name, path in files.items() if path.is_file()):
-            info = zipfile.ZipInfo(f"{FOLDER}/{name}")  # of 1980
-            info.create_system, info.external_attr = 3, 0o100644 << 16  # on Windows, too
-            info.file_size = path.stat().st_size  # from 2 GB on, it takes more than 32 bits
-            packed = path.suffix in (".jpg", ".png", ".whl", ".zip")
-            info.compress_type = zipfile.ZIP_STORED if packed else zipfile.ZIP_DEFLATED
-            with path.open("rb") as source, opened.open(info, "w") as target:
-                shutil.copyfileobj(source, target, 2**20)
-
-
-def run(command: str, folder: Path) -> bytes:
-    """What a program prints; a `Problem` with what it says if it fails."""
-    words = command.split()
-    program = words if words[0] == "git" else [sys.executable, "-m", *words]
-    try:
-        return subprocess.run(program, cwd=folder, capture_output=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError) as error:
-        told = getattr(error, "stderr", b"").decode(errors="replace") or str(error)
-        told = " ".join(told[max(0, told.lower().rfind("error:")) :].split())
-        remedy = "run make bundle in a clone made by git, with a network, and with room on the disk"
-        raise Problem(one_line(f"{' '.join(words[:2])}: {told}; {remedy}")) from error

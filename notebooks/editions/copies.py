@@ -8,9 +8,8 @@ that was laid there; ``editions/NAME.json`` holds the digests of these versions.
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
@@ -20,41 +19,28 @@ from helpers import Problem
 from helpers.files.atomic import exclusive, write_problem, write_text
 
 PLACE = course.HERE.parent / "editions"
+#: What gives the texts of an edition, by its name.
+EDITIONS = {"learner": contents.learner, "teacher": contents.teacher, "short": contents.short}
 
 
-@dataclass(frozen=True)
-class Edition:
-    """Its name, and the text of each of its files, by path, made from the chapters' folder."""
-
-    name: str
-    texts: Callable[[Path], dict[str, str]]
-
-
-#: By name.
-EDITIONS = {
-    name: Edition(name, getattr(contents, name)) for name in ("learner", "teacher", "short")
-}
-LEARNER = EDITIONS["learner"]
-
-
-def make(edition: Edition, source: Path = course.HERE, place: Path = PLACE) -> Path:
+def make(name: str, source: Path = course.HERE, place: Path = PLACE) -> Path:
     """Make an edition, or bring it up to date; its folder. What is laid beside is told in print."""
-    folder, texts = place / edition.name, edition.texts(source)
+    folder, texts = place / name, EDITIONS[name](source)
     with exclusive(folder):
         laid = _laid(folder)
-        for name, text in texts.items():
-            _lay(folder / name, text, laid.setdefault(name, []))
-        for name in sorted(laid.keys() - texts.keys()):  # the course has no such file any more
-            _remove_unchanged(folder / name, laid.pop(name))
-            if os.path.lexists(folder / name):
-                print(f"{name}: no longer in the course; yours stays.")
+        for file, text in texts.items():
+            _lay(folder / file, text, laid.setdefault(file, []))
+        for file in sorted(laid.keys() - texts.keys()):  # the course has no such file any more
+            _remove_unchanged(folder / file, laid.pop(file))
+            if os.path.lexists(folder / file):
+                print(f"{file}: no longer in the course; yours stays.")
         write_text(_list_of(folder), json.dumps(laid, indent=1) + "\n")
     return folder
 
 
-def again(number: str, edition: Edition, source: Path = course.HERE, place: Path = PLACE) -> None:
-    """Put the original of a chapter back; a changed one is kept beside it."""
-    folder, texts = place / edition.name, edition.texts(source)
+def again(number: str, source: Path = course.HERE, place: Path = PLACE) -> None:
+    """Put the original of a chapter back for a learner; a changed one is kept beside it."""
+    folder, texts = place / "learner", contents.learner(source)
     names = [name for name in texts if name.startswith(f"{number:0>2}-")]
     if len(names) != 1:
         raise Problem(f"{number}: no chapter has this number; give that of a file's name, as 02")

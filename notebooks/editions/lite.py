@@ -7,23 +7,22 @@ Pyodide loads what a cell imports. So the first cell of a chapter runs as it sta
 
 import dbm
 import json
-import posixpath
 import re
-import subprocess
-import sys
 import tomllib
-from importlib.util import find_spec
+from importlib import import_module
 from pathlib import Path
 from shutil import copy, copytree, ignore_patterns
 from tempfile import TemporaryDirectory
 from zipfile import ZipFile
 
 import jinja2
+import nbformat
 
 import course
 import helpers
 from editions import contents, state
 from helpers import Problem, archive, datasets
+from helpers.files.atomic import write_text
 from helpers.files.places import sha256_of
 
 PARTS = Path(__file__).with_suffix("")
@@ -35,15 +34,14 @@ NOTEBOOKS = [LESSON["file"], *(chapter.file for chapter in CHAPTERS), *BESIDE]
 
 def make() -> list[Path]:
     """Make the site; its folder."""
-    if not find_spec("jupyterlite_core"):
-        raise Problem('lite: JupyterLite is not installed; pip install -e ".[notebooks,editions]"')
+    import_module("jupyterlite_core")  # which is run as a program of its own
     with state.made_whole("lite") as folder, TemporaryDirectory() as made:
         source = Path(made)
         lay_chapters(source / "files")
         lay_python(source / "static" / "pyodide")
         for settings in PARTS.glob("*.json"):
             copy(settings, source)
-        _run("jupyterlite_core", "build", "--output-dir", folder, cwd=source)
+        state.run("jupyterlite_core", "build", "--output-dir", folder, cwd=source)
         page = jinja2.Template((PARTS / "index.html").read_text("utf-8"), autoescape=True)
         page.stream(chapters=CHAPTERS, lesson=LESSON).dump(str(folder / "index.html"), "utf-8")
         copy(PARTS.with_name("serve.py"), folder)
@@ -52,20 +50,13 @@ def make() -> list[Path]:
 
 def lay_chapters(folder: Path) -> None:
     """Learner's copies, whose links to what is not in the site are plain words."""
-    texts = contents.learner() | contents.short()
-    for name in NOTEBOOKS:
-        notebook = json.loads(texts[name])
-
-        def link(found: re.Match, here: str = posixpath.dirname(name)) -> str:
-            target = posixpath.normpath(posixpath.join(here, found[2]))
-            return found[0] if target in NOTEBOOKS else found[1]
-
-        for cell in notebook["cells"]:
-            if cell["cell_type"] == "markdown":
-                told = "".join(cell["source"])
-                cell["source"] = re.sub(r"\[([^]]+)\]\(([^)#:\s]+)(#[^)\s]*)?\)", link, told)
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(json.dumps(notebook), encoding="utf-8")
+    texts, pages = contents.learner() | contents.short(), {name: name for name in NOTEBOOKS}
+    notebooks = {name: nbformat.reads(texts[name], as_version=4) for name in NOTEBOOKS}
+    for name, notebook in notebooks.items():
+        for cell in contents.prose(notebook):
+            cell.source = contents.relinked(cell.source, name, pages)
+    for name, text in contents.written(notebooks).items():
+        write_text(folder / name, text)
 
 
 def lay_python(folder: Path) -> None:
@@ -75,7 +66,7 @@ def lay_python(folder: Path) -> None:
     wanted = [builds["wheel"], *(f"{name}=={one['version']}" for name, one in ours.items())]
     options = ("--quiet", "--no-deps", "--only-binary", ":all:")
     with TemporaryDirectory() as fetched:
-        _run("pip", "download", *options, "--dest", fetched, *wanted)
+        state.run("pip", "download", *options, *wanted, cwd=fetched)
         [wheel] = Path(fetched).glob(re.split("[-=]", builds["wheel"])[0] + "*")
         with ZipFile(wheel) as archived:
             for name, digest in builds["sha256"].items():
@@ -103,17 +94,7 @@ def _lay_helpers(path: Path) -> None:
     """The helpers with the sample ready made, and `dbm`, which Pyodide leaves out of Python."""
     others = ignore_patterns("__pycache__", "gnu.py", "ndbm.py", "sqlite3.py")
     with TemporaryDirectory() as made:
-        found = [
+        for one in (helpers, dbm):
             copytree(Path(one.__file__).parent, Path(made, one.__name__), ignore=others)
-            for one in (helpers, dbm)
-        ]
         datasets.pack_sample(Path(made, "helpers", "tables", datasets.READY_MADE.name))
-        archive.pack(found, path)
-
-
-def _run(*words: str | Path, cwd: Path | None = None) -> None:
-    command = [sys.executable, "-m", *words]
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, errors="replace")
-    if done.returncode:
-        said = f"no reason given\n{done.stderr}".strip().splitlines()[-1]
-        raise Problem(f"lite: {words[0]} {words[1]} failed: {said}; run it once more")
+        archive.pack({p.relative_to(made).as_posix(): p for p in Path(made).rglob("*")}, path)

@@ -1,18 +1,20 @@
-"""Whether what stands in ``editions/`` was made from the files as they are now.
+"""What book, site and zips share: folders that are whole and know their sources, and `run`.
 
 A folder that is made in one go (book, lite) is laid there whole, with the digest of its sources.
-Tests of it are skipped with a reason if it is not there or was made from others; and without the
-variable EDITIONS, which ``make test-editions`` sets, since they take minutes.
+So it can be told whether it was made from the files as they are now.
 """
 
 import hashlib
-import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import course
+from helpers import Problem
 from helpers.files.atomic import exclusive, new_folder
+from helpers.files.places import one_line, sha256_of
 
 ROOT = course.HERE.parent
 #: In each folder that was made: the digest of its sources.
@@ -27,9 +29,7 @@ def digest(root: Path = ROOT) -> str:
         name = path.relative_to(root)
         # what Python and JupyterLab keep for themselves changes without a reader's doing
         if path.is_file() and not any(part.startswith((".", "__pycache__")) for part in name.parts):
-            found.update(
-                f"{name.as_posix()}\n{hashlib.sha256(path.read_bytes()).digest()}".encode()
-            )
+            found.update(f"{name.as_posix()} {sha256_of(path)}\n".encode())
     return found.hexdigest()
 
 
@@ -42,13 +42,6 @@ def made_whole(name: str, root: Path = ROOT) -> Iterator[Path]:
         (folder / NAME).write_text(f"{sources}\n", encoding="utf-8")
 
 
-def reason_to_skip(name: str, root: Path = ROOT) -> str:
-    """Why an edition is not tested, with the remedy; '' if it was made from these files."""
-    if not os.environ.get("EDITIONS"):
-        return "editions are tested by make test-editions"
-    return fault(name, root)
-
-
 def fault(name: str, root: Path = ROOT) -> str:
     """What is wrong with an edition, with the remedy; '' if it was made from these files."""
     remedy = f"python notebooks/run.py --edition {name}"
@@ -58,3 +51,15 @@ def fault(name: str, root: Path = ROOT) -> str:
     if kept.read_text(encoding="utf-8").strip() != digest(root):
         return f"editions/{name} was made from other files; {remedy}"
     return ""
+
+
+def run(*words: str | Path, cwd: str | Path) -> bytes:
+    """What git, or a module of Python, prints in a folder; a `Problem` with its reason if it fails."""
+    command = words if words[0] == "git" else [sys.executable, "-m", *words]
+    try:
+        return subprocess.run(command, cwd=cwd, capture_output=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        told = getattr(error, "stderr", b"").decode(errors="replace") or str(error)
+        told = " ".join(told[max(0, told.lower().rfind("error:")) :].split())
+        remedy = "run this in a clone made by git, with a network, and with room on the disk"
+        raise Problem(one_line(f"{words[0]} {words[1]}: {told}; {remedy}")) from error

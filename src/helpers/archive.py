@@ -6,18 +6,24 @@ Ranzato and Perona (CaltechDATA, doi 10.22002/D1.20086, CC BY 4.0).
 
 import gzip
 import hashlib
-import io
 import os
+import shutil
 import sys
 import tarfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 from urllib.request import url2pathname
 
 from helpers import Problem
-from helpers.files.atomic import new_folder, write_bytes, write_text
+from helpers.files.atomic import (
+    make_folders,
+    new_folder,
+    unique_partial,
+    write_problem,
+    write_text,
+)
 from helpers.files.downloads import TooLarge, fetch, forget_parts
 from helpers.files.parallel import progress_bar
 from helpers.files.places import IN_BROWSER, sha256_of
@@ -198,15 +204,15 @@ def _inner_archive(file: BinaryIO) -> BinaryIO:
     return gzip.GzipFile(fileobj=outer.open(inner[0]))
 
 
-def pack(folders: Iterable[Path], file: Path) -> None:
-    """Put folders into one zip, which has the same bytes whenever and wherever it is made.
+def pack(files: Mapping[str, Path], file: Path) -> None:
+    """Put files into one zip that depends on their names and contents only.
 
     Parameters
     ----------
-    folders : iterable of Path
-        Each becomes a folder of its own name at the top of the zip.
+    files : mapping of str to Path
+        The name that each file gets in the zip, with ``/``. What is no file is left out.
     file : Path
-        The zip; an older one is replaced.
+        The zip; an older one is replaced in one step.
 
     Raises
     ------
@@ -215,22 +221,27 @@ def pack(folders: Iterable[Path], file: Path) -> None:
 
     Examples
     --------
-    >>> pack([Path("data/sample")], Path("sample.zip"))  # doctest: +SKIP
+    >>> pack({"sample/cat.png": Path("cat.png")}, Path("sample.zip"))  # doctest: +SKIP
     """
-    files = {
-        path.relative_to(folder.parent).as_posix(): path
-        for folder in folders
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as packed:  # stored: pictures would not become smaller
-        for name in sorted(files):
-            # a member of 1980 whose bits are the same on every system
-            member = zipfile.ZipInfo(name)
-            member.create_system, member.external_attr = 3, 0o644 << 16
-            packed.writestr(member, files[name].read_bytes())
-    write_bytes(file, content.getvalue())
+    partial = unique_partial(file)
+    try:
+        make_folders(file.parent)
+        with zipfile.ZipFile(partial, "w") as packed:
+            for name, path in sorted(files.items()):
+                if path.is_file():
+                    # a member of 1980 whose bits are the same on every system
+                    member = zipfile.ZipInfo(name)
+                    member.create_system, member.external_attr = 3, 0o100644 << 16
+                    member.file_size = path.stat().st_size  # from 2 GB on, it takes another form
+                    small = path.suffix in (".jpg", ".png", ".whl", ".zip")  # or would grow
+                    member.compress_type = zipfile.ZIP_STORED if small else zipfile.ZIP_DEFLATED
+                    with path.open("rb") as source, packed.open(member, "w") as target:
+                        shutil.copyfileobj(source, target, 2**20)
+        partial.replace(file)
+    except OSError as error:
+        raise write_problem(file, error) from error
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def unpack(file: Path, root: Path) -> None:

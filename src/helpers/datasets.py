@@ -266,7 +266,9 @@ def pack_sample(file: str | Path) -> None:
     --------
     >>> pack_sample("sample.zip")  # doctest: +SKIP
     """
-    archive.pack([sample().root, specials().root], Path(file))
+    roots = sample().root, specials().root
+    files = {p.relative_to(root.parent).as_posix(): p for root in roots for p in root.rglob("*")}
+    archive.pack(files, Path(file))
 
 
 def _is_unpacked(root: Path) -> bool:

@@ -7,9 +7,11 @@ from functools import cache
 from zipfile import ZipFile
 
 import course
+import nbformat
 import numpy as np
 import pytest
 from browsers import chromium
+from built import built
 from crawler import Crawler
 from editions import book, contents, state
 
@@ -21,9 +23,7 @@ CHAPTERS = course.chapters()
 LESSON = course.lesson()["file"]
 NOTEBOOKS = [LESSON, *(c.file for c in CHAPTERS), *(p.file for p in course.pages())]
 SOLVED = [chapter for chapter in CHAPTERS if chapter.solutions]
-built = pytest.mark.skipif(
-    bool(state.reason_to_skip("book")), reason=state.reason_to_skip("book") or "it is there"
-)
+built = built("book")
 
 
 @cache
@@ -131,12 +131,13 @@ LINKS["solutions/02.ipynb"] = "02.ipynb#exercises"
     ],
 )
 def test_links_lead_to_pages_of_the_book_or_are_none(here, text, wanted):
-    assert book.relinked(text, here, LINKS) == wanted
+    assert contents.relinked(text, here, LINKS, book.named) == wanted
 
 
 def of_cells(*sources):
     kinds = {"#": "markdown", "*": "markdown", "d": "code"}
-    return [{"cell_type": kinds[source[0]], "source": source} for source in sources]
+    cells = [{"cell_type": kinds[source[0]], "source": source} for source in sources]
+    return nbformat.from_dict({"cells": cells})
 
 
 def test_each_solution_is_folded_below_its_exercise():
@@ -144,7 +145,7 @@ def test_each_solution_is_folded_below_its_exercise():
     chapter = of_cells("## Exercises\n\n**1.** Do.", stub, "**2.** (Without a check.)", "## End")
     solved = "def a(): 1\n\n\nchecks.a(a)"
     solutions = of_cells("# Solutions", "d0", "**1.** So.", solved, "**2.** So too.")
-    found = contents.solved(chapter, contents.solutions({"cells": solutions}), book.folded)
+    found = contents.solved(chapter.cells, contents.solutions(solutions), book.folded)
     one = ["<details", "**1.** So.", solved, "</details>"]
     two = ["<details", "**2.** So too.", "</details>"]
     wanted = ["## Exercises", stub, *one, "**2.** (Without", *two, "## End"]

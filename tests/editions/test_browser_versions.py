@@ -10,8 +10,10 @@ import tomllib
 from pathlib import Path
 
 import course
+import nbformat
 import pytest
 from editions import contents
+from nbformat.v4 import new_code_cell
 
 import helpers
 from helpers import datasets, shelf
@@ -119,12 +121,10 @@ def executed(tmp_path_factory):
     python = python_with_these_versions(place / "python")
     copied = place / "chapters"
     copied.mkdir()
-    as_in_a_browser = {"cell_type": "code", "id": "browser", "metadata": {}}
-    as_in_a_browser |= {"source": AS_IN_A_BROWSER, "execution_count": None, "outputs": []}
     for path in CHAPTERS:
-        notebook = contents.without_outputs(json.loads(path.read_text("utf-8")))
-        notebook["cells"].insert(0, as_in_a_browser)
-        (copied / path.name).write_text(json.dumps(notebook), encoding="utf-8")
+        notebook = contents.without_outputs(nbformat.read(path, as_version=4))
+        notebook.cells.insert(0, new_code_cell(AS_IN_A_BROWSER))
+        nbformat.write(notebook, copied / path.name)
     new = {"FINGERPRINTS_DATA": place / "data", "MPLCONFIGDIR": place, "JUPYTER_DATA_DIR": place}
     gone = ("DATASET", "PYTHONPATH", "JUPYTER_PATH")
     settings = {name: value for name, value in os.environ.items() if name not in gone}

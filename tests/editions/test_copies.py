@@ -54,13 +54,13 @@ def kit(tmp_path):
 @pytest.fixture
 def make(kit):
     """`make()`: the learner's copy of the small course, made or brought up to date."""
-    return lambda: copies.make(copies.LEARNER, kit, kit.parent / "editions")
+    return lambda: copies.make("learner", kit, kit.parent / "editions")
 
 
 @pytest.fixture
 def again(kit):
     """`again(number)`: the original of a chapter is put back into that copy."""
-    return lambda number: copies.again(number, copies.LEARNER, kit, kit.parent / "editions")
+    return lambda number: copies.again(number, kit, kit.parent / "editions")
 
 
 def content(folder):
@@ -188,13 +188,17 @@ def test_a_chapter_that_left_the_course_goes_unless_it_was_changed(make, kit, ca
 
 
 @pytest.mark.parametrize("mine", [False, True])
-def test_solutions_that_an_earlier_kit_laid_go_unless_they_were_changed(make, kit, capsys, mine):
+def test_solutions_that_an_earlier_kit_laid_go_unless_they_were_changed(
+    make, kit, monkeypatch, capsys, mine
+):
     def as_before(source):
         found = contents.learner(source)
         return found | {SOLUTION: (source / SOLUTION).read_text(encoding="utf-8")}
 
     place = kit.parent / "editions"
-    folder = copies.make(copies.Edition("learner", as_before), kit, place)
+    monkeypatch.setitem(copies.EDITIONS, "learner", as_before)
+    folder = copies.make("learner", kit, place)
+    monkeypatch.undo()
     assert sources(folder / SOLUTION) == ["the answer"]
     if mine:
         write(folder / SOLUTION, "my answer")
@@ -204,10 +208,12 @@ def test_solutions_that_an_earlier_kit_laid_go_unless_they_were_changed(make, ki
     assert capsys.readouterr().out == (told if mine else "")
 
 
-def test_what_a_teacher_changed_is_kept_and_the_new_version_is_laid_beside_it(tmp_path, capsys):
-    folder = copies.make(copies.EDITIONS["teacher"], place=tmp_path)
+def test_what_a_teacher_changed_is_kept_and_the_new_version_is_laid_beside_it(
+    tmp_path, monkeypatch, capsys
+):
+    folder = copies.make("teacher", place=tmp_path)
     before = content(folder)
-    assert copies.make(copies.EDITIONS["teacher"], place=tmp_path) == folder
+    assert copies.make("teacher", place=tmp_path) == folder
     assert content(folder) == before
     [guide] = folder.glob("guide/02.md")
     guide.write_text("mine", encoding="utf-8")
@@ -219,7 +225,8 @@ def test_what_a_teacher_changed_is_kept_and_the_new_version_is_laid_beside_it(tm
         found[COURSE[2].file] = found[COURSE[3].file]
         return found
 
-    copies.make(copies.Edition("teacher", next_year), place=tmp_path)
+    monkeypatch.setitem(copies.EDITIONS, "teacher", next_year)
+    copies.make("teacher", place=tmp_path)
     assert guide.read_text(encoding="utf-8") == "mine"
     assert sources(folder / COURSE[2].file) == ["mine"]
     assert (folder / "guide" / "02.new.md").is_file()
@@ -279,7 +286,7 @@ def test_run_puts_a_chapter_back_by_its_number(make, kit, monkeypatch, capsys):
 
 
 def test_chapters_find_the_data_from_the_copy(tmp_path, monkeypatch):
-    folder = copies.make(copies.LEARNER, place=tmp_path / "editions")
+    folder = copies.make("learner", place=tmp_path / "editions")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "archive.zip").touch()
     monkeypatch.setenv("FINGERPRINTS_DATA", "here")
@@ -300,7 +307,7 @@ def test_chapters_find_the_data_from_the_copy(tmp_path, monkeypatch):
     ("name", "opened"), [("teacher", COURSE[0].file), ("short", course.lesson()["file"])]
 )
 def test_lab_opens_the_first_notebook_of_an_edition(tmp_path, name, opened):
-    folder = copies.make(copies.EDITIONS[name], place=tmp_path)
+    folder = copies.make(name, place=tmp_path)
     _, options = run.lab_options("sample", folder)
     assert f"--LabApp.default_url=/lab/tree/{opened}" in options
 
