@@ -108,9 +108,11 @@ def loaded_after(line):
     return set(told.stdout.split())
 
 
-def test_help_loads_nothing_slow():
-    loaded = loaded_after("from helpers.__main__ import main; main(['--help'])")
+@pytest.mark.parametrize("words", [["--help"], ["cluster", "search", "--help"]])
+def test_help_loads_nothing_slow(words):
+    loaded = loaded_after(f"from helpers.__main__ import main; main({words})")
     assert not loaded & {"numpy", "PIL", "pandas", "matplotlib", "scipy", "pooch", "joblib"}
+    assert not loaded & {"dask", "distributed", "pyarrow", "fsspec", "bokeh"}
 
 
 @pytest.mark.parametrize("name", OF_WORKERS)

@@ -1,4 +1,4 @@
-"""The command line: gather, index, search, as in the article; clean; a gate; experiments."""
+"""The command line: gather, index, search, as in the article; clean; gate; experiment; cluster."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import suppress
 from helpers import Problem
 
 #: Each is a module of `helpers.commands` and adds its own arguments. A new command is a word here.
-COMMANDS = ("gather", "index", "search", "clean", "gate", "experiment")
+COMMANDS = ("gather", "index", "search", "clean", "gate", "experiment", "cluster")
 
 
 def _parsed(words: list[str]) -> object:

@@ -377,7 +377,7 @@ def test_the_digest_is_that_of_the_sorted_rows(client, tmp_path, monkeypatch, at
     monkeypatch.setattr(tables, "_SORTED_AT_A_TIME", at_a_time)  # else it would take millions
     rows = triples(700)
     parts = [delayed(rows[:400]), delayed(rows[:0]), delayed(rows[400:])]
-    made = tables.write_result(parts, tmp_path / "result", TRIPLE, client)
+    made = tables.write_result([parts], tmp_path / "result", TRIPLE, client)
     assert made.digest == digest_of(rows) == tables.digest(tmp_path / "result")
     assert [part.rows for part in made.parts] == [400, 300]
     assert tables.Table.open(tmp_path / "result") == made
@@ -385,17 +385,17 @@ def test_the_digest_is_that_of_the_sorted_rows(client, tmp_path, monkeypatch, at
 
 
 def test_an_empty_result_has_the_digest_of_nothing(client, tmp_path):
-    made = tables.write_result([delayed(triples(0))], tmp_path / "result", TRIPLE, client)
+    made = tables.write_result([[delayed(triples(0))]], tmp_path / "result", TRIPLE, client)
     assert (made.rows, made.digest) == (0, hashlib.sha256().hexdigest())
     assert made.frame().compute().columns.tolist() == TRIPLE
 
 
 def test_a_result_replaces_an_older_one_and_nothing_else(client, tmp_path):
     older = [delayed(triples(9, seed)) for seed in range(3)]
-    tables.write_result(older, tmp_path / "result", TRIPLE, client)
-    made = tables.write_result(older[:1], tmp_path / "result", TRIPLE, client)
-    assert set(files_of(tmp_path / "result")) == {"part-00000.parquet", "result.json"}
+    tables.write_result([older], tmp_path / "result", TRIPLE, client)
+    made = tables.write_result([older[:1]], tmp_path / "result", TRIPLE, client)
+    assert set(files_of(tmp_path / "result")) == {"part-00000-000.parquet", "result.json"}
     (tmp_path / "result" / "thesis.txt").write_text("years of work")
     with pytest.raises(Problem, match=r"holds thesis\.txt, which is no result's"):
-        tables.write_result(older, tmp_path / "result", TRIPLE, client)
+        tables.write_result([older], tmp_path / "result", TRIPLE, client)
     assert tables.digest(tmp_path / "result") == made.digest

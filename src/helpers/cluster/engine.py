@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -72,6 +73,13 @@ class Cost:
         return f"{self.partitions:,} {noun}, {sent if self.bytes_shuffled else ''}{time}"
 
 
+class _DeafToControlC(distributed.WorkerPlugin):
+    """Control-C reaches all processes of a terminal; the first one ends the others in order."""
+
+    def setup(self, worker: distributed.Worker) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 @contextmanager
 def engine(
     scheduler: str | None = None,
@@ -120,9 +128,15 @@ def engine(
     local["scheduler_kwargs"] = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
     with ExitStack() as stack:
         try:
-            cluster = scheduler or stack.enter_context(distributed.LocalCluster(**local))
-            client = stack.enter_context(distributed.Client(cluster, timeout=_PATIENCE))
+            try:
+                cluster = scheduler or stack.enter_context(distributed.LocalCluster(**local))
+                client = stack.enter_context(distributed.Client(cluster, timeout=_PATIENCE))
+            except ValueError as error:  # it is not written as such things are
+                remedy = "write tcp://10.0.0.1:8786" if scheduler else "write 4GB"
+                raise Problem(f"{scheduler or memory}: {error}; {remedy}, say") from error
             client.wait_for_workers(1, timeout=_PATIENCE)
+            if not scheduler:
+                client.register_plugin(_DeafToControlC())
             if report:
                 stack.enter_context(distributed.performance_report(str(report)))
             yield client
@@ -144,7 +158,12 @@ def _lost(error: BaseException | None) -> str:
     return ""
 
 
-def gather(futures: list[distributed.Future], title: str, unit: str = "part") -> list:
+def gather(
+    futures: list[distributed.Future],
+    title: str,
+    unit: str = "part",
+    each: Callable[[object], object] | None = None,
+) -> list:
     """What tasks give back, in their order, with a progress bar.
 
     Parameters
@@ -155,6 +174,8 @@ def gather(futures: list[distributed.Future], title: str, unit: str = "part") ->
         What the progress bar says.
     unit : str
         What one task is.
+    each : callable, optional
+        Takes each result as it comes. What it raises ends all.
 
     Returns
     -------
@@ -175,5 +196,7 @@ def gather(futures: list[distributed.Future], title: str, unit: str = "part") ->
     with progress_bar(total=len(futures), title=title, unit=unit) as bar:
         for future, result in distributed.as_completed(futures, with_results=True):
             results[future.key] = result
+            if each:
+                each(result)
             bar.update()
     return [results[future.key] for future in futures]

@@ -42,13 +42,15 @@ from fsspec import AbstractFileSystem as Disk
 from fsspec.implementations.tar import TarFileSystem
 from pyarrow import parquet
 
+#: A result has no more rows: at up to 24 bytes each, on a disk.
+MOST_ROWS = 100_000_000
 _VALUES = 250_000  # fingerprints in a part and in a partition
 _SORTED_AT_A_TIME = 5_000_000  # rows of a result, whose digest is taken
 _KINDS = {"fingerprint": pa.uint64(), "path": pa.string(), "problem": pa.string()}
 _COLUMNS, _PROBLEM = ["id", "path", "fingerprint"], ["id", "path", "problem"]
 _OF_VALUES = -1  # pictures, in place of how many there are
 _SHARD = re.compile(r".*/[^._/][^/]*\.(tar|parquet)")
-_OF_A_RESULT = re.compile(rf"part-\d+\.parquet|result\.json|\..+{re.escape(PARTIAL)}")
+_OF_A_RESULT = re.compile(rf"part-\d+-\d+\.parquet|result\.json|\..+{re.escape(PARTIAL)}")
 
 
 class Part(NamedTuple):
@@ -368,14 +370,15 @@ def _parquet(frame: pd.DataFrame, about: dict | None = None) -> bytes:
 
 
 def write_result(
-    parts: dd.DataFrame | Iterable[object], out: str | Path, columns: Sequence[str], client: Client
+    parts: dd.DataFrame | Iterable, out: str | Path, columns: Sequence[str], client: Client
 ) -> Table:
     """Compute a result, part by part, and write it.
 
     Parameters
     ----------
-    parts : Dask DataFrame, or iterable of Delayed
-        Each part is a DataFrame with these columns; an empty one gets no file.
+    parts : Dask DataFrame, or iterable of sequences of Delayed
+        Each part is a DataFrame with these columns, or a function that gives several of them, one
+        after the other. The parts of a sequence are written before the next ones are made.
     out : str or Path
         A folder at any address that fsspec knows: a new one, or one with an older result, which is
         replaced.
@@ -392,7 +395,7 @@ def write_result(
     Raises
     ------
     Problem
-        If the folder holds something else.
+        If the folder holds something else, or if there are more than `MOST_ROWS` rows.
     """
     out = _whole(out)
     disk, root = _place(out)
@@ -401,18 +404,30 @@ def write_result(
         raise Problem(f"{out}: holds {strange[0]}, which is no result's; name another folder")
     for name in sorted(names, reverse=True):  # result.json first, so that no half one counts
         disk.rm_file(f"{root}/{name}")
-    parts = parts.to_delayed() if isinstance(parts, dd.DataFrame) else parts
-    tasks = [delayed(_make_result)(out, list(columns), *part) for part in enumerate(parts)]
-    parts = tuple(part for part in gather(client.compute(tasks), "write") if part.rows)
+    sizes, done, make = [], [], partial(delayed(_make_result), out, list(columns))
+    for batch in [parts.to_delayed()] if isinstance(parts, dd.DataFrame) else parts:
+        tasks = [make(*part) for part in enumerate(batch, len(done))]
+        done += gather(client.compute(tasks), "write", each=partial(_check_size, out, sizes))
+    parts = tuple(chain(*done))
     table = Table(out, parts, sum(part.rows for part in parts), list(columns), "")
     return _finish("result", replace(table, digest=digest(table)))
 
 
-def _make_result(out: str, columns: list[str], number: int, rows: pd.DataFrame) -> Part:
-    name, content = f"part-{number:05}.parquet", _parquet(rows[columns])
-    if len(rows):
-        _write(out, name, content)
-    return Part(name, len(rows), sha256(content).hexdigest())
+def _make_result(out: str, columns: list[str], number: int, rows: object) -> list[Part]:
+    made, sizes = [], []
+    for piece, frame in enumerate(rows() if callable(rows) else [rows]):
+        if len(frame):
+            name, content = f"part-{number:05}-{piece:03}.parquet", _parquet(frame[columns])
+            _check_size(out, sizes, [part := Part(name, len(frame), sha256(content).hexdigest())])
+            _write(out, name, content)
+            made.append(part)
+    return made
+
+
+def _check_size(out: str, sizes: list[int], more: list[Part]) -> None:
+    sizes += [part.rows for part in more]
+    if sum(sizes) > MOST_ROWS:
+        raise Problem(f"{out}: would have more than {MOST_ROWS:,} rows; take a smaller radius")
 
 
 def digest(result: Table | str | Path) -> str:

@@ -79,6 +79,14 @@ KINDS = {
             ".dat": rb"\x80[\x02-\x05]|\(l|\]",  # how a list or a text is pickled
         },
     ),
+    "groups": Kind("groups of cluster", {"": rb"group,id\n"}),
+    "report of Dask": Kind(
+        "report of Dask",
+        {
+            "": rb'<!DOCTYPE html>\s*<html lang="en">\s*<head>\s*<meta charset="utf-8">\s*'
+            rb"<title>Dask Performance Report</title>"
+        },
+    ),
     "run": Kind("run of experiment", {"/run.json": rb'\{\n "format": \d+,'}),
     "unfinished run": Kind("run of experiment", {"/parts/settings.json": rb'\{\n "name": "'}),
     "haystack": Kind("haystack", {"/gather.json": rb'\{\n "seed": -?\d+,\n "factors": \['}),
