@@ -106,6 +106,24 @@ def test_a_scheduler_that_does_not_answer_is_a_sentence(monkeypatch):
 
 
 @needs_dask
+@pytest.mark.parametrize(
+    ("memory", "reason"), [("60MB", "too little memory for a worker"), ("much", "Could not .*")]
+)
+def test_too_little_memory_is_refused_before_a_worker_starts(memory, reason):
+    expected = pytest.raises(Problem, match=f"^{memory}: {reason}; write 4GB, say$")
+    with expected, engine.engine(memory=memory):
+        pytest.fail("its workers would end at once")
+
+
+@needs_dask
+def test_work_that_was_cancelled_has_no_results(client):
+    futures = client.map(abs, [-1, -2])
+    client.cancel(futures)
+    with pytest.raises(distributed.CancelledError):
+        engine.gather(futures, "numbers")
+
+
+@needs_dask
 def test_a_scheduler_without_workers_is_a_sentence(monkeypatch):
     monkeypatch.setattr(engine, "_PATIENCE", 0.2)
     about = {"processes": False, "n_workers": 0, "dashboard_address": ":0"}

@@ -22,7 +22,7 @@ from dask import delayed
 
 from helpers import Problem
 from helpers.cluster import tables
-from helpers.files.atomic import write_bytes
+from helpers.files.atomic import unique_partial, write_bytes
 from helpers.fingerprints import catalogue, recipe
 
 TRIPLE = ["a", "b", "distance"]
@@ -325,6 +325,7 @@ def test_a_table_whose_client_was_killed_has_the_bytes_of_one_that_was_not(mess,
     assert kills.exit_code(index_until, 3, mess, tmp_path / "table") == kills.DIED
     assert 0 < len(list((tmp_path / "table").glob("part*"))) < 5
     assert not (tmp_path / "table" / "table.json").exists()
+    unique_partial(tmp_path / "table" / "part-00004.parquet").write_bytes(b"half")
     index(mess, tmp_path / "table", rows=2)
     assert files_of(tmp_path / "table") == files_of(tmp_path / "whole")
 

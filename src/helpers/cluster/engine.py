@@ -21,7 +21,7 @@ class NotInstalled(Problem, ImportError):
 try:
     if not find_spec("bokeh"):  # which draws the report, and which no worker needs
         raise ModuleNotFoundError(name="bokeh")
-    import dask.dataframe  # noqa: F401
+    import dask.dataframe
     import distributed
 except ImportError as error:
     raise NotInstalled(
@@ -30,9 +30,11 @@ except ImportError as error:
     ) from error
 
 _PATIENCE = 20  # seconds in which a scheduler has to answer
+_LEAST_MEMORY = 300e6  # bytes; with less a worker ends before it begins, again and again
 _LOST = (  # names of what Dask raises if it was not the work that failed
-    *("KilledWorker", "CommClosedError", "P2POutOfDiskError", "WorkerStartTimeoutError"),
-    *("TimeoutError", "CancelledError", "FutureCancelledError", "FuturesCancelledError"),
+    *("KilledWorker", "NoWorkerError", "NoValidWorkerError", "WorkerStartTimeoutError"),
+    *("CommClosedError", "TimeoutError", "P2POutOfDiskError"),
+    *("CancelledError", "FutureCancelledError", "FuturesCancelledError"),
 )
 
 
@@ -110,8 +112,8 @@ def engine(
     Raises
     ------
     Problem
-        If Dask is not installed, if no scheduler answers, or, out of the block, if a worker, the
-        scheduler or a disk is lost.
+        If no scheduler answers, or if workers would have too little memory; out of the block, if
+        workers, the scheduler or a disk are lost.
 
     Notes
     -----
@@ -128,7 +130,10 @@ def engine(
     local["scheduler_kwargs"] = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
     with ExitStack() as stack:
         try:
+            stack.enter_context(distributed.utils.silence_logging_cmgr("CRITICAL"))
             try:
+                if not scheduler and dask.utils.parse_bytes(memory) < _LEAST_MEMORY:
+                    raise ValueError("too little memory for a worker")
                 cluster = scheduler or stack.enter_context(distributed.LocalCluster(**local))
                 client = stack.enter_context(distributed.Client(cluster, timeout=_PATIENCE))
             except ValueError as error:  # it is not written as such things are
@@ -194,9 +199,9 @@ def gather(
     """
     results = {}
     with progress_bar(total=len(futures), title=title, unit=unit) as bar:
-        for future, result in distributed.as_completed(futures, with_results=True):
-            results[future.key] = result
+        for future in distributed.as_completed(futures):
+            results[future.key] = future.result()  # which raises what as_completed would yield
             if each:
-                each(result)
+                each(results[future.key])
             bar.update()
     return [results[future.key] for future in futures]

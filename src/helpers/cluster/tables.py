@@ -228,7 +228,8 @@ def index(
         what = "a hash of up to 64 bits" if made.bits > 64 else "a folder of its own"
         raise Problem(f"{out}: a table takes {what}; name another")
     pieces, seconds, listing = _pieces(source, made, rows, client)
-    show(Cost(len(pieces), 0, seconds / 60 / sum(client.nthreads().values())).sentence())
+    threads = sum(client.nthreads().values()) or 1  # none, while workers are replaced
+    show(Cost(len(pieces), 0, seconds / 60 / threads).sentence())
     about = {"recipe": json.dumps(made.as_dict(), sort_keys=True), "source": listing}
     tasks = [delayed(_make)(out, about, *piece) for piece in enumerate(pieces)]
     parts, problems, ends = zip(*gather(client.compute(tasks), "index"), strict=True)
@@ -242,6 +243,8 @@ def index(
 def _finish(kind: str, table: Table) -> Table:
     """The table, whose last file is now written; without it there is none."""
     about = {key: value for key, value in vars(table).items() if key != "address"}
+    for half in Path(table.address).glob(f".*{PARTIAL}"):  # which a killed worker left
+        half.unlink(missing_ok=True)
     text = json.dumps(about, indent=1, default=recipe.Recipe.as_dict)
     _write(table.address, f"{kind}.json", text.encode())
     return table
