@@ -156,7 +156,8 @@ def prose(notebook: NotebookNode) -> Cells:
 def relinked(text: str, here: str, pages: dict[str, str], named: Callable[[str], str] = str) -> str:
     """Markdown of the file `here` whose links lead to what an edition has; others become words.
 
-    `pages` tells where each file of the kit is found; `named` gives the name of a heading.
+    `pages` tells where each file of the kit is found: solutions may be in the chapter that leads to
+    them. `named` gives the name of a heading.
     """
 
     def link(found: re.Match) -> str:

@@ -80,10 +80,11 @@ def test_what_a_program_says_last_is_told_on_one_line(tmp_path):
         Problem, match=r"^nowhere a: .*No module named nowhere; run this in a clone"
     ):
         state.run("nowhere", "a", cwd=tmp_path)
-    with pytest.raises(
-        Problem, match=r"^pip download: ERROR: You must give at least one req.*; run"
-    ):
-        state.run("pip", "download", cwd=tmp_path)
+    (tmp_path / "shouts.py").write_text(
+        "import sys\nsys.exit('a warning\\nERROR: all is\\n  lost')", encoding="utf-8"
+    )
+    with pytest.raises(Problem, match=r"^shouts now: ERROR: all is lost; run this"):
+        state.run("shouts", "now", cwd=tmp_path)
 
 
 @pytest.mark.parametrize(
