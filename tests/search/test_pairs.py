@@ -13,7 +13,7 @@ import pytest
 from inputs import equal, fingerprints, integers, spread
 
 from helpers import Problem
-from helpers.search import pairs
+from helpers.search import blocks, pairs
 
 COLUMNS = ["first", "second", "distance"]
 
@@ -106,7 +106,7 @@ def test_all_pairs_of_a_thousand_equals_brute_force():
 def test_comparing_one_by_one_finds_each_pair_once(kind, words):
     values, every = distinct(kind, words)
     for radius in (*range(11), 20, 32, 40, 63, 64, 64 * words - 1, 64 * words):
-        assert found_by(pairs._one_by_one, values, radius) == within(every, radius), radius
+        assert found_by(blocks._one_by_one, values, radius) == within(every, radius), radius
 
 
 @pytest.mark.parametrize("k", [1, 2, 3])
@@ -115,7 +115,7 @@ def test_comparing_one_by_one_finds_each_pair_once(kind, words):
 def test_joining_on_any_number_of_blocks_finds_each_pair_once(kind, words, k):
     values, every = distinct(kind, words)
     for radius in {1: (0, 1, 2, 3, 7, 20, 40), 2: (0, 1, 2, 4, 7), 3: (0, 1, 2, 4)}[k]:
-        assert found_by(pairs._join_blocks, values, radius, k) == within(every, radius), radius
+        assert found_by(blocks._join_blocks, values, radius, k) == within(every, radius), radius
 
 
 @pytest.mark.parametrize("k", [1, 2, 3])
@@ -125,7 +125,7 @@ def test_joining_finds_a_pair_once_wherever_it_differs(words, k):
         for bits in combinations(range(0, 64 * words, 10 * words), radius):
             flips = integer_as_words(sum(1 << bit for bit in bits), words)
             values = np.stack([np.full(words, 7, np.uint64), flips ^ np.uint64(7)], axis=1)
-            assert found_by(pairs._join_blocks, values, radius, k) == [(radius, 0, 1)], bits
+            assert found_by(blocks._join_blocks, values, radius, k) == [(radius, 0, 1)], bits
 
 
 @pytest.mark.parametrize("k", [1, 2, 3])
@@ -136,7 +136,7 @@ def test_joining_finds_a_pair_once_that_differs_in_the_first_bits_of_its_words(w
         flips = integer_as_words(2**one + 2**other, words)
         values = np.stack([np.zeros(words, np.uint64), flips], axis=1)
         for radius in (2, 4):
-            assert found_by(pairs._join_blocks, values, radius, k) == [(2, 0, 1)], (one, other)
+            assert found_by(blocks._join_blocks, values, radius, k) == [(2, 0, 1)], (one, other)
 
 
 def integer_as_words(number, words):
@@ -147,13 +147,13 @@ def integer_as_words(number, words):
 def test_each_way_is_taken_by_some(monkeypatch):
     taken = []
     for way in ("_one_by_one", "_join_blocks"):
-        original = getattr(pairs, way)
+        original = getattr(blocks, way)
 
         def noted(words, radius, *k, way=way, original=original):
             taken.append((way, *k))
             return original(words, radius, *k)
 
-        monkeypatch.setattr(pairs, way, noted)
+        monkeypatch.setattr(blocks, way, noted)
     for n, radius in ((40, 10), (3_000, 2), (20_000, 6), (300, 64)):
         pairs.all_pairs(fingerprints(spread, n), radius)
     assert taken == [("_one_by_one",), ("_join_blocks", 1), ("_join_blocks", 2), ("_one_by_one",)]
@@ -454,14 +454,16 @@ def test_a_crowd_with_equal_blocks_is_joined_on_its_other_bits():
 def test_flat_pictures_take_no_quadratic_time():
     values = np.random.default_rng(3).integers(0, 2**40, 200_000, dtype=np.uint64)
     words, _, _ = pairs.distinct(values[None])
-    [first, *_] = pairs.choices(np.array([2**64 - 1], dtype=np.uint64) << np.uint64(40), 2, 1)
+    [first, *_] = blocks.choices(np.array([2**64 - 1], dtype=np.uint64) << np.uint64(40), 2, 1)
     compared = []
-    original = pairs.count_bits
+    original = blocks.count_bits
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            pairs, "count_bits", lambda words: (compared.append(words.shape[1]), original(words))[1]
+            blocks,
+            "count_bits",
+            lambda words: (compared.append(words.shape[1]), original(words))[1],
         )
-        for _ in pairs.join(words, 2, first):
+        for _ in blocks.join(words, 2, first):
             pass
     assert sum(compared) < 200_000**2 / 100
 

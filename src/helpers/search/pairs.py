@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import chain, combinations
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import chain
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
 from helpers import Problem
-from helpers.hamming import BITS, as_words, check_radius, count_bits, one_by_one
+from helpers.hamming import BITS, as_words, check_radius, one_by_one
+from helpers.search.blocks import Found, find_near
 from helpers.search.linear import ranges
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 _PAIRS_AT_A_TIME = 1_000_000  # are joined to groups
-_CROWD = 1_000  # with one key; more are joined on their other bits
 #: More pairs than this are not listed: each takes about 130 bytes while they are sorted, and they
 #: would fill the memory.
 MOST_PAIRS = 10_000_000
-#: How many blocks may be chosen. What a join takes in nanoseconds for each fingerprint and each
-#: candidate, as measured; only their ratios matter.
-CHOSEN, SORT, CANDIDATE = (1, 2, 3, 4), 15, 35
-_WEIGHED = 200_000  # of the fingerprints tell how many candidates there are
 
 
 def all_pairs(fingerprints: ArrayLike, radius: int) -> pd.DataFrame:
@@ -159,13 +154,38 @@ def groups(pairs: pd.DataFrame) -> list[np.ndarray]:
     ends = pd.concat([pairs["first"], pairs["second"]], ignore_index=True)
     if ends.isna().any():
         raise Problem(f"{int(ends.isna().sum())} ends of pairs have no name; leave these pairs out")
-    codes, members = pd.factorize(ends, sort=True)
-    first, second = codes[: len(pairs)], codes[len(pairs) :]
-    label = _components(first, second, len(members))
-    found = pd.Series(np.asarray(members)).groupby(label, sort=True)
+    members, lowest = components(pairs["first"], pairs["second"])
+    found = pd.Series(members).groupby(pd.factorize(lowest)[0], sort=False)
     return sorted(
         (group.to_numpy() for _, group in found), key=lambda group: (-len(group), group[0])
     )
+
+
+def components(first: ArrayLike, second: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """To which group each of all that are paired belongs.
+
+    Parameters
+    ----------
+    first, second : array-like, shape (pairs,)
+        Rows, or names of any kind that can be sorted.
+
+    Returns
+    -------
+    members : ndarray
+        All that have a pair, sorted.
+    lowest : ndarray
+        The lowest member of the group of each.
+
+    Examples
+    --------
+    >>> [part.tolist() for part in components([8, 1, 2], [9, 2, 5])]
+    [[1, 2, 5, 8, 9], [1, 1, 1, 8, 8]]
+    """
+    ends = pd.concat([pd.Series(first), pd.Series(second)], ignore_index=True)
+    codes, members = pd.factorize(ends, sort=True)
+    label = _components(codes[: len(first)], codes[len(first) :], len(members))
+    _, lowest = np.unique(label, return_index=True)
+    return np.asarray(members), np.asarray(members)[lowest[label]]
 
 
 def diameter(fingerprints: ArrayLike) -> int:
@@ -225,12 +245,9 @@ def distinct(words: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.ascontiguousarray(words[:, is_new]), rows, ends
 
 
-_Found = tuple[np.ndarray, np.ndarray, np.ndarray]  # first, second, distance
-
-
 def of_rows(
-    near: _Found, rows: np.ndarray, ends: np.ndarray, turn: int = 0, turns: int = 1
-) -> _Found:
+    near: Found, rows: np.ndarray, ends: np.ndarray, turn: int = 0, turns: int = 1
+) -> Found:
     """All pairs of rows: each row with the one value goes with each row with the other.
 
     Parameters
@@ -267,43 +284,7 @@ def of_rows(
     return np.minimum(first, second), np.maximum(first, second), distance
 
 
-def find_near(words: np.ndarray, radius: int) -> Iterator[_Found]:
-    """All pairs of distinct fingerprints at most `radius` bits apart, part by part.
-
-    Parameters
-    ----------
-    words : ndarray of uint64, shape (words, n)
-        Fingerprints word by word, none of them twice.
-    radius : int
-        Largest distance, in bits, that counts.
-
-    Returns
-    -------
-    iterator of tuple of ndarray
-        Columns of two, and their distances; each pair once, in any order.
-    """
-    n, where = words.shape[1], _varying(words)
-    bits = int(count_bits(where[:, None])[0])
-    some = words
-    if n > _WEIGHED:
-        some = words[:, np.random.default_rng(0).random(n) < _WEIGHED / n]
-    one_by_one = n * 4_000 + n * n / 2 * 1.2 * len(words)
-
-    def joining(k: int) -> float:
-        plan = choices(where, radius, k)
-        # as the first and the last choice have them: bits are not evenly spread
-        candidates = sum(count_candidates(some, plan[at].mask) for at in (0, -1)) / 2
-        candidates *= (n / some.shape[1]) ** 2
-        return len(plan) * (100_000 + n * SORT * len(words) + candidates * CANDIDATE)
-
-    costs = {k: joining(k) for k in CHOSEN if n > 1 and radius + k <= bits}
-    k = min(costs, key=costs.get, default=None)
-    if k is None or costs[k] > one_by_one:
-        return _one_by_one(words, radius)
-    return _join_blocks(words, radius, k)
-
-
-def _near_values(words: np.ndarray, radius: int, counts: np.ndarray) -> _Found:
+def _near_values(words: np.ndarray, radius: int, counts: np.ndarray) -> Found:
     """All pairs of distinct fingerprints; so many `counts` have each, of which come pairs too."""
     several = np.flatnonzero(counts > 1)
     listed, total = [(several, several, 0 * several)], int((counts * (counts - 1) // 2).sum())
@@ -321,178 +302,3 @@ def _near_values(words: np.ndarray, radius: int, counts: np.ndarray) -> _Found:
 
 
 _NOTHING = (np.empty(0, dtype=np.intp),) * 3
-
-
-def _one_by_one(words: np.ndarray, radius: int) -> Iterator[_Found]:
-    for row, distances in enumerate(one_by_one(words)):
-        if distances.min() <= radius:
-            near = np.flatnonzero(distances <= radius)
-            yield np.full(len(near), row), near + row + 1, distances[near]
-
-
-def _join_blocks(words: np.ndarray, radius: int, k: int) -> Iterator[_Found]:
-    for choice in choices(_varying(words), radius, k):
-        yield from join(words, radius, choice)
-
-
-class Choice(NamedTuple):
-    """Blocks of bits in which the pairs of one join are equal, and others in which they differ.
-
-    Parameters
-    ----------
-    mask : ndarray of uint64, shape (words,)
-        The bits of the chosen blocks.
-    earlier : list of ndarray of uint64, shape (words,)
-        The bits of each block before the last chosen one that was not chosen. A pair that is
-        equal there belongs to an earlier choice.
-    first : ndarray of uint64, shape (words,)
-        The bits of the first chosen block.
-    """
-
-    mask: np.ndarray
-    earlier: list[np.ndarray]
-    first: np.ndarray
-
-
-def choices(where: np.ndarray, radius: int, k: int) -> list[Choice]:
-    """All choices of k among radius + k blocks: each pair within the radius belongs to one.
-
-    Parameters
-    ----------
-    where : ndarray of uint64, shape (words,)
-        The bits to be cut into blocks. In all others the fingerprints are equal.
-    radius : int
-        Largest distance, in bits, that counts.
-    k : int
-        How many blocks are chosen.
-
-    Returns
-    -------
-    list of Choice
-        In the order of blocks: those with the same first block follow each other.
-
-    Examples
-    --------
-    >>> [int(choice.mask[0]) for choice in choices(np.array([0b1111], dtype=np.uint64), 1, 1)]
-    [3, 12]
-    """
-    blocks = _blocks(where, radius + k)
-    return [
-        Choice(
-            np.bitwise_or.reduce([blocks[block] for block in chosen]),
-            [blocks[block] for block in range(chosen[-1]) if block not in chosen],
-            blocks[chosen[0]],
-        )
-        for chosen in combinations(range(len(blocks)), k)
-    ]
-
-
-def join(words: np.ndarray, radius: int, choice: Choice) -> Iterator[_Found]:
-    """The pairs of distinct fingerprints that belong to one choice, part by part.
-
-    Parameters
-    ----------
-    words : ndarray of uint64, shape (words, n)
-        Fingerprints word by word, none of them twice.
-    radius : int
-        Largest distance, in bits, that counts.
-    choice : Choice
-        One of `choices`.
-
-    Yields
-    ------
-    tuple of ndarray
-        Columns of two, and their distances; each pair once, in any order.
-    """
-    key, order = _sharing(words, choice.mask)
-    ends = np.append(np.flatnonzero(key[1:] != key[:-1]) + 1, len(key))
-    sizes = np.diff(ends, prepend=0)
-    for end, size in zip(ends[sizes > _CROWD], sizes[sizes > _CROWD], strict=True):
-        # compared with all the others, a crowd would take the square of its size
-        rows = order[end - size : end]
-        for first, second, distances in find_near(words[:, rows], radius):
-            near = _belonging(words[:, rows[first]] ^ words[:, rows[second]], choice)
-            yield rows[first[near]], rows[second[near]], distances[near]
-    few = np.repeat(sizes <= _CROWD, sizes)
-    key, order = key[few], order[few]
-    in_order, left, step = words[:, order], np.arange(len(key)), 0
-    while True:  # neighbours, then next neighbours, and so on, as long as the keys are equal
-        step += 1
-        left = left[: np.searchsorted(left, len(key) - step)]
-        left = left[key[left] == key[left + step]]
-        if not len(left):
-            break
-        differ = in_order[:, left] ^ in_order[:, left + step]
-        distances = count_bits(differ)
-        near = np.flatnonzero(distances <= radius)
-        near = near[_belonging(differ[:, near], choice)]
-        yield order[left[near]], order[left[near] + step], distances[near]
-
-
-def count_candidates(words: np.ndarray, mask: np.ndarray) -> int:
-    """How many pairs are equal in some bits, and so have to be compared.
-
-    Parameters
-    ----------
-    words : ndarray of uint64, shape (words, n)
-        Fingerprints word by word.
-    mask : ndarray of uint64, shape (words,)
-        These bits.
-
-    Returns
-    -------
-    int
-        Pairs.
-
-    Examples
-    --------
-    >>> count_candidates(np.array([[4, 5, 1]], dtype=np.uint64), np.array([4], dtype=np.uint64))
-    1
-    """
-    key, _ = _sharing(words, mask)
-    _, sizes = np.unique(key, return_counts=True)
-    return int((sizes * (sizes - 1) // 2).sum())
-
-
-def _sharing(words: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The columns that may share these bits with another, side by side, and their keys."""
-    n = words.shape[1]
-    below = np.uint64(max(n - 1, 1).bit_length())
-    key = np.zeros(n, dtype=np.uint64)
-    for word, bits in zip(words, mask, strict=True):
-        key ^= word & bits
-        key *= np.uint64(0x9E3779B97F4A7C15)  # Knuth's multiplier: 2**64 / golden ratio
-    # the number of a column stands below its key: so the numbers are sorted along
-    key >>= below
-    key <<= below
-    key |= np.arange(n, dtype=np.uint64)
-    key.sort()
-    order, key = key & (np.uint64(1) << below) - np.uint64(1), key >> below
-    same = key[1:] == key[:-1]
-    shared = np.append(False, same)[:n] | np.append(same, False)[:n]
-    return key[shared], order[shared].astype(np.intp)
-
-
-def _belonging(differ: np.ndarray, choice: Choice) -> np.ndarray:
-    """Which pairs belong to a choice. Those of equal keys may differ in the chosen blocks, too."""
-    belong = ~(differ & choice.mask[:, None]).any(axis=0)
-    for block in choice.earlier:  # equal there too: found, or to be found, by an earlier choice
-        belong &= (differ & block[:, None]).any(axis=0)
-    return belong
-
-
-def _varying(words: np.ndarray) -> np.ndarray:
-    """The bits in which not all fingerprints are equal."""
-    return np.bitwise_or.reduce(words ^ words[:, :1], axis=1)
-
-
-def _blocks(where: np.ndarray, blocks: int) -> list[np.ndarray]:
-    """Masks, shape (words,), that cut the bits of `where` into blocks of about equal size."""
-    places = [at for at in range(BITS * len(where)) if int(where[at // BITS]) >> at % BITS & 1]
-    masks = []
-    for bits in np.array_split(np.array(places, dtype=int), blocks):
-        mask = np.zeros(len(where), dtype=np.uint64)
-        for bit in bits:
-            mask[bit // BITS] |= np.uint64(1 << int(bit) % BITS)
-        masks.append(mask)
-    return masks
