@@ -471,8 +471,8 @@ def test_flat_pictures_take_no_quadratic_time():
 @pytest.mark.parametrize("turns", [1, 2, 7])
 def test_pairs_of_rows_in_turns_are_all_pairs_of_rows(turns):
     values = np.array([[5, 7, 5, 9, 7, 7, 5, 1]], dtype=np.uint64)
-    _, rows, ends = pairs.distinct(values)  # 1, 5, 7, 9
-    near = (np.array([1, 2, 1]), np.array([1, 2, 2]), np.array([0, 0, 1]))
+    _, rows, ends = pairs.distinct(values)  # 5, 7, 9, 1
+    near = (np.array([0, 1, 0]), np.array([0, 1, 1]), np.array([0, 0, 1]))
     found = [pairs.of_rows(near, rows + 10, ends, turn, turns) for turn in range(turns)]
     listed = sorted(zip(*map(np.concatenate, zip(*found, strict=True)), strict=True))
     names = {5: (10, 12, 16), 7: (11, 14, 15)}

@@ -176,7 +176,7 @@ def join(words: np.ndarray, radius: int, choice: Choice) -> Iterator[Found]:
     tuple of ndarray
         Columns of two, and their distances; each pair once, in any order.
     """
-    key, order = _sharing(words, choice.mask)
+    key, order = sharing(words, choice.mask)
     ends = np.append(np.flatnonzero(key[1:] != key[:-1]) + 1, len(key))
     sizes = np.diff(ends, prepend=0)
     for end, size in zip(ends[sizes > _CROWD], sizes[sizes > _CROWD], strict=True):
@@ -221,13 +221,27 @@ def count_candidates(words: np.ndarray, mask: np.ndarray) -> int:
     >>> count_candidates(np.array([[4, 5, 1]], dtype=np.uint64), np.array([4], dtype=np.uint64))
     1
     """
-    key, _ = _sharing(words, mask)
+    key, _ = sharing(words, mask)
     _, sizes = np.unique(key, return_counts=True)
     return int((sizes * (sizes - 1) // 2).sum())
 
 
-def _sharing(words: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The columns that may share these bits with another, side by side, and their keys."""
+def sharing(words: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The columns that may be equal to another in some bits.
+
+    Parameters
+    ----------
+    words : ndarray of uint64, shape (words, n)
+        Fingerprints word by word.
+    mask : ndarray of uint64, shape (words,)
+        These bits.
+
+    Returns
+    -------
+    key, order : ndarray
+        Their keys, in order, and the numbers of the columns. Those with equal bits have equal
+        keys; others rarely do.
+    """
     n = words.shape[1]
     below = np.uint64(max(n - 1, 1).bit_length())
     key = np.zeros(n, dtype=np.uint64)

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from helpers import Problem
 from helpers.hamming import BITS, as_words, check_radius, one_by_one
-from helpers.search.blocks import Found, find_near
+from helpers.search.blocks import Found, find_near, sharing
 from helpers.search.linear import ranges
 
 if TYPE_CHECKING:
@@ -236,13 +236,17 @@ def distinct(words: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     Examples
     --------
     >>> [part.tolist() for part in distinct(np.array([[7, 3, 7]], dtype=np.uint64))]
-    [[[3, 7]], [1, 0, 2], [0, 1, 3]]
+    [[[7, 3]], [0, 2, 1], [0, 2, 3]]
     """
-    rows = np.argsort(words[0]) if len(words) == 1 else np.lexsort(words)
-    words = words[:, rows]
-    is_new = np.append(True, (words[:, 1:] != words[:, :-1]).any(axis=0))[: len(rows)]
-    ends = np.append(np.flatnonzero(is_new), len(rows))
-    return np.ascontiguousarray(words[:, is_new]), rows, ends
+    n, every = words.shape[1], np.full(len(words), 2**BITS - 1, dtype=np.uint64)
+    same = np.sort(sharing(words, every)[1])  # few, as a rule: only these have to be compared
+    same = same[np.lexsort(words[:, same])]
+    is_new = np.append(True, (words[:, same[1:]] != words[:, same[:-1]]).any(axis=0))[: len(same)]
+    leader = np.arange(n)
+    leader[same] = same[is_new][is_new.cumsum() - 1]
+    is_first = leader == np.arange(n)
+    counts = np.bincount(leader, minlength=n)[is_first]
+    return words[:, is_first], np.argsort(leader, kind="stable"), np.append(0, counts.cumsum())
 
 
 def of_rows(
