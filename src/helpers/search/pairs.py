@@ -242,6 +242,8 @@ def distinct(words: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     same = np.sort(sharing(words, every)[1])  # few, as a rule: only these have to be compared
     same = same[np.lexsort(words[:, same])]
     is_new = np.append(True, (words[:, same[1:]] != words[:, same[:-1]]).any(axis=0))[: len(same)]
+    if is_new.all():
+        return words, np.arange(n), np.arange(n + 1)
     leader = np.arange(n)
     leader[same] = same[is_new][is_new.cumsum() - 1]
     is_first = leader == np.arange(n)
