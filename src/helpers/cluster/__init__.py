@@ -1,6 +1,8 @@
 """The same helpers on many machines: from a folder to a hundred million fingerprints, by Dask.
 
+crowd       rows with one value in a block of bits, too many for one task
 engine      Dask at work: a scheduler, workers with a memory limit, and what work will cost
+job         rows that meet in one task, and the joins to be made there
 partition   rows of a table that one worker holds at a time
 result      a folder of whole numbers, three a row: pairs or matches, with their digest
 shard       one file with many pictures: a tar archive, or Parquet with their bytes

@@ -1,0 +1,377 @@
+"""All pairs of near fingerprints in a table that no memory holds, and the groups that they form.
+
+It is the join of `helpers.search.blocks`: rows that are equal in a block of bits meet in one task,
+which joins them as one machine would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import chain, groupby
+from math import ceil
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from helpers import Problem
+from helpers.cluster.engine import Cost
+from helpers.cluster.tables import MOST_ROWS, Table, read_parts, write_result
+from helpers.hamming import check_radius
+from helpers.search.blocks import Choice, Found, choices, find_near, join, weigh
+from helpers.search.pairs import components, distinct, of_rows
+
+# isort: split
+from dask import delayed
+from dask.delayed import Delayed
+from distributed import Client
+
+_BYTES = 140  # of memory for each row of a task
+_WRITTEN = 1_000_000  # pairs at a time
+_SAMPLE = 100_000  # rows tell how many pairs there are, and which values are frequent
+_BUCKETS = 8  # or more: to shuffle takes less time than to read the whole table for each
+_READ, _SHUFFLED = 50, 400  # nanoseconds for each row
+_CROWD = 1 / 2  # of a task or more is the share of a value that is a crowd
+_SPARE = 1.3  # buckets differ in size
+_DEEPEST = 3  # crowds of crowds; those inside are joined in one task
+_SENT = 32  # bytes for each row
+_ALL = 2**64 - 1
+
+
+class Job(NamedTuple):
+    """Rows that meet in one task, and the joins to be made there.
+
+    Parameters
+    ----------
+    where, radius, k : int
+        Which bits are cut into radius + k blocks.
+    joins : slice
+        Which of the choices of k blocks are joined there. Where there are buckets, they have the
+        first block in common.
+    seconds : float
+        How long it should take.
+    fixed, value : int
+        If it is a job of a crowd: bits in which it is equal, and what they are.
+    within : tuple of Choice
+        If it is a job of a crowd: its pairs belong to these choices, too.
+    bucket, buckets : int
+        Of the values of the first block those in one of so many buckets; in any, if it is None.
+    crowds : ndarray of uint64
+        Values of the first block that have jobs of their own.
+    """
+
+    where: int
+    radius: int
+    k: int
+    joins: slice
+    seconds: float
+    fixed: int = 0
+    value: int = 0
+    within: tuple[Choice, ...] = ()
+    bucket: int | None = None
+    buckets: int = 1
+    crowds: np.ndarray = np.empty(0, dtype=np.uint64)
+
+    def plan(self) -> list[Choice]:
+        """The choices that are joined there.
+
+        Returns
+        -------
+        list of Choice
+            If there are too few bits for any, one that compares all with all.
+        """
+        where = np.array([self.where], dtype=np.uint64)
+        plan = choices(where, self.radius, self.k) if self.k else [Choice(where & 0, [], where & 0)]
+        return plan[self.joins]
+
+    def rows(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """The rows that meet there.
+
+        Parameters
+        ----------
+        rows : DataFrame
+            With a column ``fingerprint``.
+
+        Returns
+        -------
+        DataFrame
+            Those of `rows`.
+        """
+        values = rows["fingerprint"].to_numpy()
+        here = (values & np.uint64(self.fixed)) == np.uint64(self.value)
+        if self.buckets > 1:
+            key = values & self.plan()[0].first
+            here &= ~np.isin(key, self.crowds)
+            if self.bucket is not None:
+                here &= pd.util.hash_array(key) % np.uint64(self.buckets) == self.bucket
+        return rows[here]
+
+
+def pairs(
+    table: Table,
+    radius: int,
+    out: str | Path,
+    client: Client,
+    show: Callable[[str], object] = print,
+) -> Table:
+    """All pairs of rows at most `radius` bits apart.
+
+    Parameters
+    ----------
+    table : Table
+        Of fingerprints.
+    radius : int
+        Largest distance, in bits, that counts.
+    out : str or Path
+        The folder of the result, at any address that fsspec knows. All workers must see it.
+    client : distributed.Client
+        From `helpers.cluster.engine.engine`.
+    show : callable
+        Takes a sentence that tells the cost beforehand.
+
+    Returns
+    -------
+    Table
+        The result: ``a`` and ``b`` (ids, a < b) and ``distance``.
+
+    Raises
+    ------
+    Problem
+        If the radius is no number of bits, if a part of the table is lost or has changed, or if
+        there are more pairs than `helpers.cluster.tables.MOST_ROWS`.
+
+    Notes
+    -----
+    The bits are cut into blocks, as `helpers.search.pairs.all_pairs` tells. If a worker can hold
+    the table, each choice of blocks is a task. Otherwise there is a round for each block that can
+    be the first chosen one: rows with an equal value there meet in one task, which makes all joins
+    whose first block it is. So rows move radius + 1 times, not once for each choice. For up to 8
+    buckets of values each task reads the whole table and keeps what is its own; for more, Dask
+    shuffles the rows. One round ends before the next begins, so that the disk holds one shuffle.
+
+    A value with more than half of the rows that a task can hold is a crowd. Its rows have tasks of
+    their own, by blocks of their other bits. This decides where two rows meet, never whether.
+
+    As measured, a row takes 50 ns to be read, 400 ns to be shuffled, and 15 ns in each join.
+    """
+    plan = estimate(table, radius, client)
+    show(f"about {plan.pairs:,.0f} pairs; {plan.cost.sentence()}")
+    parts = ([*_parts(table, jobs)] for jobs in plan.rounds)
+    return write_result(parts, out, ["a", "b", "distance"], client)
+
+
+class Plan(NamedTuple):
+    """What `pairs` will do.
+
+    Parameters
+    ----------
+    rounds : list of list of Job
+        The jobs. Each round ends before the next begins.
+    pairs : float
+        About how many there will be, as a sample tells.
+    cost : Cost
+        What it should take.
+    """
+
+    rounds: list[list[Job]]
+    pairs: float
+    cost: Cost
+
+
+def estimate(table: Table, radius: int, client: Client) -> Plan:
+    """How many pairs there will be, and what it will take to find them.
+
+    Parameters
+    ----------
+    table : Table
+        Of fingerprints.
+    radius : int
+        Largest distance, in bits, that counts.
+    client : distributed.Client
+        From `helpers.cluster.engine.engine`.
+
+    Returns
+    -------
+    Plan
+        As 100,000 rows tell that are drawn at random.
+
+    Raises
+    ------
+    Problem
+        If the radius is no number of bits, or if there are more pairs than
+        `helpers.cluster.tables.MOST_ROWS`.
+    """
+    some = sampled(table, _SAMPLE, 0, client)["fingerprint"].to_numpy()
+    values, _, ends = distinct(some[None])
+    often, scale = np.diff(ends), table.rows / max(len(some), 1)
+    near, found = 0.0, find_near(values, check_radius(radius))
+    for some_pairs in chain([often * (often - 1) / 2], (often[a] * often[b] for a, b, _ in found)):
+        near += float(some_pairs.sum())
+        if near * scale**2 > MOST_ROWS:
+            equal = f"about {scale * often.max():,.0f} pictures have one fingerprint (flat ones do)"
+            leave = f"{equal}, leave these out, or " if often.max() > 10 else ""
+            raise Problem(
+                f"{table.address}: more than about {near * scale**2:,.0f} pairs lie within "
+                f"{radius} bits, and a result has at most {MOST_ROWS:,}; {leave}take a "
+                "smaller radius"
+            )
+    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    threads = sum(each["nthreads"] for each in workers)
+    most = min((each["memory_limit"] or 2**33) / each["nthreads"] for each in workers) / _BYTES
+    rounds = [*_rounds(some, scale, Job(_ALL, radius, 0, slice(None), 0), most, threads)]
+    sent = sum(jobs[0].buckets >= _BUCKETS for jobs in rounds) * table.rows * _SENT
+    minutes = sum(job.seconds for jobs in rounds for job in jobs) / 60 / threads
+    cost = Cost(sum(map(len, rounds)), sent, minutes)
+    return Plan(rounds, near * scale**2, cost)
+
+
+def _rounds(
+    some: np.ndarray, scale: float, crowd: Job, most: float, threads: int
+) -> Iterator[list[Job]]:
+    """The jobs of a table, or of a crowd, of which these are some fingerprints."""
+    rows, where = len(some) * scale, np.array([crowd.where], dtype=np.uint64)
+    times = weigh(np.unique(some)[None], where, crowd.radius, ceil(rows))
+    crowd = crowd._replace(k=(k := min(times, key=times.get, default=0)))
+    plan, read = crowd.plan(), rows * _READ / 1e9
+    seconds = times.get(k, 0) / 1e9 / len(plan)
+    if rows <= most or not k or len(crowd.within) == _DEEPEST:
+        shares = [slice(at, None, threads) for at in range(min(threads, len(plan)))]
+        time = read + seconds * len(plan) / len(shares)
+        yield [crowd._replace(joins=share, seconds=time) for share in shares]
+        return
+    for _, group in groupby(range(len(plan)), lambda at: int(plan[at].first[0])):
+        joins = [*group]
+        first = plan[joins[0]].first
+        keys, often = np.unique(some & first, return_counts=True)
+        crowds = keys[often * scale > most * _CROWD]
+        light = (~np.isin(some & first, crowds)).sum() * scale
+        buckets = max(ceil(_SPARE * light / most), 2)
+        moved = read if buckets < _BUCKETS or crowd.fixed else rows * _SHUFFLED / 1e9 / buckets
+        time = moved + seconds * len(joins) / buckets
+        job = crowd._replace(joins=slice(joins[0], joins[-1] + 1), seconds=time, crowds=crowds)
+        jobs = [job._replace(bucket=bucket, buckets=buckets) for bucket in range(buckets)]
+        bits, own = int(first[0]), Choice(first, plan[joins[0]].earlier, first)
+        rest, within = crowd.where & ~bits, (*crowd.within, own)
+        inside = crowd._replace(where=rest, fixed=crowd.fixed | bits, within=within)
+        for value in crowds:
+            inside = inside._replace(value=crowd.value | int(value))
+            jobs += chain(*_rounds(some[some & first == value], scale, inside, most, threads))
+        yield jobs
+
+
+def _parts(table: Table, jobs: list[Job]) -> Iterator[Delayed]:
+    """The parts of the result that one round gives."""
+    if jobs[0].buckets >= _BUCKETS:
+        job, buckets = jobs[0]._replace(bucket=None), jobs[0].buckets
+        frame = table.frame().map_partitions(job.rows)
+        key = frame["fingerprint"] & job.plan()[0].first[0]
+        moved = frame.shuffle(key, npartitions=2 * buckets, shuffle_method="p2p")
+        yield from map(delayed(partial(partial, _found, job)), moved.to_delayed())
+        jobs = [job for job in jobs if job.fixed]
+    for job in jobs:
+        yield delayed(partial(_found, job, table))
+
+
+def _found(job: Job, source: Table | pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """The pairs of a job, about a million at a time."""
+    if isinstance(source, Table):
+        read = partial(read_parts, address=source.address, columns=["id", "fingerprint"])
+        source = pd.concat([job.rows(read([part])) for part in source.parts] or [read([])])
+    values, rows, ends = distinct(source["fingerprint"].to_numpy()[None])
+    ids, often = source["id"].to_numpy()[rows], np.diff(ends)
+    del source, rows
+    found, size = [], 0
+    for near in _near(job, values, often):
+        turns = ceil((often[near[0]] * often[near[1]]).sum() / _WRITTEN)
+        for turn in range(turns):
+            found.append(of_rows(near, ids, ends, turn, turns))
+            size += len(found[-1][0])
+            if size >= _WRITTEN:
+                yield _frame(found)
+                found, size = [], 0
+    if found:
+        yield _frame(found)
+
+
+def _frame(found: list[Found]) -> pd.DataFrame:
+    a, b, distance = map(np.concatenate, zip(*found, strict=True))
+    return pd.DataFrame({"a": a, "b": b, "distance": distance})
+
+
+def _near(job: Job, values: np.ndarray, often: np.ndarray) -> Iterator[Found]:
+    """The pairs of values of a job; a value with itself if several rows have it."""
+    plan = job.plan()
+    if not any(choice.earlier for choice in (*job.within, plan[0])):
+        several = np.flatnonzero(often > 1)
+        yield several, several, np.zeros(len(several), dtype=np.uint8)
+    for choice in plan:
+        for first, second, distance in join(values, job.radius, choice):
+            differ = values[:, first] ^ values[:, second]
+            near = np.full(len(first), True)
+            for other in job.within:
+                near &= other.has(differ)
+            yield first[near], second[near], distance[near]
+
+
+def groups(result: Table, client: Client) -> pd.DataFrame:
+    """The groups of all that are paired, directly or by way of others.
+
+    Parameters
+    ----------
+    result : Table
+        From `pairs`.
+    client : distributed.Client
+        From `helpers.cluster.engine.engine`.
+
+    Returns
+    -------
+    DataFrame
+        ``id``, and ``group``: the lowest id of its group. In the order of ids.
+
+    Notes
+    -----
+    Each task keeps of its pairs only what joins them to groups, a row for each id; these are
+    joined eight at a time. The groups have to fit into the memory of one worker.
+    """
+    meta = pd.DataFrame({"id": [0], "group": [0]})
+    forest = result.frame().reduction(_forest, _forest, _forest, meta=meta, split_every=8)
+    return client.compute(forest).result().reset_index(drop=True)
+
+
+def _forest(pairs: pd.DataFrame) -> pd.DataFrame:
+    members, lowest = components(pairs.iloc[:, 0], pairs.iloc[:, 1])
+    return pd.DataFrame({"id": members, "group": lowest})
+
+
+def sampled(table: Table, n: int, seed: int, client: Client) -> pd.DataFrame:
+    """Some rows, drawn at random: which ones does not depend on how the table is parted.
+
+    Parameters
+    ----------
+    table : Table
+        Of fingerprints.
+    n : int
+        How many rows; all if there are no more.
+    seed : int
+        Another seed gives other rows.
+    client : distributed.Client
+        From `helpers.cluster.engine.engine`.
+
+    Returns
+    -------
+    DataFrame
+        ``id`` and ``fingerprint``, in the order of ids. Its pairs are pairs drawn at random.
+    """
+    if table.recipe is None:
+        raise Problem(f"{table.address}: is a result; name a table, as index makes one")
+    share = (n + 9 * n**0.5 + 50) / max(table.rows, 1)  # a few more than n
+    some = client.compute(table.frame().map_partitions(_drawn, seed, share)).result()
+    return some.nsmallest(n, "lot").drop(columns="lot").sort_values("id", ignore_index=True)
+
+
+def _drawn(rows: pd.DataFrame, seed: int, share: float) -> pd.DataFrame:
+    salt = pd.util.hash_array(np.array([seed])).view(np.int64)
+    lot = pd.util.hash_array(rows["id"].to_numpy() ^ salt) / 2.0**64
+    return rows.assign(lot=lot)[lot <= share]
