@@ -955,6 +955,21 @@ def test_without_scikit_image_the_sample_is_unpacked_with_equal_bytes(tmp_path, 
         assert (new.images, new.credit) == (old.images, old.credit)
 
 
+def test_a_zip_that_cannot_be_written_leaves_the_older_one(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    file, zipped = tmp_path / "a.txt", tmp_path / "new" / "a.zip"
+    file.write_text("a", encoding="utf-8")
+    archive_module.pack({"a.txt": file, "folder": tmp_path}, zipped)
+    before = zipped.read_bytes()
+    monkeypatch.setattr(archive_module.shutil, "copyfileobj", full)
+    with pytest.raises(Problem, match=r"a\.zip: could not be written \(No space left"):
+        archive_module.pack({"b.txt": file}, zipped)
+    assert zipped.read_bytes() == before
+    assert everything_in(tmp_path) == ["a.txt", "new", "new/a.zip"]
+
+
 def test_without_scikit_image_and_a_ready_made_sample_is_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "skimage", None)
     monkeypatch.setattr(datasets, "READY_MADE", tmp_path / "sample.zip")

@@ -12,6 +12,7 @@ import sys
 import tarfile
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 from urllib.request import url2pathname
@@ -233,15 +234,16 @@ def pack(files: Mapping[str, Path], file: Path) -> None:
                     member = zipfile.ZipInfo(name)
                     member.create_system, member.external_attr = 3, 0o100644 << 16
                     member.file_size = path.stat().st_size  # from 2 GB on, it takes another form
-                    small = path.suffix in (".jpg", ".png", ".whl", ".zip")  # or would grow
-                    member.compress_type = zipfile.ZIP_STORED if small else zipfile.ZIP_DEFLATED
+                    is_packed = path.suffix in (".jpg", ".png", ".whl", ".zip")
+                    member.compress_type = zipfile.ZIP_STORED if is_packed else zipfile.ZIP_DEFLATED
                     with path.open("rb") as source, packed.open(member, "w") as target:
                         shutil.copyfileobj(source, target, 2**20)
         partial.replace(file)
     except OSError as error:
         raise write_problem(file, error) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
 
 
 def unpack(file: Path, root: Path) -> None:
