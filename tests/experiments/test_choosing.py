@@ -216,3 +216,60 @@ def test_the_command_prints_the_lines(tmp_path, capsys):
     run = a_run(tmp_path, varied(50), queries=4)
     assert main(["experiment", "radius", str(tmp_path), "--false", "1", "--hash", "dhash"]) == 0
     assert capsys.readouterr().out.splitlines() == choosing.radius(run, false=1, hash="dhash")
+
+
+# A sample of more pictures than can be compared
+
+
+def test_a_sample_tells_the_radius_of_a_run_with_the_same_fingerprints(tmp_path):
+    values = varied(200, pairs=[(0, 1)], bits=6)
+    run = a_run(tmp_path, values)
+    for pictures, false in ((200, 0.04), (10_000, 2)):
+        chosen = choosing.choose(rates.measure(run), "dhash", false, pictures)
+        sample = np.array(values, dtype=np.uint64)
+        radius, lines = choosing.radius_of_sample(sample, pictures, false)
+        assert radius == chosen.radius == 5
+        assert lines[0] == choosing.radius(run, pictures=pictures)[0]
+        assert lines[1] == (
+            f"radius 5 keeps to {false:g} false matches a query among {pictures:,}: within it lie "
+            f"0 pairs in 19,900, so 0 to {chosen.most:.2g} false matches a query."
+        )
+
+
+def test_a_sample_that_is_too_small_says_how_many_would_do():
+    radius, lines = choosing.radius_of_sample(np.array(varied(200), np.uint64), 200, 0.01)
+    assert radius == -1
+    assert lines[-1].endswith("; draw 347 pictures, if no more of their pairs are equal.")
+    assert 3.0 / (347 * 346 / 2) * 199 <= 0.01 < 3.0 / (346 * 345 / 2) * 199
+
+
+def test_copies_in_a_sample_leave_no_radius_until_they_are_judged():
+    pairs = [(row, row + 1) for row in range(4, 24, 2)]
+    values = [0, 1, *varied(200, pairs=pairs, bits=0)]  # two are flat
+    same = [(row + 2, other + 2) for row, other in pairs]
+    sample = np.array(values, dtype=np.uint64)
+    radius, lines = choosing.radius_of_sample(sample, 200, 0.05)
+    assert radius == -1
+    assert lines[1] == "2 flat pictures left out: they match each other."
+    assert "10 pairs in 19,900" in lines[2]
+    assert lines[2].endswith(
+        "judge the near pairs, as copies are no false matches, or take more bits."
+    )
+    same += [(0, 1), (1, 9)]  # of what is left out nothing is asked
+    assert choosing.radius_of_sample(sample, 200, 0.05, same=same)[0] > 5
+
+
+@pytest.mark.parametrize(
+    ("values", "pictures", "false", "sentence"),
+    [
+        ([0, 1, 2, 0x0F0F0F0F0F0F0F0F], 100, 0.1, "1 picture that .* no pair; draw more"),
+        ([], 100, 0.1, "0 pictures that are not flat make no pair; draw more"),
+        (varied(9), 1, 0.1, "pictures 1: choose a whole number from 2"),
+        (varied(9), 100, 0, "false 0: it is a number above 0 and below 99"),
+    ],
+)
+def test_a_sample_without_a_pair_and_wishes_that_are_none_are_refused(
+    values, pictures, false, sentence
+):
+    with pytest.raises(Problem, match=sentence):
+        choosing.radius_of_sample(np.array(values, dtype=np.uint64), pictures, false)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from math import ceil, sqrt
+from math import ceil, comb, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,9 +13,13 @@ import pandas as pd
 from helpers import Problem
 from helpers.experiments import counting, rates
 from helpers.files.places import counted
+from helpers.fingerprints.flat import says_nothing
+from helpers.fingerprints.hashes import DHASH
 from helpers.hamming import as_words
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from helpers.experiments.measuring import Run
 
 #: Sets whose fingerprints may serve as the strangers, and by which hash the kit carries them.
@@ -46,6 +51,78 @@ def largest_radius(table: pd.DataFrame, false: float, pictures: int) -> int:
     1
     """
     return int((table["high"] * (pictures - 1) <= false * _A_BIT_MORE).sum()) - 1
+
+
+def radius_of_sample(
+    fingerprints: ArrayLike,
+    pictures: int,
+    false: float = 0.01,
+    *,
+    hash: str = DHASH,
+    same: Iterable[tuple] = (),
+) -> tuple[int, list[str]]:
+    """The radius for a wish among more pictures than can be compared, as a sample of them tells.
+
+    Parameters
+    ----------
+    fingerprints : array-like of uint64, shape (n,) or (n, words), or of hex text, shape (n,)
+        Of pictures that were drawn at random, such as ``joins.sampled(...)["fingerprint"]`` of
+        `helpers.cluster`. 100,000 take half a minute and 400 MB.
+    pictures : int
+        Among how many pictures, itself one of them.
+    false : float
+        How many false matches a query may have.
+    hash : str
+        The hash that made them.
+    same : iterable of (int, int)
+        Rows of pairs that a person judged the same picture.
+
+    Returns
+    -------
+    radius : int
+        Bits: the largest radius whose upper bound keeps to the wish; -1 if none does.
+    lines : list of str
+        What the sample can show at all, then the answer, in sentences.
+
+    Raises
+    ------
+    Problem
+        If fewer than two of the sample are not flat, or if a number is out of bounds.
+
+    Notes
+    -----
+    A rate per pair is that of all pictures, since each pair is as likely as any other to be drawn.
+    The intervals are those of `helpers.experiments.rates.of_fingerprints`.
+
+    Examples
+    --------
+    >>> radius, lines = radius_of_sample(np.array([2**20 - 1, 2**40 - 1, 2**50 - 1], np.uint64), 10, 3)
+    >>> lines[0]
+    'with 3 pictures the smallest rate that can be shown is 9 false matches a query among 10.'
+    """
+    words = as_words(fingerprints)
+    is_flat = says_nothing(words.T, hash)
+    rows = np.cumsum(~is_flat) - 1
+    same = [(rows[one], rows[other]) for one, other in same if not is_flat[[one, other]].any()]
+    left, flat = int((~is_flat).sum()), int(is_flat.sum())
+    _check_numbers(false, pictures)
+    if left < 2:
+        raise Problem(f"{counted(left, 'picture')} that are not flat make no pair; draw more")
+    table = rates.of_fingerprints(words.T[~is_flat], same=same)
+    radius, others, total = largest_radius(table, false, pictures), pictures - 1, comb(left, 2)
+    lines = [_first_line(counted(left, "picture"), total, pictures), *_flat_line(flat)]
+    at = table.loc[max(radius, 0)]
+    least, most = at["low"] * others, at["high"] * others
+    found = f"{counted(int(at['pairs']), 'pair')} in {total:,}"
+    told = f"{found}, so {_short(least)} to {_short(most)} false matches a query"
+    wish = f"{false:g} false matches a query among {pictures:,}"
+    if radius >= 0:
+        return radius, [*lines, f"radius {radius} keeps to {wish}: within it lie {told}."]
+    need = ceil((1 + sqrt(1 + 8 * total * most / false)) / 2 - 1e-6)
+    remedy = f"draw {need:,} pictures, if no more of their pairs are equal"
+    if at["pairs"] >= len(rates.BOUNDS):
+        remedy = "judge the near pairs, as copies are no false matches, or take more bits"
+    return radius, [*lines, f"no radius keeps to {wish}: at radius 0 lie {told}; {remedy}."]
 
 
 @dataclass(frozen=True)
@@ -193,13 +270,8 @@ def answer(
     choices.sort(key=_merit, reverse=True)
     total = measured.rates[hashes[0]].total
     against = f" against CALTECH-101's {others.shape[1]:,}" if strangers else ""
-    lines = [
-        f"with {counted(own, 'picture')}{against} the smallest rate that can be shown is "
-        f"{_short(rates.BOUNDS[0] / total * (pictures - 1))} false matches a query among "
-        f"{pictures:,}."
-    ]
-    if flat := int(run.pictures["flat"].sum()):
-        lines.append(f"{counted(flat, 'flat picture')} left out: they match each other.")
+    lines = [_first_line(f"{counted(own, 'picture')}{against}", total, pictures)]
+    lines += _flat_line(int(run.pictures["flat"].sum()))
     for choice in choices:
         need = measured.rates[choice.hash].total * choice.most / false  # pairs, none near
         enough = need / others.shape[1] if strangers else (1 + sqrt(1 + 8 * need)) / 2
@@ -231,13 +303,7 @@ def _check(
             f"{run.folder}: {counted(own, 'picture')} that can be read and not flat, so no pair; "
             "take a folder with more, or --strangers caltech-101"
         )
-    if isinstance(pictures, bool) or not isinstance(pictures, int) or not 2 <= pictures < 1e12:
-        raise Problem(f"pictures {pictures!r}: choose a whole number from 2 to 999,999,999,999")
-    if not 0 < false < pictures - 1:
-        raise Problem(
-            f"false {false!r}: it is a number above 0 and below {pictures - 1:,}, at which every "
-            "picture would match; 0.01 is one false match in 100 queries"
-        )
+    _check_numbers(false, pictures)
     hash = hash or STRANGERS.get(strangers)
     if strangers and hash != STRANGERS[strangers]:
         raise Problem(f"{hash}: of {strangers} the kit carries {STRANGERS[strangers]}; take that")
@@ -246,6 +312,28 @@ def _check(
             f"{run.folder}: has no hash {hash!r}; choose one of {', '.join(run.about['hashes'])}"
         )
     return [hash] if hash else run.about["hashes"]
+
+
+def _check_numbers(false: float, pictures: int) -> None:
+    if isinstance(pictures, bool) or not isinstance(pictures, int) or not 2 <= pictures < 1e12:
+        raise Problem(f"pictures {pictures!r}: choose a whole number from 2 to 999,999,999,999")
+    if not 0 < false < pictures - 1:
+        raise Problem(
+            f"false {false!r}: it is a number above 0 and below {pictures - 1:,}, at which every "
+            "picture would match; 0.01 is one false match in 100 queries"
+        )
+
+
+def _first_line(sample: str, total: float, pictures: int) -> str:
+    return (
+        f"with {sample} the smallest rate that can be shown is "
+        f"{_short(rates.BOUNDS[0] / total * (pictures - 1))} false matches a query among "
+        f"{pictures:,}."
+    )
+
+
+def _flat_line(flat: int) -> list[str]:
+    return [f"{counted(flat, 'flat picture')} left out: they match each other."] if flat else []
 
 
 def _merit(choice: Choice) -> tuple[bool, float]:
