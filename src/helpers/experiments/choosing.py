@@ -96,7 +96,8 @@ def radius_of_sample(
 
     Examples
     --------
-    >>> radius, lines = radius_of_sample(np.array([2**20 - 1, 2**40 - 1, 2**50 - 1], np.uint64), 10, 3)
+    >>> sample = np.array([2**20 - 1, 2**40 - 1, 2**50 - 1], dtype=np.uint64)
+    >>> radius, lines = radius_of_sample(sample, 10, 3)
     >>> lines[0]
     'with 3 pictures the smallest rate that can be shown is 9 false matches a query among 10.'
     """
