@@ -35,6 +35,9 @@ LAB_DEFAULTS = HERE / "jupyterlab"
 INDEX_STYLE = (
     "body{font:18px/1.6 sans-serif;max-width:42em;margin:3em auto;padding:0 1em}small{color:#555}"
 )
+#: What ends a chapter early, and is no failure. The second is `helpers.cluster.engine.NotInstalled`,
+#: which cannot be imported where it is raised.
+ENDS = datasets.TooFew.__name__, "NotInstalled"
 #: On paper: no room for prompts and links; a cell that only draws (tag ``draws``) is its figure.
 PRINT_STYLE = """@page { size: A4; margin: 12mm }
 @media print {
@@ -58,7 +61,7 @@ def chapters() -> list[Path]:
 def execute(path: Path) -> tuple[nbformat.NotebookNode, str]:
     """Run one notebook; return it with its outputs, and what went wrong or ''.
 
-    It is not wrong that a dataset has too few pictures for a chapter: see `ended_early`.
+    It is not wrong that a chapter lacks pictures or an extra: see `ended_early`.
     """
     # what a chapter that stops early does not reach must not show what the sample gave
     notebook = contents.without_outputs(nbformat.read(path, as_version=4))
@@ -82,9 +85,9 @@ def execute(path: Path) -> tuple[nbformat.NotebookNode, str]:
 
 
 def ended_early(notebook: nbformat.NotebookNode) -> str:
-    """The sentence with which a chapter ended, since the dataset has too few pictures, or ''."""
+    """The sentence with which a chapter ended, for want of pictures or of an extra, or ''."""
     outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
-    return next((o.evalue for o in outputs if o.get("ename") == datasets.TooFew.__name__), "")
+    return next((o.evalue for o in outputs if o.get("ename") in ENDS), "")
 
 
 def join_streams(outputs: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:

@@ -4,6 +4,7 @@ import argparse
 import ast
 import html
 import json
+import os
 import re
 import shlex
 import shutil
@@ -161,6 +162,21 @@ def test_too_few_pictures_end_a_chapter_and_are_no_failure(
     page = (tmp_path / chapter.name).with_suffix(".html").read_text(encoding="utf-8")
     assert "this chapter needs 17" in page
     assert "Traceback" not in page
+
+
+@pytest.mark.slow
+def test_a_chapter_ends_with_a_sentence_where_its_extra_is_missing(tmp_path, monkeypatch):
+    (tmp_path / "distributed.py").write_text("raise ModuleNotFoundError(name='distributed')")
+    monkeypatch.setenv(
+        "PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    )
+    chapter = tmp_path / "chapter.ipynb"
+    code = ["from helpers.cluster import engine", "1 + 1"]
+    nbformat.write(nbformat.v4.new_notebook(cells=[*map(nbformat.v4.new_code_cell, code)]), chapter)
+    notebook, error = run.execute(chapter)
+    assert not error
+    assert run.ended_early(notebook).endswith('python -m pip install "image-fingerprints[cluster]"')
+    assert not notebook.cells[1].outputs
 
 
 @named(LESSONS)
