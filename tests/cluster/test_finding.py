@@ -51,7 +51,7 @@ def table(client, tmp_path, monkeypatch):
 def search(client, tmp_path):
     def ask(*arguments, out="found"):
         made = finding.search(*arguments, tmp_path / out, client, show=lambda sentence: None)
-        assert made.columns == list(finding.MATCHES)
+        assert made.columns == finding.MATCHES
         return made
 
     return ask

@@ -93,7 +93,6 @@ def test_from_a_folder_to_matches(capsys, monkeypatch, tmp_path, photographs, sc
 
 
 def test_pairs_and_their_groups(capsys, monkeypatch, tmp_path, photographs, scheduler):
-    pytest.importorskip("helpers.cluster.joins")
     monkeypatch.chdir(tmp_path)
     shutil.copy(photographs / "cats" / "image_0000.jpg", photographs / "copy.jpg")
     there = ["--scheduler", scheduler]

@@ -83,10 +83,8 @@ def _add_search(action: argparse.ArgumentParser) -> None:
 
 def _pairs(arguments: argparse.Namespace) -> None:
     """Find all pairs of pictures of a table that are near each other, and their groups."""
-    from helpers.cluster.tables import Table
-
-    # isort: split
     from helpers.cluster import joins
+    from helpers.cluster.tables import Table
 
     table = Table.open(arguments.table)
     if arguments.groups:
