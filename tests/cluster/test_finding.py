@@ -18,7 +18,7 @@ from helpers.search.linear import LinearScan
 NEAR = st.builds(  # values that are near each other, or equal
     lambda one, bits: one ^ sum(1 << bit for bit in bits),
     st.sampled_from([0, 2**64 - 1, 0x0123456789ABCDEF]),
-    st.lists(st.integers(0, 63), max_size=6),
+    st.lists(st.integers(0, 63), max_size=6, unique=True),
 )
 
 
