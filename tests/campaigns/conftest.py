@@ -2,6 +2,6 @@
 
 _OTHERS = (
     "harness run journals banks shelves pictures tables command_lines kills full_disks folders "
-    "intervals"
+    "intervals cluster_kills"
 )
 collect_ignore = [f"{name}.py" for name in _OTHERS.split()]
