@@ -19,10 +19,10 @@ of `all_pairs`, for random and for real fingerprints. Each run has a cluster of 
 - the MB of the table on the disk, and the most MB that there were besides at a time;
 - the seconds of the longest task, and of the median one, among those that took longest in all.
 
-Its model is ``a + b * N * joins + c * N * shuffles``, and is fitted by least squares of ratios to
-all runs but the one with the most rows, for which it then tells what it foresaw. The numbers of
-joins and of shuffles are those that `helpers.cluster.joins` would choose. `--keep` adds the
-runs to a CSV file, and fits to all that it holds.
+Its model has a time for the start, and one for each row that is read, moved or joined, and for each
+pair that is compared: how many there are is planned as `pairs` plans it. It is fitted by least
+squares of ratios to all runs but the one with the most rows, for which it then tells what it
+foresaw. `--keep` adds the runs to a CSV file, and fits to all that it holds.
 
 `one_machine` lets the cluster and `all_pairs` in one process do the same, in turns. `search` asks
 10,000 queries, half of them two bits from a row, and compares with one index of the whole table.
@@ -40,7 +40,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
-from math import comb
 from pathlib import Path
 
 import numpy as np
@@ -51,14 +50,14 @@ from search_speed import alone, peak_memory
 
 from helpers.experiments import counting
 from helpers.hamming import as_fingerprints, count_bits
-from helpers.search import blocks, multi_index, pairs
+from helpers.search import multi_index, pairs
 
 PLANTED, FARTHEST = 1_000, 6  # pairs at each distance, and the largest one
 PART = 1_000_000  # rows that are drawn at a time
 QUERIES = 10_000
 RUNS = ["1000000:2", "3000000:2", "10000000:2", "1000000:5", "10000000:3", "30000000:2"]
 FORESEEN = [(10**9, 2), (10**10, 2)]
-MB, GB, SENT = 1e6, 1e9, 16  # bytes of a row that is sent: id and fingerprint
+MB, GB, SENT = 1e6, 1e9, 28  # bytes of a row that is moved, as measured
 
 
 # Tables
@@ -193,7 +192,8 @@ def measured(client: object, folder: Path, row: dict) -> Iterator[None]:
     row["disk MB"] = (most[0] - at_first) / MB
     time.sleep(1.5)  # workers tell the scheduler of their metrics twice a second
     now = client.run_on_scheduler(metrics)
-    for name, key in (("sent MB", "process"), ("passed MB", "disk-write")):
+    for name, key in (("sent MB", "comms process"), ("passed MB", "disk disk-write")):
+        key = f"background-{key}"
         row[name] = (now.get(key, 0) - sent.get(key, 0)) / MB
     row["longest s"], row["median s"] = longest(stream.data)
 
@@ -208,7 +208,8 @@ def metrics(dask_scheduler: object) -> dict[str, float]:
     found = {}
     for name, value in dask_scheduler.cumulative_worker_metrics.items():
         if isinstance(name, tuple) and name[0] == "p2p" and name[-1] == "bytes":
-            found[name[-2]] = found.get(name[-2], 0) + value
+            key = f"{name[2]} {name[-2]}"
+            found[key] = found.get(key, 0) + value
     return found
 
 
@@ -258,28 +259,36 @@ def run(n: int, radius: int, kind: str, options: argparse.Namespace) -> dict:
 # The model
 
 
-def work(n: int, radius: int, memory: str) -> tuple[float, float, float]:
-    """Nothing but a start, joined rows, and shuffled rows: what takes time."""
+def work(n: int, radius: int, memory: str, threads: int) -> dict[str, float]:
+    """What takes time, as `pairs` would plan it for random fingerprints."""
     joins = importlib.import_module("helpers.cluster.joins")
     limit = importlib.import_module("dask.utils").parse_bytes(memory)
-    some = np.random.default_rng(0).integers(0, 2**64, (1, 200_000), dtype=np.uint64)
-    times = blocks.weigh(some, np.full(1, 2**64 - 1, dtype=np.uint64), radius, n)
-    k = min(times, key=times.get)
-    most = (0.9 * limit - joins._AT_REST) / joins._BYTES
-    is_shuffled = n * joins._SPARE > (joins._BUCKETS - 1) * most
-    return 1.0, float(n * comb(radius + k, k)), float(n * (radius + 1) * is_shuffled)
+    some = np.random.default_rng(0).integers(0, 2**64, joins._SAMPLE, dtype=np.uint64)
+    most = max((0.9 * limit - joins._AT_REST) / joins._BYTES, joins._SAMPLE)
+    all_of_it = joins.Job(joins._ALL, radius, 0, slice(None), 0)
+    done = dict.fromkeys(("start", "read", "moved", "joined", "compared"), 0.0)
+    done["start"] = 1.0
+    for jobs in joins._rounds(some, n / len(some), all_of_it, most, threads):
+        is_moved = jobs[0].buckets >= joins._BUCKETS
+        done["moved" if is_moved else "read"] += n * (1 if is_moved else len(jobs))
+        for job in jobs:
+            for choice in job.plan():
+                done["joined"] += n / job.buckets
+                done["compared"] += (
+                    n**2 / 2 ** (1 + count_bits(choice.mask[:, None])[0]) / job.buckets
+                )
+    return done
 
 
 def foresee(rows: pd.DataFrame, memory: str, what: str) -> None:
     """Fit the model to all runs but those of the most rows, and say what it told of them."""
-    of = [work(row.N, row.radius, row.memory) for row in rows.itertuples()]
-    features, seconds = np.array(of), rows[what].to_numpy()
+    of = [work(row.N, row.radius, row.memory, row.workers) for row in rows.itertuples()]
+    features, seconds = pd.DataFrame(of).to_numpy(), rows[what].to_numpy()
     small = (rows["N"] < rows["N"].max()).to_numpy()
     fitted, _ = nnls(features[small] / seconds[small, None], np.ones(small.sum()))
-    print(
-        f"\nmodel: {fitted[0]:.1f} s + {fitted[1] * 1e9:.1f} ns for each row of a join + ", end=""
-    )
-    print(f"{fitted[2] * 1e9:.0f} ns for each row of a shuffle; foreseen / measured")
+    parts = dict(zip(list(of[0])[1:], fitted[1:] * 1e9, strict=True))
+    each = ", ".join(f"{value:.1f} ns a row {name}" for name, value in parts.items())
+    print(f"\nmodel of {what}: {fitted[0]:.1f} s, {each}; foreseen / measured")
     for row, feature, is_small in zip(rows.itertuples(), features, small, strict=True):
         ratio = feature @ fitted / rows.loc[row.Index, what]
         print(
@@ -292,11 +301,12 @@ def foresee(rows: pd.DataFrame, memory: str, what: str) -> None:
             last = np.diff(np.log(means))[-1] / np.diff(np.log(means.index))[-1]
             print(f"exponent within {radius}: {slope:.2f}; of the last step {last:.2f}")
     for n, radius in FORESEEN:
-        feature = work(n, radius, memory)
-        sent, passing = feature[2] * SENT / GB, 2 * SENT * n / GB
+        about = work(n, radius, memory, workers := rows["workers"].iloc[-1])
+        feature = np.array([*about.values()])
+        sent, passing = about["moved"] * SENT / GB, SENT * n / GB
         print(
             f"{n:,} within {radius}: {what} {feature @ fitted:,.0f} "
-            f"({feature @ fitted / 3600:,.2f} hours) with {rows['workers'].iloc[-1]} workers, "
+            f"({feature @ fitted / 3600:,.2f} hours) with {workers} workers, "
             f"{sent:,.0f} GB sent, {passing:,.0f} GB of disk beside the table"
         )
 
