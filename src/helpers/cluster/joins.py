@@ -236,9 +236,12 @@ def _rounds(
     some: np.ndarray, scale: float, crowd: Job, most: float, threads: int
 ) -> Iterator[list[Job]]:
     """The jobs of a table, or of a crowd, of which these are some fingerprints."""
-    rows, where = len(some) * scale, np.array([crowd.where], dtype=np.uint64)
+    rows = len(some) * scale
+    # blocks need not hold all bits; of those in which few differ they would be all alike
+    bits = crowd.where & int(np.bitwise_or.reduce(some ^ some[:1]))
+    where = np.array([bits], dtype=np.uint64)
     times = weigh(np.unique(some)[None], where, crowd.radius, ceil(rows))
-    crowd = crowd._replace(k=(k := min(times, key=times.get, default=0)))
+    crowd = crowd._replace(where=bits, k=(k := min(times, key=times.get, default=0)))
     plan, read = crowd.plan(), rows * _READ / 1e9
     seconds = times.get(k, 0) / 1e9 / len(plan)
     if rows <= most or not k or len(crowd.within) == _DEEPEST:
