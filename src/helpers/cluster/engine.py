@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -29,8 +30,10 @@ except ImportError as error:
         'run  python -m pip install "image-fingerprints[cluster]"'
     ) from error
 
-# else a worker gives memory back at once, and to take it again takes half of a search's time
+# else a worker gives memory back at once, and to take it again takes half of a search's time; and
+# one that keeps it would wait for ever to have less, where it may go on or be ended
 _KEEP_MEMORY = {
+    "distributed.worker.memory.pause": False,
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 2**27,  # bytes
     "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 2**25,
 }
@@ -133,9 +136,12 @@ def engine(
     local = {"n_workers": workers, "threads_per_worker": 1, "memory_limit": memory}
     local["silence_logs"] = "CRITICAL"  # what fails is told in a sentence
     local["scheduler_kwargs"] = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
-    with ExitStack() as stack:
-        try:
+    try:
+        with ExitStack() as stack:  # whose end may fail, too, as the report without a scheduler
             stack.enter_context(distributed.utils.silence_logging_cmgr("CRITICAL"))
+            log = logging.getLogger("asyncio")  # which tells of work that nobody waits for any more
+            stack.callback(log.setLevel, log.level)
+            log.setLevel("CRITICAL")
             stack.enter_context(dask.config.set(_KEEP_MEMORY))
             try:
                 if not scheduler and dask.utils.parse_bytes(memory) < _LEAST_MEMORY:
@@ -151,13 +157,13 @@ def engine(
             if report:
                 stack.enter_context(distributed.performance_report(str(report)))
             yield client
-        except Exception as error:
-            if not (reason := _lost(error)):
-                raise
-            raise Problem(
-                f"{scheduler or 'the local cluster'}: {reason}; see that scheduler and workers are "
-                "there, with more memory or room on their disks, and run it again to go on"
-            ) from error
+    except Exception as error:
+        if not (reason := _lost(error)):
+            raise
+        raise Problem(
+            f"{scheduler or 'the local cluster'}: {reason}; see that scheduler and workers are "
+            "there, with more memory or room on their disks, and run it again to go on"
+        ) from error
 
 
 def _lost(error: BaseException | None) -> str:
