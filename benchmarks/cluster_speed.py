@@ -274,9 +274,8 @@ def work(n: int, radius: int, memory: str, threads: int) -> dict[str, float]:
         for job in jobs:
             for choice in job.plan():
                 done["joined"] += n / job.buckets
-                done["compared"] += (
-                    n**2 / 2 ** (1 + count_bits(choice.mask[:, None])[0]) / job.buckets
-                )
+                bits = int(count_bits(choice.mask[:, None])[0])
+                done["compared"] += n**2 / 2 ** (1 + bits) / job.buckets
     return done
 
 
@@ -285,6 +284,11 @@ def foresee(rows: pd.DataFrame, memory: str, what: str) -> None:
     of = [work(row.N, row.radius, row.memory, row.workers) for row in rows.itertuples()]
     features, seconds = pd.DataFrame(of).to_numpy(), rows[what].to_numpy()
     small = (rows["N"] < rows["N"].max()).to_numpy()
+    if unknown := [*np.array([*of[0]])[(features[small] == 0).all(axis=0) & features.any(axis=0)]]:
+        print(
+            f"No model of {what}: no smaller run has rows {unknown[0]}; run one with less --memory"
+        )
+        return
     fitted, _ = nnls(features[small] / seconds[small, None], np.ones(small.sum()))
     parts = dict(zip(list(of[0])[1:], fitted[1:] * 1e9, strict=True))
     each = ", ".join(f"{value:.1f} ns a row {name}" for name, value in parts.items())
