@@ -264,7 +264,7 @@ def work(n: int, radius: int, memory: str, threads: int) -> dict[str, float]:
     joins = importlib.import_module("helpers.cluster.joins")
     limit = importlib.import_module("dask.utils").parse_bytes(memory)
     some = np.random.default_rng(0).integers(0, 2**64, joins._SAMPLE, dtype=np.uint64)
-    most = max((0.9 * limit - joins._AT_REST) / joins._BYTES, joins._SAMPLE)
+    most = max((0.9 * limit - joins._AT_REST) / joins._BYTES, joins._FEWEST)
     all_of_it = joins.Job(joins._ALL, radius, 0, slice(None), 0)
     done = dict.fromkeys(("start", "read", "moved", "joined", "compared"), 0.0)
     done["start"] = 1.0

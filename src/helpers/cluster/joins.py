@@ -29,6 +29,7 @@ from dask.delayed import Delayed
 from distributed import Client
 
 _AT_REST, _BYTES = 300e6, 100  # of memory: for a worker, and for each row of its task
+_FEWEST = 100_000  # rows of a task, however little memory there is
 _WRITTEN = 1_000_000  # pairs at a time
 _SAMPLE = 100_000  # rows tell how many pairs there are, and which values are frequent
 _BUCKETS = 6  # or more: to shuffle takes less time than to read the whole table for each
@@ -224,7 +225,7 @@ def estimate(table: Table, radius: int, client: Client) -> Plan:
     workers = client.scheduler_info(n_workers=-1)["workers"].values()
     threads = sum(each["nthreads"] for each in workers)
     memory = [(each["memory_limit"] or 2**33) * 0.9 - _AT_REST for each in workers]
-    most = max(min(memory) / _BYTES * len(workers) / threads, _SAMPLE)
+    most = max(min(memory) / _BYTES * len(workers) / threads, _FEWEST)
     rounds = [*_rounds(some, scale, Job(_ALL, radius, 0, slice(None), 0), most, threads)]
     sent = sum(jobs[0].buckets >= _BUCKETS for jobs in rounds) * table.rows * _SENT
     minutes = sum(job.seconds for jobs in rounds for job in jobs) / 60 / threads
