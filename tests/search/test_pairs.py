@@ -479,3 +479,16 @@ def test_pairs_of_rows_in_turns_are_all_pairs_of_rows(turns):
     within = [(a, b, 0) for of in names.values() for a, b in combinations(of, 2)]
     across = [(min(a, b), max(a, b), 1) for a in names[5] for b in names[7]]
     assert listed == sorted(within + across)
+
+
+def test_a_wide_radius_lists_no_millions_of_choices():
+    words = np.random.default_rng(0).integers(0, 2**64, (30, 4), dtype=np.uint64)
+    tracemalloc.start()
+    found = pairs.all_pairs(words, radius=120)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6
+    bits = np.unpackbits(words.view(np.uint8), axis=1)
+    distances = (bits[:, None] != bits[None]).sum(axis=2)[np.triu_indices(30, 1)]
+    assert sorted(found["distance"]) == sorted(distances[distances <= 120])
+    assert 0 < len(found) < len(distances)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import combinations
+from math import comb
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ _CHOSEN = (1, 2, 3, 4)  # so many blocks may be chosen
 # What a join takes for each fingerprint and each candidate, and what a comparison of each with
 # each takes for a row and a pair: nanoseconds, as measured; only their ratios matter.
 _SORT, _CANDIDATE, _ROW, _PAIR = 15, 35, 4_000, 1.2
+_CHOICES = 10_000  # are listed at most: for a wide radius fewer blocks are chosen
 _WEIGHED = 200_000  # of the fingerprints tell how many candidates there are
 _CROWD = 1_000  # with one key; more are joined on their other bits
 
@@ -67,8 +69,9 @@ def weigh(words: np.ndarray, where: np.ndarray, radius: int, n: int) -> dict[int
         Nanoseconds for each k that is possible.
     """
     times, some = {}, max(words.shape[1], 1)
+    bits = count_bits(where[:, None])[0]
     for k in _CHOSEN:
-        if n > 1 and radius + k <= count_bits(where[:, None])[0]:
+        if n > 1 and radius + k <= bits and comb(radius + k, k) <= _CHOICES:
             plan = choices(where, radius, k)
             # as the first and the last choice have them: bits are not evenly spread
             candidates = sum(count_candidates(words, plan[at].mask) for at in (0, -1)) / 2
