@@ -58,7 +58,17 @@ def write_report(photographs, target):
         report.write(write_run(photographs, target.with_name("run")), target)
 
 
+def write_report_of_dask(photographs, target):
+    """As Bokeh begins such a page; `tests/commands/test_cluster.py` meets a real one."""
+    head = '<head>\n    <meta charset="utf-8">\n    <title>Dask Performance Report</title>\n'
+    target.write_text(f'<!DOCTYPE html>\n<html lang="en">\n  {head}  </head>\n', encoding="utf-8")
+
+
 WRITERS = {
+    "groups": lambda photographs, target: pd.DataFrame({"group": [3], "id": [7]}).to_csv(
+        target, index=False, lineterminator="\n"
+    ),
+    "report of Dask": write_report_of_dask,
     "truth": lambda photographs, target: near_duplicates.write_truth(
         target, pd.DataFrame(columns=["needle", "copy", "factor", "width", "height"])
     ),

@@ -79,7 +79,7 @@ def _asked(plan: pd.DataFrame) -> pd.DataFrame:
     is_sure = plan["action"].eq("move") & plan["kind"].eq("exact copy") | plan["kind"].eq("partner")
     shown = plan.assign(key=_keys(plan))[has_two & ~is_sure]
     shown = shown.drop_duplicates(["action", "kind", "kept", "sha256"])
-    order = shown["kind"].map(_IN_PLACE).fillna(4) + 4 * shown["action"].eq("move")
+    order = shown["kind"].map(_IN_PLACE).astype(float).fillna(4) + 4 * shown["action"].eq("move")
     return shown.loc[order.sort_values(kind="stable").index]
 
 
