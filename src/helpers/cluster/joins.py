@@ -20,7 +20,7 @@ from helpers import Problem
 from helpers.cluster.engine import Cost
 from helpers.cluster.tables import MOST_ROWS, Table, read_parts, write_result
 from helpers.hamming import check_radius
-from helpers.search.blocks import Choice, Found, choices, find_near, join, weigh
+from helpers.search.blocks import MIX, Choice, Found, choices, find_near, join, weigh
 from helpers.search.pairs import components, distinct, of_rows
 
 # isort: split
@@ -39,7 +39,6 @@ _SPARE = 1.3  # buckets differ in size
 _DEEPEST = 3  # crowds of crowds; those inside are joined in one task
 _SENT = 32  # bytes for each row
 _ALL = 2**64 - 1
-_MIX = np.uint64(0x9E3779B97F4A7C15)  # Knuth's multiplier: 2**64 / golden ratio
 
 
 class Job(NamedTuple):
@@ -107,7 +106,7 @@ class Job(NamedTuple):
         if self.buckets > 1:
             key = values & self.plan()[0].first
             if self.bucket is not None:
-                here &= (key * _MIX >> np.uint64(32)) % np.uint64(self.buckets) == self.bucket
+                here &= (key * MIX >> np.uint64(32)) % np.uint64(self.buckets) == self.bucket
             if len(self.crowds):
                 here &= ~np.isin(key, self.crowds)
         return rows if here is True else rows[here]

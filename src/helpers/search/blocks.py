@@ -14,11 +14,12 @@ from helpers.hamming import BITS, count_bits, one_by_one
 #: Columns of two fingerprints each, and their distances.
 Found = tuple[np.ndarray, np.ndarray, np.ndarray]
 
+#: Knuth's multiplier, 2**64 / golden ratio: what differs little differs much after it.
+MIX = np.uint64(0x9E3779B97F4A7C15)
 _CHOSEN = (1, 2, 3, 4)  # so many blocks may be chosen
 # What a join takes for each fingerprint and each candidate, and what a comparison of each with
 # each takes for a row and a pair: nanoseconds, as measured; only their ratios matter.
 _SORT, _CANDIDATE, _ROW, _PAIR = 15, 35, 4_000, 1.2
-_CHOICES = 10_000  # are listed at most: for a wide radius fewer blocks are chosen
 _WEIGHED = 200_000  # of the fingerprints tell how many candidates there are
 _CROWD = 1_000  # with one key; more are joined on their other bits
 
@@ -71,12 +72,14 @@ def weigh(words: np.ndarray, where: np.ndarray, radius: int, n: int) -> dict[int
     times, some = {}, max(words.shape[1], 1)
     bits = count_bits(where[:, None])[0]
     for k in _CHOSEN:
-        if n > 1 and radius + k <= bits and comb(radius + k, k) <= _CHOICES:
-            plan = choices(where, radius, k)
+        if n > 1 and radius + k <= bits:
+            blocks = _blocks(where, radius + k)
             # as the first and the last choice have them: bits are not evenly spread
-            candidates = sum(count_candidates(words, plan[at].mask) for at in (0, -1)) / 2
+            masks = (np.bitwise_or.reduce(chosen) for chosen in (blocks[:k], blocks[-k:]))
+            candidates = sum(count_candidates(words, mask) for mask in masks) / 2
             candidates *= (n / some) ** 2
-            times[k] = len(plan) * (100_000 + n * _SORT * len(words) + candidates * _CANDIDATE)
+            one_join = 100_000 + n * _SORT * len(words) + candidates * _CANDIDATE
+            times[k] = comb(radius + k, k) * one_join
     return times
 
 
@@ -250,7 +253,7 @@ def sharing(words: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray
     key = np.zeros(n, dtype=np.uint64)
     for word, bits in zip(words, mask, strict=True):
         key ^= word & bits
-        key *= np.uint64(0x9E3779B97F4A7C15)  # Knuth's multiplier: 2**64 / golden ratio
+        key *= MIX
     # the number of a column stands below its key: so the numbers are sorted along
     key >>= below
     key <<= below
