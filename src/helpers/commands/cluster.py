@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from helpers import Problem
 from helpers.commands.terminal import (
+    add_actions,
     add_hash,
     add_reading,
     one_line,
@@ -160,7 +161,7 @@ def _positive(text: str) -> int:
 
 
 #: What `cluster` does: the function that runs, and the one that adds its arguments.
-_ACTIONS = ((_index, _add_index), (_search, _add_search), (_pairs, _add_pairs))
+_ACTIONS = {_index: _add_index, _search: _add_search, _pairs: _add_pairs}
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -172,10 +173,5 @@ def add(commands: argparse._SubParsersAction) -> None:
         The commands of ``python -m helpers``.
     """
     summary = "Index, search and pair more than one machine holds, by Dask."
-    cluster = commands.add_parser("cluster", help=summary, description=summary)
-    actions = cluster.add_subparsers(dest="action", required=True)
-    for run, add_arguments in _ACTIONS:
-        name, first_line = run.__name__.removeprefix("_"), run.__doc__.splitlines()[0]
-        action = actions.add_parser(name, help=first_line, description=run.__doc__)
-        action.set_defaults(run=run)
-        add_arguments(action)
+    for run, action in add_actions(commands, "cluster", summary, _ACTIONS).items():
+        _ACTIONS[run](action)

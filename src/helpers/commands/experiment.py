@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from helpers import Problem
-from helpers.commands.terminal import add_hash, one_line, until_nobody_reads
+from helpers.commands.terminal import add_actions, add_hash, one_line, until_nobody_reads
 from helpers.files.places import counted
 
 
@@ -173,13 +173,13 @@ def _add_report(action: argparse.ArgumentParser) -> None:
 
 
 #: What `experiment` does: the function that runs, and the one that adds its arguments.
-_ACTIONS = (
-    (_run, _add_run),
-    (_judge, _add_judge),
-    (_radius, _add_radius),
-    (_compare, _add_compare),
-    (_report, _add_report),
-)
+_ACTIONS = {
+    _run: _add_run,
+    _judge: _add_judge,
+    _radius: _add_radius,
+    _compare: _add_compare,
+    _report: _add_report,
+}
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -191,10 +191,5 @@ def add(commands: argparse._SubParsersAction) -> None:
         The commands of ``python -m helpers``.
     """
     summary = "Find out which fingerprint survives what, on your own pictures."
-    experiment = commands.add_parser("experiment", help=summary, description=summary)
-    actions = experiment.add_subparsers(dest="action", required=True)
-    for run, add_arguments in _ACTIONS:
-        name, first_line = run.__name__.removeprefix("_"), run.__doc__.splitlines()[0]
-        action = actions.add_parser(name, help=first_line, description=run.__doc__)
-        action.set_defaults(run=run)
-        add_arguments(action)
+    for run, action in add_actions(commands, "experiment", summary, _ACTIONS).items():
+        _ACTIONS[run](action)

@@ -6,7 +6,13 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from helpers.commands.terminal import add_reading, one_line, reading_of, until_nobody_reads
+from helpers.commands.terminal import (
+    add_actions,
+    add_reading,
+    one_line,
+    reading_of,
+    until_nobody_reads,
+)
 from helpers.files.places import counted
 
 if TYPE_CHECKING:
@@ -22,12 +28,9 @@ def add(commands: argparse._SubParsersAction) -> None:
         The commands of ``python -m helpers``.
     """
     summary = "Keep banned pictures out: ask, flag, unflag, list, export, import"
-    gate = commands.add_parser("gate", help=summary, description=summary)
-    actions = gate.add_subparsers(dest="action", required=True)
-    for run in (_ask, _flag, _unflag, _list, _export, _import):
-        name, first_line = run.__name__.removeprefix("_"), run.__doc__.splitlines()[0]
-        action = actions.add_parser(name, help=first_line, description=run.__doc__)
-        action.set_defaults(run=run)
+    runs = (_ask, _flag, _unflag, _list, _export, _import)
+    actions = add_actions(commands, "gate", summary, runs)
+    for run, action in actions.items():
         action.add_argument("-b", "--bank", required=True, metavar="FILE", help="the bank")
         if run in (_flag, _unflag):
             action.add_argument("--reason", required=True, metavar="TEXT", help="why")
@@ -37,13 +40,13 @@ def add(commands: argparse._SubParsersAction) -> None:
             _add_making(action)
         if run in (_ask, _flag):
             action.add_argument("pictures", nargs="+", metavar="PICTURE")
-    _add_radii(actions.choices["ask"])
-    actions.choices["flag"].add_argument(
+    _add_radii(actions[_ask])
+    actions[_flag].add_argument(
         "--source", metavar="TEXT", help="where they came from (the path of each)"
     )
-    actions.choices["unflag"].add_argument("entries", nargs="+", type=int, metavar="ENTRY")
+    actions[_unflag].add_argument("entries", nargs="+", type=int, metavar="ENTRY")
     withdrawn = "list the withdrawn ones too, and say which"
-    actions.choices["list"].add_argument("--withdrawn", action="store_true", help=withdrawn)
+    actions[_list].add_argument("--withdrawn", action="store_true", help=withdrawn)
 
 
 def _add_making(action: argparse.ArgumentParser) -> None:

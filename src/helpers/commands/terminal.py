@@ -6,7 +6,7 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -91,6 +91,36 @@ def add_reading(command: argparse.ArgumentParser) -> None:
     rotate = "ignore the EXIF orientation"
     option("--no-rotate", dest="rotate", action="store_const", const=False, help=rotate)
     option("--background", metavar="COLOUR", help="what shows through transparency (white)")
+
+
+def add_actions(
+    commands: argparse._SubParsersAction, name: str, summary: str, runs: Iterable[Callable]
+) -> dict[Callable, argparse.ArgumentParser]:
+    """Add a command that has actions of its own.
+
+    Parameters
+    ----------
+    commands : argparse._SubParsersAction
+        The commands of ``python -m helpers``.
+    name : str
+        Of the command.
+    summary : str
+        What it does, in a sentence.
+    runs : iterable of callable
+        What each action does. ``_flag`` is the action ``flag``, and its docstring the help.
+
+    Returns
+    -------
+    dict
+        By function the parser of its action, which still needs arguments.
+    """
+    command = commands.add_parser(name, help=summary, description=summary)
+    actions, parsers = command.add_subparsers(dest="action", required=True), {}
+    for run in runs:
+        action, first_line = run.__name__.removeprefix("_"), run.__doc__.splitlines()[0]
+        parsers[run] = actions.add_parser(action, help=first_line, description=run.__doc__)
+        parsers[run].set_defaults(run=run)
+    return parsers
 
 
 def add_hash(command: argparse.ArgumentParser, usual: str) -> None:
