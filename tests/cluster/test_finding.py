@@ -74,7 +74,7 @@ def test_it_finds_what_a_linear_scan_finds(client, tmp_path_factory, values, que
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("search")
         patch.setattr(tables, "_VALUES", 3)
-        patch.setattr(finding, "_ROWS", 5)  # matches a file: else it would take a million
+        patch.setattr(tables, "PIECE", 5)  # matches a file: else it would take a million
         made = []
         for name, content in (("table", values), ("queries", queries)):
             (folder / f"of-{name}").mkdir()
@@ -112,7 +112,7 @@ def test_nothing_near_is_an_empty_result(table, search):
 
 
 def test_many_matches_are_written_in_pieces_and_never_held_together(table, search, monkeypatch):
-    monkeypatch.setattr(finding, "_ROWS", 100)
+    monkeypatch.setattr(tables, "PIECE", 100)
     one_by_one = lambda values, radius: LinearScan(values)  # noqa: E731  (its parts are smaller)
     monkeypatch.setattr(finding, "MultiIndexHashing", one_by_one)
     found = search(table([0] * 40, "t", rows=20), table([1] * 50, "q", rows=20), 1)

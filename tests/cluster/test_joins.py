@@ -154,7 +154,8 @@ def test_a_crowd_is_shared_out_among_jobs(client, table, take):
 
 
 def test_pairs_of_a_popular_picture_are_written_in_pieces(client, table, tmp_path, monkeypatch):
-    monkeypatch.setattr(joins, "_WRITTEN", 1_000)
+    for module in (joins, tables):
+        monkeypatch.setattr(module, "PIECE", 1_000)
     result = found(table([7] * 200 + [6]), 1, client, tmp_path)
     assert result.rows == 200 * 199 / 2 + 200
     assert max(part.rows for part in result.parts) <= 2_000

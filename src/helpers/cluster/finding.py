@@ -21,7 +21,6 @@ from dask import delayed
 from distributed import Client
 
 MATCHES = ["query", "id", "distance"]
-_ROWS = 1_000_000  # matches in a file
 
 
 def search(
@@ -96,20 +95,13 @@ def search(
     return write_result([tasks], out, MATCHES, client)
 
 
-def _matches(asked: object, radius: int, rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """What one partition has for all queries, about a million matches at a time."""
+def _matches(asked: object, radius: int, rows: pd.DataFrame) -> Iterator[tuple[np.ndarray, ...]]:
+    """What one partition has for all queries: query, id and distance, some after the other."""
     index, ids = MultiIndexHashing(rows["fingerprint"].to_numpy(), radius), rows["id"].to_numpy()
-    found, size = [], 0
-    for queries in _parts(asked):
-        numbers, values = (queries[name].to_numpy() for name in ("id", "fingerprint"))
+    for part in _parts(asked):
+        numbers, values = (part[name].to_numpy() for name in ("id", "fingerprint"))
         for query, row, distance in index.parts_within(values, radius):
-            found.append(np.column_stack((numbers[query], ids[row], distance)))
-            size += len(row)
-            if size >= _ROWS:
-                yield pd.DataFrame(np.concatenate(found), columns=MATCHES)
-                found, size = [], 0
-    if found:
-        yield pd.DataFrame(np.concatenate(found), columns=MATCHES)
+            yield numbers[query], ids[row], distance
 
 
 def _parts(queries: Table | pd.DataFrame) -> Iterator[pd.DataFrame]:

@@ -18,7 +18,7 @@ import pandas as pd
 
 from helpers import Problem
 from helpers.cluster.engine import Cost
-from helpers.cluster.tables import MOST_ROWS, Table, read_parts, write_result
+from helpers.cluster.tables import MOST_ROWS, PIECE, Table, read_parts, write_result
 from helpers.hamming import check_radius
 from helpers.search.blocks import MIX, Choice, Found, choices, find_near, join, weigh
 from helpers.search.pairs import components, distinct, of_rows
@@ -30,7 +30,6 @@ from distributed import Client
 
 _AT_REST, _BYTES = 300e6, 100  # of memory: for a worker, and for each row of its task
 _FEWEST = 100_000  # rows of a task, however little memory there is
-_WRITTEN = 1_000_000  # pairs at a time
 _SAMPLE = 100_000  # rows tell how many pairs there are, and which values are frequent
 _BUCKETS = 6  # or more: to shuffle takes less time than to read the whole table for each
 _READ, _SHUFFLED = 90, 530  # nanoseconds for each row
@@ -282,30 +281,18 @@ def _parts(table: Table, jobs: list[Job]) -> Iterator[Delayed]:
         yield delayed(partial(_found, job, table))
 
 
-def _found(job: Job, source: Table | pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """The pairs of a job, about a million at a time."""
+def _found(job: Job, source: Table | pd.DataFrame) -> Iterator[Found]:
+    """The pairs of a job, each time at most about a million."""
     if isinstance(source, Table):
         read = partial(read_parts, address=source.address, columns=["id", "fingerprint"])
         source = pd.concat([job.rows(read([part])) for part in source.parts] or [read([])])
     values, rows, ends = distinct(source["fingerprint"].to_numpy()[None])
     ids, often = source["id"].to_numpy()[rows], np.diff(ends)
     del source, rows
-    found, size = [], 0
     for near in _near(job, values, often):
-        turns = ceil((often[near[0]] * often[near[1]]).sum() / _WRITTEN)
+        turns = ceil((often[near[0]] * often[near[1]]).sum() / PIECE)
         for turn in range(turns):
-            found.append(of_rows(near, ids, ends, turn, turns))
-            size += len(found[-1][0])
-            if size >= _WRITTEN:
-                yield _frame(found)
-                found, size = [], 0
-    if found:
-        yield _frame(found)
-
-
-def _frame(found: list[Found]) -> pd.DataFrame:
-    a, b, distance = map(np.concatenate, zip(*found, strict=True))
-    return pd.DataFrame({"a": a, "b": b, "distance": distance})
+            yield of_rows(near, ids, ends, turn, turns)
 
 
 def _near(job: Job, values: np.ndarray, often: np.ndarray) -> Iterator[Found]:

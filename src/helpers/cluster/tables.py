@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -44,6 +44,7 @@ from pyarrow import parquet
 
 #: A result has no more rows: at up to 24 bytes each, on a disk.
 MOST_ROWS = 100_000_000
+PIECE = 1_000_000  # of its rows, or about as many, are written at a time
 _VALUES = 250_000  # fingerprints in a part and in a partition
 _SORTED_AT_A_TIME = 5_000_000  # rows of a result, whose digest is taken
 _KINDS = {"fingerprint": pa.uint64(), "path": pa.string(), "problem": pa.string()}
@@ -380,11 +381,10 @@ def write_result(
     Parameters
     ----------
     parts : Dask DataFrame, or iterable of sequences of Delayed
-        Each part is a DataFrame with these columns, or a function that gives several of them, one
+        Each part is a DataFrame with these columns, or a function that gives columns of some rows
         after the other. The parts of a sequence are written before the next ones are made.
     out : str or Path
-        A folder at any address that fsspec knows: a new one, or one with an older result, which is
-        replaced.
+        A new folder at any address that fsspec knows, or an older result, which is replaced.
     columns : sequence of str
         The names of three columns of whole numbers, such as ``a``, ``b`` and ``distance``.
     client : distributed.Client
@@ -400,8 +400,7 @@ def write_result(
     Problem
         If the folder holds something else, or if there are more than `MOST_ROWS` rows.
     """
-    out = _whole(out)
-    disk, root = _place(out)
+    disk, root = _place(out := _whole(out))
     names = [name.rpartition("/")[2] for name in disk.ls(root, False)] if disk.exists(root) else []
     if strange := [name for name in names if not _OF_A_RESULT.fullmatch(name)]:
         raise Problem(f"{out}: holds {strange[0]}, which is no result's; name another folder")
@@ -418,13 +417,25 @@ def write_result(
 
 def _make_result(out: str, columns: list[str], number: int, rows: object) -> list[Part]:
     made, sizes = [], []
-    for piece, frame in enumerate(rows() if callable(rows) else [rows]):
+    for piece, frame in enumerate(_in_pieces(rows(), columns) if callable(rows) else [rows]):
         if len(frame):
             name, content = f"part-{number:05}-{piece:03}.parquet", _parquet(frame[columns])
             _check_size(out, sizes, [part := Part(name, len(frame), sha256(content).hexdigest())])
             _write(out, name, content)
             made.append(part)
     return made
+
+
+def _in_pieces(found: Iterable[tuple], columns: list[str]) -> Iterator[pd.DataFrame]:
+    some, size = [], 0
+    for rows in chain(found, [None]):
+        if rows is not None:
+            some.append(rows)
+            size += len(rows[0])
+        if some and (rows is None or size >= PIECE):
+            joined = map(np.concatenate, zip(*some, strict=True))
+            yield pd.DataFrame(dict(zip(columns, joined, strict=True)))
+            some, size = [], 0
 
 
 def _check_size(out: str, sizes: list[int], more: list[Part]) -> None:
