@@ -3,14 +3,14 @@
 import os
 
 import pytest
-from editions import state
+from editions import making
 
 
 def reason_to_skip(name):
     """Why it is not: nobody asks, as that takes minutes, or it was made from other files; or ''."""
     if not os.environ.get("EDITIONS"):
         return "editions are tested by make test-editions"
-    return state.fault(name)
+    return making.fault(name)
 
 
 def built(name):

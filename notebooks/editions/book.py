@@ -18,7 +18,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
 import course
-from editions import contents, state
+from editions import contents, making
 from helpers import Problem
 from helpers.classroom import plots
 from helpers.files.atomic import write_text
@@ -33,7 +33,7 @@ def make() -> list[Path]:
     from jupyter_book.sphinx import build_sphinx  # takes seconds, and few have it
 
     copies = contents.learner() | contents.short()
-    with state.made_whole("book") as folder, TemporaryDirectory() as place:
+    with making.made_whole("book") as folder, TemporaryDirectory() as place:
         sources, built = Path(place, "sources"), Path(place, "built", "html")
         write_sources(sources, copies)
         options = {"path_config": sources / "_config.yml", "doctreedir": Path(place, "doctrees")}
@@ -49,7 +49,7 @@ def make() -> list[Path]:
         with ZipFile(folder / "learner.zip", "w", ZIP_DEFLATED) as archive:
             for file, copy in copies.items():
                 archive.writestr(f"learner/{file}", copy)
-    return [state.ROOT / "editions" / "book"]
+    return [making.ROOT / "editions" / "book"]
 
 
 def parts() -> dict[str, list[str]]:

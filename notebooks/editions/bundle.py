@@ -15,7 +15,7 @@ from pathlib import Path
 
 import jinja2
 
-from editions import state
+from editions import making
 from helpers import Problem
 from helpers.archive import pack
 from helpers.files.atomic import exclusive, new_folder
@@ -27,16 +27,16 @@ PYTHONS = ["3.11", "3.12", "3.13"]
 FOLDER = "image-fingerprints"  # in the zip
 
 
-def make(root: Path = state.ROOT) -> list[Path]:
+def make(root: Path = making.ROOT) -> list[Path]:
     """Make the zips that the variable BUNDLE names, or all; what was made."""
     systems, pythons = chosen(os.environ.get("BUNDLE", ""))
-    if state.run("git", "status", "--porcelain", cwd=root):
+    if making.run("git", "status", "--porcelain", cwd=root):
         print("The work tree has changes that are not committed; the zips do not have them.")
     extras = {"data/caltech-101.zip": data_folder() / "caltech-101.zip"}
     if not (archive := extras["data/caltech-101.zip"]).is_file():
         print(one_line(f"{archive} is not here; in the zips the sample stands in for CALTECH-101."))
     for name in ("book", "lite"):
-        if fault := state.fault(name, root):
+        if fault := making.fault(name, root):
             print(f"{fault}.")
         files = (root / "editions" / name).rglob("*")
         extras |= {path.relative_to(root).as_posix(): path for path in files}
@@ -57,13 +57,13 @@ def _make(system: str, pythons: list[str], extras: dict[str, Path], root: Path) 
     with exclusive(final), new_folder(final) as folder:
         kit = folder / FOLDER
         committed = folder / "committed.zip"
-        state.run("git", "archive", "--output", committed, "HEAD", cwd=root)
+        making.run("git", "archive", "--output", committed, "HEAD", cwd=root)
         shutil.unpack_archive(committed, kit)
         for platform, tags in SYSTEMS[system].items():
             for python in pythons:
                 print(f"{system}: packages for Python {python}, {platform} ...", flush=True)
                 fetch(platform, tags, python, kit)
-        commit = state.run("git", "log", "-1", "--format=%h, %cs", cwd=root).decode()
+        commit = making.run("git", "log", "-1", "--format=%h, %cs", cwd=root).decode()
         told = page(system=system, pythons=pythons, extras=extras, commit=commit.strip())
         (kit / "START-HERE.html").write_text(told, encoding="utf-8")
         files = {path.relative_to(folder).as_posix(): path for path in kit.rglob("*")}
@@ -88,7 +88,7 @@ def fetch(platform: str, tags: list[str], python: str, kit: Path) -> None:
         f" --python-version {python} --platform {' --platform '.join(tags)}"
     )
     for command in (list_them, fetch_them):
-        state.run(*command.split(), cwd=kit)
+        making.run(*command.split(), cwd=kit)
 
 
 def page(**told: object) -> str:

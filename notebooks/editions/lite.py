@@ -20,7 +20,7 @@ import nbformat
 
 import course
 import helpers
-from editions import contents, state
+from editions import contents, making
 from helpers import Problem, archive, datasets
 from helpers.files.atomic import write_text
 from helpers.files.places import sha256_of
@@ -35,17 +35,17 @@ NOTEBOOKS = [LESSON["file"], *(chapter.file for chapter in CHAPTERS), *BESIDE]
 def make() -> list[Path]:
     """Make the site; its folder."""
     import_module("jupyterlite_core")  # which is run as a program of its own
-    with state.made_whole("lite") as folder, TemporaryDirectory() as made:
+    with making.made_whole("lite") as folder, TemporaryDirectory() as made:
         source = Path(made)
         lay_chapters(source / "files")
         lay_python(source / "static" / "pyodide")
         for settings in PARTS.glob("*.json"):
             copy(settings, source)
-        state.run("jupyterlite_core", "build", "--output-dir", folder, cwd=source)
+        making.run("jupyterlite_core", "build", "--output-dir", folder, cwd=source)
         page = jinja2.Template((PARTS / "index.html").read_text("utf-8"), autoescape=True)
         page.stream(chapters=CHAPTERS, lesson=LESSON).dump(str(folder / "index.html"), "utf-8")
         copy(PARTS.with_name("serve.py"), folder)
-    return [state.ROOT / "editions" / "lite"]
+    return [making.ROOT / "editions" / "lite"]
 
 
 def lay_chapters(folder: Path) -> None:
@@ -66,7 +66,7 @@ def lay_python(folder: Path) -> None:
     wanted = [builds["wheel"], *(f"{name}=={one['version']}" for name, one in ours.items())]
     options = ("--quiet", "--no-deps", "--only-binary", ":all:")
     with TemporaryDirectory() as fetched:
-        state.run("pip", "download", *options, *wanted, cwd=fetched)
+        making.run("pip", "download", *options, *wanted, cwd=fetched)
         [wheel] = Path(fetched).glob(re.split("[-=]", builds["wheel"])[0] + "*")
         with ZipFile(wheel) as archived:
             for name, digest in builds["sha256"].items():

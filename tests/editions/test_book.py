@@ -13,12 +13,12 @@ import pytest
 from browsers import chromium
 from built import built
 from crawler import Crawler
-from editions import book, contents, state
+from editions import book, contents, making
 
 from helpers import Problem
 from helpers.classroom import quiz
 
-BOOK = state.ROOT / "editions" / "book"
+BOOK = making.ROOT / "editions" / "book"
 CHAPTERS = course.chapters()
 LESSON = course.lesson()["file"]
 NOTEBOOKS = [LESSON, *(c.file for c in CHAPTERS), *(p.file for p in course.pages())]

@@ -15,11 +15,11 @@ from zipfile import ZipFile
 import pytest
 import run
 from bs4 import BeautifulSoup
-from editions import bundle, state
+from editions import bundle, making
 
 from helpers import Problem
 
-ROOT = state.ROOT
+ROOT = making.ROOT
 ARCHIVE, BOOK, LITE = (
     "data/caltech-101.zip",
     "editions/book/index.html",
@@ -112,7 +112,7 @@ def test_what_is_here_goes_along(clone, tmp_path, capsys):
         place.parent.mkdir(parents=True)
         place.write_text("...", encoding="utf-8")
     for name in ("book", "lite"):
-        (clone / "editions" / name / state.NAME).write_text(state.digest(clone), "utf-8")
+        (clone / "editions" / name / making.NAME).write_text(making.digest(clone), "utf-8")
     [made] = bundle.make(clone)
     assert {ARCHIVE, BOOK, LITE} <= set(names(made))
     told = capsys.readouterr().out.splitlines()
@@ -177,7 +177,7 @@ def test_a_list_of_its_own_is_resolved_and_fetched_for_each_python(system, tmp_p
     (tmp_path / "kit").mkdir()
     (tmp_path / "kit" / "constraints.txt").write_text("a==1.5\n", "utf-8")
     commands = []
-    monkeypatch.setattr(state, "run", lambda *words, cwd: commands.append(words))
+    monkeypatch.setattr(making, "run", lambda *words, cwd: commands.append(words))
     for platform, tags in bundle.SYSTEMS[system].items():
         for python in bundle.PYTHONS:
             bundle.fetch(platform, tags, python, tmp_path / "kit")

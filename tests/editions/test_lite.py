@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from browsers import chromium
 from built import built
-from editions import lite, state
+from editions import lite, making
 
 from helpers import Problem
 
-SITE = state.ROOT / "editions" / "lite"
+SITE = making.ROOT / "editions" / "lite"
 BUILDS, OURS = lite.FILES["pyodide"]["sha256"], lite.FILES["packages"]
 built = built("lite")
 

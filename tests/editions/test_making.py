@@ -1,4 +1,4 @@
-"""Whether an edition that stands there was made from the files as they are."""
+"""What is made whole, knows from which files, and runs other programs: `editions.making`."""
 
 import re
 import sys
@@ -6,7 +6,7 @@ import sys
 import pytest
 import run
 from built import reason_to_skip
-from editions import state
+from editions import making
 
 from helpers import Problem
 
@@ -20,39 +20,39 @@ def kit(tmp_path):
 
 
 def make(kit, text="made"):
-    with state.made_whole("book", kit) as folder:
+    with making.made_whole("book", kit) as folder:
         (folder / "index.html").write_text(text, encoding="utf-8")
 
 
 def test_an_edition_is_tested_as_long_as_its_sources_stay(kit):
-    assert "is not made" in state.fault("book", kit)
+    assert "is not made" in making.fault("book", kit)
     make(kit)
-    assert state.fault("book", kit) == ""
+    assert making.fault("book", kit) == ""
     (kit / "README.md").write_text("no source of it", encoding="utf-8")
     checkpoint = kit / "notebooks" / ".ipynb_checkpoints" / "01.ipynb"
     checkpoint.parent.mkdir()
     checkpoint.touch()
-    assert state.fault("book", kit) == ""
+    assert making.fault("book", kit) == ""
 
 
 @pytest.mark.parametrize("name", ["notebooks/01.ipynb", "src/helpers/plots.py", "src/new.py"])
 def test_an_edition_of_other_sources_is_not_tested(kit, name):
     make(kit)
     (kit / name).write_text("changed", encoding="utf-8")
-    assert "was made from other files" in state.fault("book", kit)
+    assert "was made from other files" in making.fault("book", kit)
     make(kit)
-    assert state.fault("book", kit) == ""
+    assert making.fault("book", kit) == ""
 
 
 def test_a_renamed_file_is_another_source(kit):
     make(kit)
     (kit / "notebooks" / "01.ipynb").rename(kit / "notebooks" / "02.ipynb")
-    assert "was made from other files" in state.fault("book", kit)
+    assert "was made from other files" in making.fault("book", kit)
 
 
 def test_an_interrupted_build_leaves_the_old_edition(kit):
     make(kit, "old")
-    with pytest.raises(KeyboardInterrupt), state.made_whole("book", kit) as folder:
+    with pytest.raises(KeyboardInterrupt), making.made_whole("book", kit) as folder:
         (folder / "index.html").write_text("half", encoding="utf-8")
         raise KeyboardInterrupt
     assert (kit / "editions" / "book" / "index.html").read_text(encoding="utf-8") == "old"
@@ -60,14 +60,14 @@ def test_an_interrupted_build_leaves_the_old_edition(kit):
 
 
 def test_what_changes_while_an_edition_is_made_makes_it_old(kit):
-    with state.made_whole("book", kit):
+    with making.made_whole("book", kit):
         (kit / "notebooks" / "01.ipynb").write_text("changed meanwhile", encoding="utf-8")
-    assert "was made from other files" in state.fault("book", kit)
+    assert "was made from other files" in making.fault("book", kit)
 
 
 def test_editions_are_tested_only_when_that_is_asked_for(kit, monkeypatch):
     make(kit)
-    monkeypatch.setattr(state.fault, "__defaults__", (kit,))
+    monkeypatch.setattr(making.fault, "__defaults__", (kit,))
     monkeypatch.setenv("EDITIONS", "1")
     assert reason_to_skip("book") == ""
     assert "is not made" in reason_to_skip("lite")
@@ -79,12 +79,12 @@ def test_what_a_program_says_last_is_told_on_one_line(tmp_path):
     with pytest.raises(
         Problem, match=r"^nowhere a: .*No module named nowhere; run this in a clone"
     ):
-        state.run("nowhere", "a", cwd=tmp_path)
+        making.run("nowhere", "a", cwd=tmp_path)
     (tmp_path / "shouts.py").write_text(
         "import sys\nsys.exit('a warning\\nERROR: all is\\n  lost')", encoding="utf-8"
     )
     with pytest.raises(Problem, match=r"^shouts now: ERROR: all is lost; run this"):
-        state.run("shouts", "now", cwd=tmp_path)
+        making.run("shouts", "now", cwd=tmp_path)
 
 
 @pytest.mark.parametrize(
