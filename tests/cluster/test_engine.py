@@ -106,6 +106,13 @@ def test_a_scheduler_that_does_not_answer_is_a_sentence(monkeypatch):
 
 
 @needs_dask
+def test_a_scheduler_with_tls_needs_a_certificate_and_says_so():
+    expected = pytest.raises(Problem, match=r"^tls://127\.0\.0\.1:9: TLS expects .*; write tcp:")
+    with expected, engine.engine("tls://127.0.0.1:9"):
+        pytest.fail("there is no certificate")
+
+
+@needs_dask
 @pytest.mark.parametrize(
     ("memory", "reason"), [("60MB", "too little memory for a worker"), ("much", "Could not .*")]
 )

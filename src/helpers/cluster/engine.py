@@ -148,7 +148,7 @@ def engine(
                     raise ValueError("too little memory for a worker")
                 cluster = scheduler or stack.enter_context(distributed.LocalCluster(**local))
                 client = stack.enter_context(distributed.Client(cluster, timeout=_PATIENCE))
-            except ValueError as error:  # it is not written as such things are
+            except (ValueError, TypeError) as error:  # not written so, or TLS without a certificate
                 remedy = "write tcp://10.0.0.1:8786" if scheduler else "write 4GB"
                 raise Problem(f"{scheduler or memory}: {error}; {remedy}, say") from error
             client.wait_for_workers(1, timeout=_PATIENCE)
