@@ -333,15 +333,19 @@ def test_a_table_whose_client_was_killed_has_the_bytes_of_one_that_was_not(mess,
 # Reading
 
 
-def test_a_part_that_is_lost_or_changed_is_refused_with_its_name(photographs, index, tmp_path):
+def test_a_part_that_is_lost_or_changed_is_refused_and_read_once_it_is_back(
+    photographs, index, client, tmp_path
+):
     table = index(photographs, tmp_path / "table", rows=3)
     part = tmp_path / "table" / "part-00001.parquet"
-    part.write_bytes(part.read_bytes()[:-1] + b"x")
-    with pytest.raises(Problem, match=r"part-00001\.parquet: is not as it was written; run again"):
-        table.frame().compute()
-    part.unlink()
-    with pytest.raises(Problem, match=r"part-00001\.parquet: is not there; run again"):
-        table.frame().compute()
+    whole, kept = part.read_bytes(), []  # as long as a future is kept, so is its result or error
+    for content, what in ((whole[:-1] + b"x", "is not as it was written"), (None, "is not there")):
+        part.unlink() if content is None else part.write_bytes(content)
+        kept.append(client.compute(table.frame()))
+        with pytest.raises(Problem, match=rf"part-00001\.parquet: {what}; run again"):
+            kept[-1].result()
+    part.write_bytes(whole)
+    assert len(client.compute(table.frame()).result()) == 8
 
 
 @pytest.mark.parametrize("text", [None, "", "{", "[]", '{"parts": 1}', '{"parts": []}'])

@@ -19,6 +19,7 @@ from itertools import chain, pairwise
 from pathlib import Path
 from tarfile import TarError
 from typing import NamedTuple
+from uuid import uuid4
 
 import numpy as np
 import pandas as pd
@@ -143,7 +144,8 @@ class Table:
         """
         names = columns if self.recipe else self.columns
         read = partial(read_parts, address=self.address, columns=list(names))
-        frame = dd.from_map(read, [[part] for part in self.parts] or [[]], meta=read([]))
+        own = f"read-{uuid4().hex}"  # else Dask may answer with what it kept of an earlier reading
+        frame = dd.from_map(read, [[part] for part in self.parts] or [[]], meta=read([]), label=own)
         return frame.repartition(npartitions=min(len(self.parts), -(-self.rows // _VALUES)) or 1)
 
 
@@ -204,8 +206,7 @@ def index(
     hash : str
         The name of the hash, of up to 64 bits. Fingerprints that are there are taken for its own.
     rows : int, optional
-        In a part: 1,000 pictures of a folder, or about 250,000 fingerprints, if left out. A shard
-        of pictures is one part.
+        In a part; if left out, 1,000 pictures or 250,000 values. A shard of pictures is one part.
     client : distributed.Client
         From `helpers.cluster.engine.engine`.
     show : callable
@@ -274,8 +275,7 @@ def _pieces(
     if not pieces:
         raise Problem(f"{source}: holds neither pictures nor shards; check the address")
     seconds = len(listed) * 3e-3 + sum(about[0] or 0 for about in listed.values() if about) / 20e6
-    text = repr((rows, sorted(listed.items()))).encode("utf-8", "surrogateescape")
-    return pieces, seconds, sha256(text).hexdigest()
+    return pieces, seconds, sha256(repr((rows, sorted(listed.items()))).encode()).hexdigest()
 
 
 def _pictures(disk: Disk, folder: str) -> dict[str, list | None]:
