@@ -36,6 +36,7 @@ _KEEP_MEMORY = {
     "distributed.worker.memory.pause": False,
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 2**27,  # bytes
     "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 2**25,
+    "distributed.nanny.pre-spawn-environ.ARROW_DEFAULT_MEMORY_POOL": "system",  # one for all
 }
 _PATIENCE = 20  # seconds in which a scheduler has to answer
 _LEAST_MEMORY = 300e6  # bytes; with less a worker ends before it begins, again and again

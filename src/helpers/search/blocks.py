@@ -250,19 +250,21 @@ def sharing(words: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray
     """
     n = words.shape[1]
     below = np.uint64(max(n - 1, 1).bit_length())
-    key = np.zeros(n, dtype=np.uint64)
-    for word, bits in zip(words, mask, strict=True):
+    key = words[0] & mask[0]
+    key *= MIX
+    for word, bits in zip(words[1:], mask[1:], strict=True):
         key ^= word & bits
         key *= MIX
     # the number of a column stands below its key: so the numbers are sorted along
     key >>= below
     key <<= below
-    key |= np.arange(n, dtype=np.uint64)
+    key |= np.arange(n, dtype=np.min_scalar_type(n))  # most of the time goes to fresh memory
     key.sort()
-    order, key = key & (np.uint64(1) << below) - np.uint64(1), key >> below
-    same = key[1:] == key[:-1]
+    high = key >> below
+    same = high[1:] == high[:-1]
     shared = np.append(False, same)[:n] | np.append(same, False)[:n]
-    return key[shared], order[shared].astype(np.intp)
+    order = key[shared] & (np.uint64(1) << below) - np.uint64(1)
+    return high[shared], order.astype(np.intp)
 
 
 def _varying(words: np.ndarray) -> np.ndarray:

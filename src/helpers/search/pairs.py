@@ -244,11 +244,12 @@ def distinct(words: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     is_new = np.append(True, (words[:, same[1:]] != words[:, same[:-1]]).any(axis=0))[: len(same)]
     if is_new.all():
         return words, np.arange(n), np.arange(n + 1)
-    leader = np.arange(n)
-    leader[same] = same[is_new][is_new.cumsum() - 1]
-    is_first = leader == np.arange(n)
-    counts = np.bincount(leader, minlength=n)[is_first]
-    return words[:, is_first], np.argsort(leader, kind="stable"), np.append(0, counts.cumsum())
+    leader, again = same[is_new][is_new.cumsum() - 1][~is_new], same[~is_new]
+    is_first = np.full(n, True)
+    is_first[again] = False
+    rows = np.flatnonzero(is_first)
+    rows = np.insert(rows, np.searchsorted(rows, leader) + 1, again)
+    return words[:, is_first], rows, np.flatnonzero(np.append(is_first[rows], True))
 
 
 def of_rows(
