@@ -100,7 +100,7 @@ def table_of(n: int, kind: str, folder: Path, client: object) -> tuple[object, f
     """A table as `index` makes it, unless it is there; and how many seconds that took."""
     tables = importlib.import_module("helpers.cluster.tables")
     address, source = folder / f"{kind}-{n}", folder / "source"
-    if (address / "table.json").exists():
+    if (address / "_table.json").exists():
         return tables.Table.open(address), 0
     source.mkdir(parents=True)
     for first, part in parts(n, kind):

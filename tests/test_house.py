@@ -67,7 +67,7 @@ def test_modules_classes_functions_and_lines_are_short(path):
 def test_there_are_few_modules_none_of_them_tiny():
     found = [path for path in FILES if path.name not in ("__init__.py", "__main__.py")]
     others = [path for path in found if path.parent.name != "commands"]  # a kind, a file a member
-    assert len(others) <= 76
+    assert len(others) <= 77
     for path in others:
         assert len(path.read_text(encoding="utf-8").splitlines()) >= 60, path.name
 

@@ -95,7 +95,7 @@ class Case:
 
     def check_refused(self) -> None:
         """A sentence, and no result that counts."""
-        if self.end(self.pairs(), codes=(2,)) and (self.out / "result.json").exists():
+        if self.end(self.pairs(), codes=(2,)) and (self.out / "_result.json").exists():
             raise Failed("a result is there")
 
     def check_left(self) -> None:
@@ -234,7 +234,7 @@ def the_scheduler_is_killed(case: Case) -> None:
         wait_for(first_part(case), process)
         scheduler.kill()
         case.end(process, codes=(2,))
-        if (case.out / "result.json").exists():
+        if (case.out / "_result.json").exists():
             raise Failed("a result is there")
     with own_cluster(case) as (address, _):
         case.check_right("--scheduler", address)
@@ -308,7 +308,7 @@ def spoiled(spoil: Callable[[Path, bytes], object]) -> Callable[[Case], None]:
         spoil(part, content)
         for shuffles in (False, True):
             case.end(case.pairs(shuffles=shuffles), codes=(2,))
-            if (case.out / "result.json").exists() or part.name not in case.told[-1]:
+            if (case.out / "_result.json").exists() or part.name not in case.told[-1]:
                 raise Failed(f"a result is there, or the file is not named: {case.told[-1]}")
         part.write_bytes(content)
         case.check_right()
@@ -332,7 +332,7 @@ CASES |= {
 
 @case
 def the_last_file_of_a_table_is_cut_off(case: Case) -> None:
-    file = case.table / "table.json"
+    file = case.table / "_table.json"
     content = file.read_bytes()
     file.write_bytes(content[:-40])
     case.check_refused()
@@ -343,7 +343,7 @@ def the_last_file_of_a_table_is_cut_off(case: Case) -> None:
 @case
 def a_result_is_half_written(case: Case) -> None:
     case.check_right()
-    (case.out / "result.json").unlink()
+    (case.out / "_result.json").unlink()
     (case.out / "part-00777-000.parquet").write_bytes(b"PAR1")
     (case.out / ".part-00001-000.parquet.0123abcd.fingerprints-partial").write_bytes(b"PAR1")
     words = ("search", case.table, "--queries", case.out, "--radius", 1, "--out", "matches")

@@ -142,14 +142,17 @@ def test_a_scheduler_without_workers_is_a_sentence(monkeypatch):
 
 @needs_dask
 @pytest.mark.parametrize(
-    ("cost", "sentence"),
+    ("work", "sentence"),
     [
-        ((1, 0, 0.1), "1 partition, a minute or less"),
-        ((4000, 16e9, 95.4), "4,000 partitions, 16.0 GB sent between workers, about 95 minutes"),
+        ((1, 6), "1 partition, a minute or less"),
+        (
+            (4000, 2 * 60 * 95.4, 16e9),
+            "4,000 partitions, 16.0 GB sent between workers, about 95 minutes",
+        ),
     ],
 )
-def test_a_cost_is_told_in_words(cost, sentence):
-    assert engine.Cost(*cost).sentence() == sentence
+def test_a_cost_is_told_in_words(client, work, sentence):
+    assert engine.cost(client, *work) == sentence
 
 
 @pytest.mark.parametrize("package", ["bokeh", "dask"])

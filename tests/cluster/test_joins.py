@@ -36,7 +36,7 @@ def table(client, tmp_path, monkeypatch):
     """Makes a table of fingerprints in parts, with gaps between its ids."""
 
     def make(values, rows=50, ids=None):
-        monkeypatch.setattr(tables, "_VALUES", rows)  # else a partition would take thousands
+        monkeypatch.setattr(tables, "VALUES", rows)  # else a partition would take thousands
         name = f"{len(list(tmp_path.iterdir()))}"
         (tmp_path / f"of-{name}").mkdir()
         frame = pd.DataFrame({"fingerprint": np.array(values, dtype=np.uint64)})

@@ -16,12 +16,14 @@ from inputs import HEIC, POSIX, png
 
 pytest.importorskip("distributed", reason="takes the extra cluster")
 
+import dask.dataframe
 import distributed
 import fsspec
+import pyarrow.dataset
 from dask import delayed
 
 from helpers import Problem
-from helpers.cluster import tables
+from helpers.cluster import sources, tables
 from helpers.files.atomic import unique_partial, write_bytes
 from helpers.fingerprints import catalogue, recipe
 
@@ -69,7 +71,7 @@ def rows_of(table):
 
 
 def problems_of(table):
-    content = fsspec.filesystem("file").cat_file(f"{table.address}/problems.parquet")
+    content = fsspec.filesystem("file").cat_file(f"{table.address}/_problems")
     return pd.read_parquet(io.BytesIO(content)).values.tolist()
 
 
@@ -156,7 +158,7 @@ def test_a_worker_with_other_packages_makes_no_fingerprints(
 
 
 def test_a_worker_that_does_not_see_the_pictures_is_told(photographs, index, tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "find_images", lambda folder: ["elsewhere.jpg"])
+    monkeypatch.setattr(sources, "find_images", lambda folder: ["elsewhere.jpg"])
     with pytest.raises(Problem, match="a worker sees no such files there"):
         index(photographs, tmp_path / "table")
 
@@ -252,7 +254,7 @@ def test_fingerprints_that_are_no_table_are_refused(index, tmp_path, change, sen
 
 def test_a_second_run_makes_nothing_anew(photographs, index, tmp_path):
     table = index(photographs, tmp_path / "table", rows=3)
-    (tmp_path / "table" / "table.json").unlink()
+    (tmp_path / "table" / "_table.json").unlink()
     before = {path: path.stat().st_ino for path in (tmp_path / "table").glob("part*")}
     assert index(photographs, tmp_path / "table", rows=3) == table
     assert {path: path.stat().st_ino for path in (tmp_path / "table").glob("part*")} == before
@@ -297,13 +299,37 @@ def test_another_folder_or_hash_is_refused_and_nothing_changed(photographs, inde
         ("no/such", "dhash", "holds neither pictures nor shards; check the address"),
         ("memory://no/such", "dhash", "holds neither pictures nor shards; check the address"),
         ("photographs", "dhash-256", "a table takes a hash of up to 64 bits"),
-        ("table", "dhash", "a table takes a folder of its own"),
     ],
 )
 def test_what_cannot_be_a_table_is_a_sentence(photographs, index, tmp_path, source, hash, sentence):
     source = source if "://" in source else tmp_path / source
     with pytest.raises(Problem, match=sentence):
         index(source, tmp_path / "table", hash=hash)
+
+
+def test_a_folder_of_something_else_is_no_place_for_a_table(photographs, index):
+    before = sorted(photographs.rglob("*"))
+    with pytest.raises(Problem, match=r"holds cats, which is no table's; name another folder"):
+        index(photographs / "cats", photographs)
+    assert sorted(photographs.rglob("*")) == before
+
+
+def test_a_shard_that_has_changed_makes_another_table(index, tmp_path):
+    values(9).to_parquet(tmp_path / "v.parquet")
+    index(tmp_path / "v.parquet", tmp_path / "table")
+    size = (tmp_path / "v.parquet").stat().st_size
+    values(9, seed=1).to_parquet(tmp_path / "v.parquet")
+    assert (tmp_path / "v.parquet").stat().st_size == size
+    with pytest.raises(Problem, match="holds another table"):
+        index(tmp_path / "v.parquet", tmp_path / "table")
+
+
+def test_pictures_and_fingerprints_in_one_folder_are_told_apart(photographs, index, tmp_path):
+    (tmp_path / "both").mkdir()
+    packed(photographs, ["cats"], tmp_path / "both" / "one.tar")
+    values(9).to_parquet(tmp_path / "both" / "v.parquet")
+    with pytest.raises(Problem, match="both: holds both pictures and fingerprints; part them"):
+        index(tmp_path / "both", tmp_path / "table")
 
 
 def index_until(part, *places):
@@ -324,7 +350,7 @@ def test_a_table_whose_client_was_killed_has_the_bytes_of_one_that_was_not(mess,
     index(mess, tmp_path / "whole", rows=2)
     assert kills.exit_code(index_until, 3, mess, tmp_path / "table") == kills.DIED
     assert 0 < len(list((tmp_path / "table").glob("part*"))) < 5
-    assert not (tmp_path / "table" / "table.json").exists()
+    assert not (tmp_path / "table" / "_table.json").exists()
     unique_partial(tmp_path / "table" / "part-00004.parquet").write_bytes(b"half")
     index(mess, tmp_path / "table", rows=2)
     assert files_of(tmp_path / "table") == files_of(tmp_path / "whole")
@@ -351,7 +377,7 @@ def test_a_part_that_is_lost_or_changed_is_refused_and_read_once_it_is_back(
 @pytest.mark.parametrize("text", [None, "", "{", "[]", '{"parts": 1}', '{"parts": []}'])
 def test_what_is_no_table_is_a_sentence(tmp_path, text):
     if text is not None:
-        (tmp_path / "table.json").write_text(text)
+        (tmp_path / "_table.json").write_text(text)
     with pytest.raises(Problem, match="holds no whole table or result"):
         tables.Table.open(tmp_path)
 
@@ -372,6 +398,11 @@ def triples(n, seed=0):
     return pd.DataFrame(rng.integers(0, [50, 2**40, 5], (n, 3)), columns=TRIPLE)
 
 
+def given(*rows):
+    """What a task gives of a result: columns of some rows, then of others."""
+    return delayed(lambda: [each.to_numpy().T for each in rows])
+
+
 def digest_of(rows):
     ordered = sorted(map(tuple, rows.to_numpy().tolist()))
     return hashlib.sha256(np.array(ordered, dtype="<i8").tobytes()).hexdigest()
@@ -381,26 +412,74 @@ def digest_of(rows):
 def test_the_digest_is_that_of_the_sorted_rows(client, tmp_path, monkeypatch, at_a_time):
     monkeypatch.setattr(tables, "_SORTED_AT_A_TIME", at_a_time)  # else it would take millions
     rows = triples(700)
-    parts = [delayed(rows[:400]), delayed(rows[:0]), delayed(rows[400:])]
+    parts = [given(rows[:300], rows[300:400]), given(rows[:0]), given(rows[400:])]
     made = tables.write_result([parts], tmp_path / "result", TRIPLE, client)
-    assert made.digest == digest_of(rows) == tables.digest(tmp_path / "result")
+    assert made.digest == digest_of(rows) == tables.digest(made)
     assert [part.rows for part in made.parts] == [400, 300]
     assert tables.Table.open(tmp_path / "result") == made
     assert made.frame().compute().reset_index(drop=True).equals(rows)
 
 
 def test_an_empty_result_has_the_digest_of_nothing(client, tmp_path):
-    made = tables.write_result([[delayed(triples(0))]], tmp_path / "result", TRIPLE, client)
+    made = tables.write_result([[given(triples(0))]], tmp_path / "result", TRIPLE, client)
     assert (made.rows, made.digest) == (0, hashlib.sha256().hexdigest())
     assert made.frame().compute().columns.tolist() == TRIPLE
 
 
 def test_a_result_replaces_an_older_one_and_nothing_else(client, tmp_path):
-    older = [delayed(triples(9, seed)) for seed in range(3)]
+    older = [given(triples(9, seed)) for seed in range(3)]
     tables.write_result([older], tmp_path / "result", TRIPLE, client)
     made = tables.write_result([older[:1]], tmp_path / "result", TRIPLE, client)
-    assert set(files_of(tmp_path / "result")) == {"part-00000-000.parquet", "result.json"}
+    assert set(files_of(tmp_path / "result")) == {"part-00000-000.parquet", "_result.json"}
     (tmp_path / "result" / "thesis.txt").write_text("years of work")
     with pytest.raises(Problem, match=r"holds thesis\.txt, which is no result's"):
         tables.write_result([older], tmp_path / "result", TRIPLE, client)
-    assert tables.digest(tmp_path / "result") == made.digest
+    assert tables.digest(made) == made.digest
+
+
+def test_a_part_that_another_command_wrote_meanwhile_is_told(client, index, photographs, tmp_path):
+    table = index(photographs, tmp_path / "table", rows=3)
+    other = tmp_path / "table" / "part-00003.parquet"
+    shutil.copy(other.with_name("part-00000.parquet"), other)
+    with pytest.raises(Problem, match=r"part-00003\.parquet: is of another one; delete it, and"):
+        index(photographs, tmp_path / "table", rows=3)
+
+    def late():
+        shutil.copy(other, tmp_path / "result" / "part-00009-000.parquet")
+        return [triples(5).to_numpy().T]
+
+    (tmp_path / "result").mkdir()
+    with pytest.raises(Problem, match=r"part-00009-000\.parquet: is of another one; delete it"):
+        tables.write_result([[delayed(late)]], tmp_path / "result", TRIPLE, client)
+    assert not (tmp_path / "result" / "_result.json").exists()
+    other.unlink()
+    assert index(photographs, tmp_path / "table", rows=3) == table
+
+
+# What other readers of Parquet see in a folder
+
+READERS = {
+    "pandas": pd.read_parquet,
+    "Dask": lambda folder: dask.dataframe.read_parquet(folder).compute(),
+    "pyarrow": lambda folder: pyarrow.dataset.dataset(folder).to_table().to_pandas(),
+}
+
+
+@pytest.mark.parametrize("read", READERS.values(), ids=READERS)
+def test_any_reader_of_parquet_reads_the_folder_of_a_table(mess, index, tmp_path, read):
+    table = index(mess, tmp_path / "table", rows=3)
+    found = read(tmp_path / "table")
+    assert len(table.parts) > 1
+    assert len(problems_of(table)) > 1, "they are passed over"
+    assert found.to_dict("list") == here(mess)[0]
+    assert found["fingerprint"].dtype == np.uint64
+
+
+@pytest.mark.parametrize("read", READERS.values(), ids=READERS)
+@pytest.mark.parametrize("sizes", [(0,), (5,), (5, 0, 9)])
+def test_any_reader_of_parquet_reads_the_folder_of_a_result(client, tmp_path, read, sizes):
+    rows = [triples(size, seed) for seed, size in enumerate(sizes)]
+    tables.write_result([map(given, rows)], tmp_path / "result", TRIPLE, client)
+    found = read(tmp_path / "result").reset_index(drop=True)
+    assert found.equals(pd.concat(rows, ignore_index=True))
+    assert found.dtypes.to_dict() == dict.fromkeys(TRIPLE, np.int64)

@@ -7,7 +7,6 @@ import logging
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -47,41 +46,36 @@ _LOST = (  # names of what Dask raises if it was not the work that failed
 )
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What work will cost, as far as it can be told beforehand.
+def cost(client: distributed.Client, pieces: int, seconds: float, bytes_shuffled: float = 0) -> str:
+    """What work will cost with the workers that there are, as far as it can be told beforehand.
 
     Parameters
     ----------
-    partitions : int
-        Pieces of work.
+    client : distributed.Client
+        From `engine`.
+    pieces : int
+        Of work.
+    seconds : float
+        For which one processor would work.
     bytes_shuffled : float
-        Bytes that the workers will send to each other.
-    minutes : float
-        How long it will take with the workers that there are.
+        What the workers will send to each other.
+
+    Returns
+    -------
+    str
+        A sentence, without a full stop.
 
     Examples
     --------
-    >>> Cost(40, 16e9, 12.4).sentence()
+    >>> cost(client, 40, 1488, 16e9)  # doctest: +SKIP
     '40 partitions, 16.0 GB sent between workers, about 12 minutes'
     """
-
-    partitions: int
-    bytes_shuffled: float
-    minutes: float
-
-    def sentence(self) -> str:
-        """The cost in words.
-
-        Returns
-        -------
-        str
-            Without a full stop.
-        """
-        noun = "partition" if self.partitions == 1 else "partitions"
-        sent = f"{self.bytes_shuffled / 1e9:.1f} GB sent between workers, "
-        time = f"about {self.minutes:,.0f} minutes" if self.minutes >= 1.5 else "a minute or less"
-        return f"{self.partitions:,} {noun}, {sent if self.bytes_shuffled else ''}{time}"
+    threads = sum(client.nthreads().values()) or 1  # none, while workers are replaced
+    minutes = seconds / 60 / threads
+    noun = "partition" if pieces == 1 else "partitions"
+    sent = f"{bytes_shuffled / 1e9:.1f} GB sent between workers, " if bytes_shuffled else ""
+    time = f"about {minutes:,.0f} minutes" if minutes >= 1.5 else "a minute or less"
+    return f"{pieces:,} {noun}, {sent}{time}"
 
 
 class _DeafToControlC(distributed.WorkerPlugin):

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from helpers import Problem
-from helpers.cluster.engine import Cost
+from helpers.cluster.engine import cost
 from helpers.cluster.tables import Table, read_parts, write_result
 from helpers.fingerprints.recipe import why_not
 from helpers.hamming import as_fingerprints, check_radius
@@ -90,7 +90,7 @@ def search(
     radius = check_radius(radius, table.recipe.bits)
     partitions, asked = table.frame().to_delayed(), delayed(queries, traverse=False)
     seconds = 0.2 * len(partitions) + rows * table.rows * min(1.6e-12 * 1.5**radius, 7e-10)
-    show(Cost(len(partitions), 0, seconds / 60 / sum(client.nthreads().values())).sentence())
+    show(cost(client, len(partitions), seconds))
     tasks = [delayed(partial)(_matches, asked, radius, each) for each in partitions]
     return write_result([tasks], out, MATCHES, client)
 

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from helpers import Problem
-from helpers.cluster.engine import Cost
+from helpers.cluster.engine import cost
 from helpers.cluster.tables import MOST_ROWS, PIECE, Table, read_parts, write_result
 from helpers.hamming import check_radius
 from helpers.search.blocks import MIX, Choice, Found, choices, find_near, join, weigh
@@ -160,7 +160,7 @@ def pairs(
     candidate 35 ns.
     """
     plan = estimate(table, radius, client)
-    show(f"about {plan.pairs:,.0f} pairs or fewer; {plan.cost.sentence()}")
+    show(f"about {plan.pairs:,.0f} pairs or fewer; {plan.cost}")
     parts = ([*_parts(table, jobs)] for jobs in plan.rounds)
     return write_result(parts, out, ["a", "b", "distance"], client)
 
@@ -174,13 +174,13 @@ class Plan(NamedTuple):
         The jobs. Each round ends before the next begins.
     pairs : float
         About how many there will be, as a sample tells; if it has none, a bound.
-    cost : Cost
-        What it should take.
+    cost : str
+        What it should take, in words.
     """
 
     rounds: list[list[Job]]
     pairs: float
-    cost: Cost
+    cost: str
 
 
 def estimate(table: Table, radius: int, client: Client) -> Plan:
@@ -226,9 +226,9 @@ def estimate(table: Table, radius: int, client: Client) -> Plan:
     most = max(min(memory) / _BYTES * len(workers) / threads, _FEWEST)
     rounds = [*_rounds(some, scale, Job(_ALL, radius, 0, slice(None), 0), most, threads)]
     sent = sum(jobs[0].buckets >= _BUCKETS for jobs in rounds) * table.rows * _SENT
-    minutes = sum(job.seconds for jobs in rounds for job in jobs) / 60 / threads
-    cost = Cost(sum(map(len, rounds)), sent, minutes)
-    return Plan(rounds, near * scale**2 or 3 * (scale**2 - 1), cost)  # none seen: 95 %
+    seconds = sum(job.seconds for jobs in rounds for job in jobs)
+    about = near * scale**2 or 3 * (scale**2 - 1)  # none seen: 95 %
+    return Plan(rounds, about, cost(client, sum(map(len, rounds)), seconds, sent))
 
 
 def _rounds(

@@ -44,7 +44,7 @@ def _index(arguments: argparse.Namespace) -> int:
         options = {"hash": arguments.hash} if arguments.hash else {}
         options |= {"show": _say, **reading_of(arguments)}
         table = tables.index(arguments.source, arguments.out, client=client, **options)
-    problems = pd.read_parquet(f"{table.address}/problems.parquet")
+    problems = pd.read_parquet(f"{table.address}/_problems")
     print_some("Left out", problems, "problem", arguments)
     held, parts = counted(table.rows, "fingerprint"), counted(len(table.parts), "part")
     print(f"{one_line(arguments.out)} holds {held} in {parts}.")
