@@ -39,7 +39,7 @@ def contents(folder):
 
 
 def plan(*needles, copies=3):
-    return pd.DataFrame({"needle": needles, "copies": copies})
+    return pd.DataFrame({"needle": pd.Series(needles, dtype=object), "copies": copies})
 
 
 NEEDLE = "cats/image_0001.jpg"
@@ -618,6 +618,12 @@ def test_a_needle_that_cannot_be_read_is_skipped_with_a_sentence(photographs, ou
     printed = capsys.readouterr().out
     assert printed.startswith(f"No copies of {photographs / NEEDLE}: is empty (0 bytes)")
     assert (output / NEEDLE).read_bytes() == b""  # it is hay all the same
+
+
+def test_needles_are_drawn_whatever_their_names():
+    names = [f"{number:02}\udce9.jpg" for number in range(17)]
+    assert random_needles(names)["needle"].tolist() == names
+    assert article_needles(names)["needle"].tolist() == names
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")

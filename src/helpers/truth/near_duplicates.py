@@ -47,6 +47,8 @@ _MOST_FOLDERS = 500  # above a file: Python cannot remove many more within each 
 _TRUTH = "truth.csv"
 #: The columns of a truth, and what each holds.
 _COLUMNS = {"needle": str, "copy": str, "factor": float, "width": int, "height": int}
+# of a column of names as they are on the disk: with pyarrow, pandas keeps only valid text as str
+_AS_THEY_ARE = object
 
 
 def article_needles(images: list[str], *, seed: int = 0, others: bool = True) -> pd.DataFrame:
@@ -93,7 +95,8 @@ def article_needles(images: list[str], *, seed: int = 0, others: bool = True) ->
                 f"the dataset has {counted(len(images), 'image')}; "
                 f"the article's plan takes at least {len(table)}: choose a larger dataset"
             )
-        table["needle"] = sorted(_shuffled(images, random.Random(seed))[: len(table)])
+        chosen = sorted(_shuffled(images, random.Random(seed))[: len(table)])
+        table["needle"] = pd.Series(chosen, dtype=_AS_THEY_ARE)
     return table
 
 
@@ -137,7 +140,7 @@ def random_needles(
     rng = random.Random(seed)
     chosen = sorted(_shuffled(images, rng)[:needles])
     numbers = [copies[0] + int(rng.random() * (copies[1] - copies[0] + 1)) for _ in chosen]
-    return pd.DataFrame({"needle": chosen, "copies": numbers})
+    return pd.DataFrame({"needle": pd.Series(chosen, dtype=_AS_THEY_ARE), "copies": numbers})
 
 
 def gather(
