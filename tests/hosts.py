@@ -193,6 +193,20 @@ def without_a_machine(first, lost, block, folder):
     assert f"The digest of the result is {digest}." in told, digest
 
 
+def without_workers(first, others, block):
+    """Once pairs are begun, all workers are killed: the command ends, and says why."""
+    pairs = block.replace("/mnt/table", "/mnt/many").splitlines()[1]
+    first.begin(pairs, "About")
+    for process in (process for other in others for process in other.processes()):
+        with suppress(ProcessLookupError):  # its nanny has ended it
+            os.kill(process, signal.SIGKILL)
+    ended = first.goes_on.pop()
+    told, _ = ended.communicate(timeout=180)
+    print(told)
+    assert ended.returncode == 2, ended.returncode
+    assert "see that scheduler and workers are there" in told, told
+
+
 def with_tls(first, page, digest):
     """The same with a certificate; who has none is refused."""
     work(first, page["With TLS"])
@@ -200,7 +214,8 @@ def with_tls(first, page, digest):
         [block.replace("tcp:", "tls:") for block in page[heading]]
         for heading in ("Three machines, by SSH", "The work")
     )
-    started[0] = started[0].replace("dask scheduler", "dask scheduler --protocol tls")
+    words = ("dask scheduler", "dask scheduler --protocol tls")
+    started = [block.replace(*words) for block in started]
     work(first, started)
     told = work(first, asked)
     assert f"The digest of the result is {digest}." in told, digest
@@ -239,6 +254,7 @@ def main():
         first.run(f'{sys.executable} -c "{fill}"')
         told = work(first, page["In a cloud"])
         assert f"The digest of the result is {digest}." in told, digest
+    without_workers(first, others, page["The work"][0])
     first.stop()
     for other in others:
         listening = other.run("ss -Hltn sport ge 9000", stdout=subprocess.PIPE).stdout

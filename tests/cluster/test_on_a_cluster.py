@@ -42,6 +42,20 @@ def test_the_page_has_dasks_commands_as_dask_takes_them():
         assert command.make_context(name, rest).params["host"].startswith("10.0.0.")
 
 
+def test_the_page_sets_up_dask_as_the_engine_does_here():
+    pytest.importorskip("distributed", reason="takes the extra cluster")
+    dask = import_module("dask")
+    yaml, engine = pytest.importorskip("yaml"), import_module("helpers.cluster.engine")
+    blocks = (block for found in hosts.commands().values() for block in found)
+    (text,) = (block for block in blocks if "fingerprints.yaml <<END" in block)
+    told = yaml.safe_load(text.partition("<<END\n")[2].partition("\nEND")[0])
+    assert told["distributed"].pop("scheduler") == {"no-workers-timeout": "60s"}  # not so here:
+    expected = {}  # a worker that is lost comes back
+    for key, value in engine._KEEP_MEMORY.items():  # as no caller needs to know
+        dask.config.set({key: value}, config=expected)
+    assert told == expected
+
+
 @pytest.mark.skipif("THREE_HOSTS" not in os.environ, reason="asked for by THREE_HOSTS=1")
 def test_three_machines_give_the_digest_of_one_by_the_commands_of_the_page(tmp_path):
     if missing := [name for name in NEEDED if not shutil.which(name)] or os.getuid():
