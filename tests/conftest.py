@@ -11,6 +11,7 @@ os.environ["DATASET"] = "sample"
 
 import numpy as np
 import pytest
+from inputs import NO_DASK
 from PIL import Image
 
 from helpers import datasets
@@ -91,7 +92,7 @@ def pytest_collection_modifyitems(items):
         if "from helpers.cluster" in item.cell.source:
             ended.add(item.path)
         if item.path in ended:
-            item.add_marker(pytest.mark.skip("Dask is missing: pip install -e '.[cluster]'"))
+            item.add_marker(pytest.mark.skip(NO_DASK))
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -16,6 +16,10 @@ POSIX = pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
 #: A file that begins as a picture of a telephone does.
 HEIC = struct.pack(">I", 24) + b"ftypheic\0\0\0\0mif1heic" + bytes(100)
 
+#: Why tests of the cluster are skipped: each says what to install.
+NO_DASK = "Dask is missing: pip install -e '.[cluster]'"
+NO_HYPOTHESIS = "hypothesis, which draws tables, is missing: pip install hypothesis"
+
 
 # Pictures
 

@@ -11,10 +11,11 @@ from functools import partial
 from importlib.util import find_spec
 
 import pytest
+from inputs import NO_DASK
 
 from helpers import Problem
 
-needs_dask = pytest.mark.skipif(not find_spec("distributed"), reason="takes the extra cluster")
+needs_dask = pytest.mark.skipif(not find_spec("distributed"), reason=NO_DASK)
 if find_spec("distributed"):
     import distributed
 

@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from inputs import NO_DASK, NO_HYPOTHESIS
 
-pytest.importorskip("distributed", reason="takes the extra cluster")
-pytest.importorskip("hypothesis", reason="draws the tables")
+pytest.importorskip("distributed", reason=NO_DASK)
+pytest.importorskip("hypothesis", reason=NO_HYPOTHESIS)
 
 import distributed
 from hypothesis import HealthCheck, given, settings

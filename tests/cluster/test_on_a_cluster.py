@@ -12,6 +12,7 @@ from pathlib import Path
 
 import hosts
 import pytest
+from inputs import NO_DASK
 
 NEEDED = ("unshare", "nsenter", "ip", "ssh", "sshd", "script", "openssl")
 
@@ -38,7 +39,7 @@ def test_the_page_has_dasks_commands_as_dask_takes_them():
     found = {rest[0]: rest[1:] for dask, *rest in words() if dask == "dask"}
     assert set(found) == {"scheduler", "worker"}
     for name, rest in found.items():
-        command = pytest.importorskip(f"distributed.cli.dask_{name}").main
+        command = pytest.importorskip(f"distributed.cli.dask_{name}", reason=NO_DASK).main
         assert command.make_context(name, rest).params["host"].startswith("10.0.0.")
 
 
@@ -60,7 +61,7 @@ def test_the_page_sets_up_dask_as_the_engine_does_here():
 def test_three_machines_give_the_digest_of_one_by_the_commands_of_the_page(tmp_path):
     if missing := [name for name in NEEDED if not shutil.which(name)] or os.getuid():
         pytest.skip(f"takes root, and {', '.join(NEEDED)}: {missing}")
-    pytest.importorskip("distributed")
+    pytest.importorskip("distributed", reason=NO_DASK)
     apart = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
     command = [*apart, sys.executable, Path(hosts.__file__)]
     env = os.environ | {"TMPDIR": str(tmp_path)}

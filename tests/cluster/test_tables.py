@@ -12,9 +12,9 @@ import kills
 import numpy as np
 import pandas as pd
 import pytest
-from inputs import HEIC, POSIX, png
+from inputs import HEIC, NO_DASK, POSIX, png
 
-pytest.importorskip("distributed", reason="takes the extra cluster")
+pytest.importorskip("distributed", reason=NO_DASK)
 
 import dask.dataframe
 import distributed

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from inputs import NO_DASK
 
 from helpers.__main__ import main
 
@@ -56,7 +57,7 @@ def test_without_dask_one_sentence_says_what_to_install(capsys, tmp_path, words)
 @pytest.fixture(scope="module")
 def scheduler():
     """The address of one whose workers are threads of this process: it starts at once."""
-    distributed = pytest.importorskip("distributed", reason="takes the extra cluster")
+    distributed = pytest.importorskip("distributed", reason=NO_DASK)
     about = {"processes": False, "n_workers": 2, "threads_per_worker": 1}
     with distributed.LocalCluster(dashboard_address=":0", **about) as cluster:
         yield cluster.scheduler_address
