@@ -69,6 +69,12 @@ def test_the_work_of_a_worker_that_is_killed_is_done_by_another(client, tmp_path
     assert (tmp_path / "killed").exists()
 
 
+@needs_dask
+def test_names_that_are_no_text_reach_the_workers_and_come_back(client):
+    names = ["caf\udce9.jpg", "\udcff/\udcfe"]
+    assert engine.gather(client.map(str, names), "names") == names
+
+
 def take_memory(bytes):
     return len(bytearray(os.urandom(2**20)) * (bytes // 2**20))
 

@@ -1,7 +1,9 @@
 """The command `cluster`: what it prints and leaves, and one sentence for what is wrong."""
 
+import os
 import re
 import shutil
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -111,6 +113,30 @@ def test_pairs_and_their_groups(capsys, monkeypatch, tmp_path, photographs, sche
     (tmp_path / "thesis.csv").write_text("years of work")
     words = ["pairs", "t", "--radius", 2, "--out", "p", "--groups", "thesis.csv"]
     assert "is there already and is no groups of cluster" in refused(capsys, *words, *there)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_names_that_are_no_text_are_told_and_stop_nothing(
+    capsys, monkeypatch, tmp_path, photographs, scheduler
+):
+    monkeypatch.chdir(tmp_path)
+    name, there = os.fsdecode(b"caf\xe9"), ["--scheduler", scheduler]
+    (photographs / "cats" / "image_0000.jpg").rename(photographs / f"{name}.jpg")
+    photographs.rename(name)
+    code, shown, _ = told(capsys, "index", name, "--out", f"{name}-table", *there)
+    assert code == 1
+    assert shown.splitlines()[2:] == [
+        r"Left out: caf\udce9.jpg: its name is not valid text; rename it",
+        r"caf\udce9-table holds 7 fingerprints in 1 part.",
+    ]
+    words = ["--radius", 2, "--out", f"{name}-pairs", "--groups", f"{name}.csv"]
+    assert told(capsys, "pairs", f"{name}-table", *words, *there)[0] == 0
+    assert Path(f"{name}.csv").read_text().startswith("group,id\n")
+
+    values = pd.DataFrame({"id": [1], "fingerprint": pd.Series([2], dtype="uint64")})
+    Path(f"{name}.parquet").write_bytes(values.to_parquet())
+    sentence = refused(capsys, "index", f"{name}.parquet", "--out", "t", *there)
+    assert r"caf\udce9.parquet: its path is not valid text; rename it" in sentence
 
 
 def test_one_sentence_tells_what_is_wrong(capsys, monkeypatch, tmp_path, scheduler):

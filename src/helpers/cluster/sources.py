@@ -133,6 +133,7 @@ def _of_shard(disk: Disk, made: recipe.Recipe, shard: str, first: int | None = N
             else:
                 opened = parquet.ParquetFile(file)
                 if {"id", "fingerprint"} <= set(opened.schema_arrow.names):
+                    shard.encode()  # as pyarrow will
                     return _OF_VALUES
                 paths = opened.read(["path"])["path"].to_pylist()
                 batches = opened.iter_batches(64, columns=["bytes"])
@@ -142,6 +143,8 @@ def _of_shard(disk: Disk, made: recipe.Recipe, shard: str, first: int | None = N
             ids = first + np.argsort(np.argsort(paths, kind="stable"), kind="stable")
             paths = [f"{shard.rpartition('/')[2]}/{path}" for path in paths]
             return _rows(made, zip(ids.tolist(), paths, files, strict=True))
+    except UnicodeEncodeError as error:
+        raise Problem(f"{shard}: its path is not valid text; rename it") from error
     except (TarError, LookupError, OSError, ValueError) as error:
         raise Problem(f"{shard}: could not be read ({error}); copy it from its source") from error
 
