@@ -86,29 +86,29 @@ class Job(NamedTuple):
         plan = choices(where, self.radius, self.k) if self.k else [Choice(where & 0, [], where & 0)]
         return plan[self.joins]
 
-    def rows(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """The rows that meet there.
+    def meet(self, values: np.ndarray) -> np.ndarray | None:
+        """Which rows meet there.
 
         Parameters
         ----------
-        rows : DataFrame
-            With a column ``fingerprint``.
+        values : ndarray of uint64
+            Fingerprints.
 
         Returns
         -------
-        DataFrame
-            Those of `rows`.
+        ndarray of bool, or None
+            For each row; None if all of them do.
         """
-        values, here = rows["fingerprint"].to_numpy(), True
+        here = None
         if self.fixed:
             here = (values & np.uint64(self.fixed)) == np.uint64(self.value)
         if self.buckets > 1:
             key = values & self.plan()[0].first
+            mine = ~np.isin(key, self.crowds)
             if self.bucket is not None:
-                here &= (key * MIX >> np.uint64(32)) % np.uint64(self.buckets) == self.bucket
-            if len(self.crowds):
-                here &= ~np.isin(key, self.crowds)
-        return rows if here is True else rows[here]
+                mine &= (key * MIX >> np.uint64(32)) % np.uint64(self.buckets) == self.bucket
+            here = mine if here is None else here & mine
+        return here
 
 
 def pairs(
@@ -272,7 +272,7 @@ def _parts(table: Table, jobs: list[Job]) -> Iterator[Delayed]:
     """The parts of the result that one round gives."""
     if jobs[0].buckets >= _BUCKETS:
         job, buckets = jobs[0]._replace(bucket=None), jobs[0].buckets
-        frame = table.frame().map_partitions(job.rows)
+        frame = table.frame().map_partitions(partial(_meeting, job))
         key = frame["fingerprint"] & job.plan()[0].first[0]
         moved = frame.shuffle(key, npartitions=2 * buckets, shuffle_method="p2p")
         yield from map(delayed(partial(partial, _found, job)), moved.to_delayed())
@@ -281,25 +281,29 @@ def _parts(table: Table, jobs: list[Job]) -> Iterator[Delayed]:
         yield delayed(partial(_found, job, table))
 
 
+def _meeting(job: Job, rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[job.meet(rows["fingerprint"].to_numpy())]
+
+
 def _found(job: Job, source: Table | pd.DataFrame) -> Iterator[Found]:
     """The pairs of a job, each time at most about a million."""
     if isinstance(source, Table):
-        read = partial(read_parts, address=source.address, columns=["id", "fingerprint"])
-        source = pd.concat([job.rows(read([part])) for part in source.parts] or [read([])])
+        source = read_parts(source.parts, source.address, ["id", "fingerprint"], job.meet)
     values, rows, ends = distinct(source["fingerprint"].to_numpy()[None])
-    ids, often = source["id"].to_numpy()[rows], np.diff(ends)
+    ids = source["id"].to_numpy()[rows]
     del source, rows
-    for near in _near(job, values, often):
-        turns = ceil((often[near[0]] * often[near[1]]).sum() / PIECE)
+    for near in _near(job, values, ends):
+        sizes = (ends[side + 1] - ends[side] for side in near[:2])
+        turns = ceil(np.prod([*sizes], axis=0).sum() / PIECE)
         for turn in range(turns):
             yield of_rows(near, ids, ends, turn, turns)
 
 
-def _near(job: Job, values: np.ndarray, often: np.ndarray) -> Iterator[Found]:
+def _near(job: Job, values: np.ndarray, ends: np.ndarray) -> Iterator[Found]:
     """The pairs of values of a job; a value with itself if several rows have it."""
     plan = job.plan()
     if not any(choice.earlier for choice in (*job.within, plan[0])):
-        several = np.flatnonzero(often > 1)
+        several = np.flatnonzero(np.diff(ends) > 1)
         yield several, several, np.zeros(len(several), dtype=np.uint8)
     for choice in plan:
         for first, second, distance in join(values, job.radius, choice):

@@ -42,6 +42,8 @@ from dask.delayed import Delayed
 from distributed import Client
 from pyarrow import parquet
 
+#: Takes the fingerprints of a part, and tells which rows to keep; all, if that is None.
+Keep = Callable[[np.ndarray], "np.ndarray | None"]
 #: A result has no more rows: at up to 24 bytes each, on a disk.
 MOST_ROWS = 100_000_000
 PIECE = 1_000_000  # of its rows, or about as many, are written at a time
@@ -144,7 +146,9 @@ class Table:
         return frame.repartition(npartitions=min(len(self.parts), self.rows // VALUES + 1))
 
 
-def read_parts(parts: Sequence[Part], address: str, columns: Sequence[str]) -> pd.DataFrame:
+def read_parts(
+    parts: Sequence[Part], address: str, columns: Sequence[str], keep: Keep | None = None
+) -> pd.DataFrame:
     """Some parts of a table, checked.
 
     Parameters
@@ -155,6 +159,8 @@ def read_parts(parts: Sequence[Part], address: str, columns: Sequence[str]) -> p
         Of the table's folder.
     columns : sequence of str
         Which of its columns.
+    keep : Keep, optional
+        Leaves out rows of each part as soon as it is read.
 
     Returns
     -------
@@ -172,7 +178,10 @@ def read_parts(parts: Sequence[Part], address: str, columns: Sequence[str]) -> p
         if sha256(content).hexdigest() != part.sha256:
             what = "is not as it was written" if content else "is not there"
             raise Problem(f"{address}/{part.name}: {what}; run again what made it")
-        tables.append(parquet.read_table(io.BytesIO(content), columns=columns))
+        table = parquet.read_table(pa.BufferReader(content), columns=columns, use_threads=False)
+        if keep and (kept := keep(table["fingerprint"].to_numpy())) is not None:
+            table = table.filter(pa.array(kept))
+        tables.append(table)
     return pa.concat_tables(table.replace_schema_metadata() for table in tables).to_pandas()
 
 
