@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import os
 import shutil
 import tarfile
@@ -234,17 +235,26 @@ def test_fingerprints_of_parquet_files_keep_their_ids(index, tmp_path):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda rows: rows[::-1], "ids .* in order, each once; sort"),
-        (lambda rows: rows.assign(id=rows["id"] // 2), "ids .* in order, each once; sort"),
-        (lambda rows: rows.assign(id=rows["id"].where(rows["id"] != 3)), "ids have to be whole"),
-        (lambda rows: rows.astype({"fingerprint": float}), "must be uint64, not float64"),
-        (lambda rows: rows.drop(columns="id"), "could not be read"),
+        (lambda rows: rows[::-1], "v.parquet: its ids .* in order, each once"),
+        (lambda rows: rows.assign(id=rows["id"] // 2), "ids .* in order, each once"),
+        (lambda rows: rows.astype({"id": "Int64"}).replace({"id": {3: None}}), "ids .* in order"),
+        (lambda rows: rows.astype({"fingerprint": "UInt64"}).replace(7, None), "a fingerprint"),
+        (lambda rows: rows.astype({"id": float}), r"but has id \(double\), .*; write its"),
+        (lambda rows: rows.astype({"id": "uint64"}), r"but has id \(uint64\), .*; write its"),
+        (lambda rows: rows.astype({"fingerprint": float}), r"fingerprint \(double\); write its"),
+        (lambda rows: rows.astype({"fingerprint": str}), r"fingerprint \((large_)?string\)"),
+        (lambda rows: rows.drop(columns="id"), r"but has fingerprint \(uint64\); write its"),
         (lambda rows: pd.concat([rows, rows]), "ids .* in order, each once; sort"),
     ],
-    ids=["reversed", "twice", "missing", "float", "no id", "two files"],
+    ids=[
+        *("reversed", "twice", "no id there", "no value there", "float id", "large id"),
+        *("float", "text", "no id", "two files"),
+    ],
 )
 def test_fingerprints_that_are_no_table_are_refused(index, tmp_path, change, sentence):
-    change(values(100, step=1)).to_parquet(tmp_path / "v.parquet", row_group_size=50)
+    rows = values(100, step=1)
+    rows.loc[60, "fingerprint"] = 7
+    change(rows).to_parquet(tmp_path / "v.parquet", row_group_size=50, index=False)
     with pytest.raises(Problem, match=sentence):
         index(tmp_path / "v.parquet", tmp_path / "table", rows=50)
 
@@ -374,7 +384,50 @@ def test_a_part_that_is_lost_or_changed_is_refused_and_read_once_it_is_back(
     assert len(client.compute(table.frame()).result()) == 8
 
 
-@pytest.mark.parametrize("text", [None, "", "{", "[]", '{"parts": 1}', '{"parts": []}'])
+@pytest.mark.parametrize("column", ["path", "bytes"])
+def test_pictures_without_a_path_or_with_other_bytes_are_refused(index, tmp_path, column):
+    rows = pd.DataFrame({"path": ["a.jpg", "b.jpg"], "bytes": [b"1", b"2"]})
+    other = {"path": ["a.jpg", None], "bytes": ["1", "2"]}[column]
+    rows.assign(**{column: other}).to_parquet(tmp_path / "v.parquet")
+    what = {"path": "a path is missing", "bytes": r"but has path .*string\), bytes .*string\)"}
+    with pytest.raises(Problem, match=rf"v\.parquet: .*{what[column]}"):
+        index(tmp_path / "v.parquet", tmp_path / "table")
+
+
+def changed(about, **parts):
+    about = {**about, **parts}
+    about.pop("sha256")
+    return {**about, "sha256": hashlib.sha256(tables._as_json(about)).hexdigest()}
+
+
+def test_a_last_file_that_was_changed_is_refused(photographs, index, tmp_path):
+    table = index(photographs, tmp_path / "table", rows=3)
+    file = tmp_path / "table" / "_table.json"
+    whole = json.loads(file.read_text())
+    file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))  # as some editors do
+    assert tables.Table.open(tmp_path / "table") == table
+    name, rows, digest = whole["parts"][0]
+    for about in (
+        {**whole, "rows": 9},
+        {**whole, "recipe": {**whole["recipe"], "hash": "phash"}},
+        changed(whole, rows=9),  # by who knows how to sign it
+        changed(whole, parts=[], rows=0),
+        changed(whole, parts=[["../thesis.parquet", rows, digest], *whole["parts"][1:]]),
+        changed(whole, parts=[[str(tmp_path / name), rows, digest], *whole["parts"][1:]]),
+    ):
+        file.write_text(json.dumps(about, indent=1))
+        with pytest.raises(Problem, match="table: holds no whole table or result"):
+            tables.Table.open(tmp_path / "table")
+
+
+@pytest.mark.parametrize("address", ["nosuch://bucket/x", "dask-no-such-package://x"])
+def test_a_store_that_cannot_be_reached_is_a_sentence(photographs, index, tmp_path, address):
+    for places in ((address, tmp_path / "table"), (photographs, address)):
+        with pytest.raises(Problem, match=f"^{address}: could not be reached .*; see that"):
+            index(*places)
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "[" * 9999, "[]", '{"parts": 1}', '{"parts": []}'])
 def test_what_is_no_table_is_a_sentence(tmp_path, text):
     if text is not None:
         (tmp_path / "_table.json").write_text(text)

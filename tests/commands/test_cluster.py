@@ -164,6 +164,9 @@ def test_one_sentence_tells_what_is_wrong(capsys, monkeypatch, tmp_path, schedul
     assert "which is no result's; name another folder" in search(out="t")
     assert "which is no result's; name another folder" in search(out="thesis")
     assert "is there already and is no report of Dask" in search(out="mine")
+    assert "t/m: lies in the folder of a table or a result; name a place" in search(out="t/m")
+    groups = ["pairs", "t", "--radius", 1, "--out", "p", "--groups", "p/groups.csv"]
+    assert "p/groups.csv: lies in the folder of" in refused(capsys, *groups, "--scheduler", "h:1")
     assert "radius 65: it is a whole number of bits" in search(radius=65)
     assert "--queries: is empty" in search(queries="")
     assert "lots: Could not interpret 'lots'" in search("--memory", "lots")

@@ -23,6 +23,7 @@ from helpers.images.folders import find_images, is_picture
 # isort: split
 import dask.dataframe as dd
 import fsspec
+from dask import delayed
 from distributed import Client
 from fsspec import AbstractFileSystem as Disk
 from fsspec.implementations.tar import TarFileSystem
@@ -31,6 +32,10 @@ from pyarrow import parquet
 VALUES = 250_000  # fingerprints in a part and in a partition
 _OF_VALUES = -1  # pictures, in place of how many there are
 _SHARD = re.compile(r".*/[^._/][^/]*\.(tar|parquet)")
+_WHOLE = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32")
+_VALUES = {"id": _WHOLE, "fingerprint": ("uint64",)}
+_PICTURES = {"path": ("string", "large_string"), "bytes": ("binary", "large_binary")}
+_TAKES = "takes id (int64) and fingerprint (uint64), or path (string) and bytes (binary)"
 _TELLS = ("size", "mtime", "ETag", "etag")  # of a file in a store: whether it has changed
 
 
@@ -48,9 +53,20 @@ def place(address: str | Path) -> tuple[Disk, str]:
         Of fsspec.
     str
         What it calls this place.
+
+    Raises
+    ------
+    Problem
+        If there is no such store, if it cannot be reached, or if a package for it is missing.
     """
     if "://" in str(address):
-        return fsspec.url_to_fs(str(address))
+        try:
+            disk, root = fsspec.url_to_fs(str(address))
+            disk.exists(root)  # each store has errors of its own, as for who has no key
+        except Exception as error:
+            why = f"could not be reached ({type(error).__name__}: {error})"
+            raise Problem(f"{address}: {why}; see that it is right, and what you may do") from error
+        return disk, root
     return fsspec.filesystem("file"), Path(address).absolute().as_posix()
 
 
@@ -73,8 +89,7 @@ def pieces(
     Returns
     -------
     list
-        Each piece gives rows and problems when it is called; or it is a Delayed table of ids and
-        fingerprints.
+        Each piece, which may be a Delayed, gives rows and problems when it is called.
     float
         Seconds of a processor that they should take.
     str
@@ -102,8 +117,9 @@ def pieces(
             raise Problem(f"{source}: holds both pictures and fingerprints; part them")
         if _OF_VALUES in counts:
             few = {"blocksize": 16 * (rows or VALUES), "split_row_groups": "adaptive"}
-            values = dd.read_parquet(shards, ["id", "fingerprint"], filesystem=disk, **few)
-            pieces = values.to_delayed()
+            few |= {"columns": ["id", "fingerprint"], "index": False, "filesystem": disk}
+            parts = dd.read_parquet(shards, **few).to_delayed()
+            pieces = [delayed(partial)(_of_values, source, part) for part in parts]
     if not pieces:
         raise Problem(f"{source}: holds neither pictures nor shards; check the address")
     seconds = len(listed) * 3e-3 + sum(about[0] or 0 for about in listed.values() if about) / 20e6
@@ -132,10 +148,20 @@ def _of_shard(disk: Disk, made: recipe.Recipe, shard: str, first: int | None = N
                 files = (partial(archive.open, path) for path in paths)
             else:
                 opened = parquet.ParquetFile(file)
-                if {"id", "fingerprint"} <= set(opened.schema_arrow.names):
+                kinds = {each.name: str(each.type) for each in opened.schema_arrow}
+                of_values, of_pictures = (
+                    all(kinds.get(name) in kind for name, kind in takes.items())
+                    for takes in (_VALUES, _PICTURES)
+                )
+                if of_values:
                     shard.encode()  # as pyarrow will
                     return _OF_VALUES
+                if not of_pictures:
+                    has = ", ".join(f"{name} ({kind})" for name, kind in kinds.items())
+                    raise Problem(f"{shard}: {_TAKES}, but has {has}; write its columns so")
                 paths = opened.read(["path"])["path"].to_pylist()
+                if None in paths:
+                    raise ValueError("a path is missing")
                 batches = opened.iter_batches(64, columns=["bytes"])
                 files = (io.BytesIO(each.as_py()) for batch in batches for each in batch[0])
             if first is None:
@@ -147,6 +173,13 @@ def _of_shard(disk: Disk, made: recipe.Recipe, shard: str, first: int | None = N
         raise Problem(f"{shard}: its path is not valid text; rename it") from error
     except (TarError, LookupError, OSError, ValueError) as error:
         raise Problem(f"{shard}: could not be read ({error}); copy it from its source") from error
+
+
+def _of_values(source: str, rows: pd.DataFrame) -> tuple[pd.DataFrame, list]:
+    if rows.isna().any(axis=None) or (np.diff(rows["id"]) <= 0).any():
+        what = "ids have to be in order, each once, and each with a fingerprint"
+        raise Problem(f"{source}: its {what}; leave out the others, and sort by id")
+    return rows.assign(path=None), []
 
 
 def _of_folder(disk: Disk, folder: str, made: recipe.Recipe, first: int, paths: list[str]) -> tuple:

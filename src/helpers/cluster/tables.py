@@ -32,7 +32,6 @@ from helpers.cluster.sources import VALUES, pieces, place
 from helpers.files.atomic import PARTIAL, write_bytes
 from helpers.fingerprints import recipe
 from helpers.fingerprints.hashes import DHASH
-from helpers.hamming import as_fingerprints
 
 # isort: split
 import dask.dataframe as dd
@@ -50,7 +49,7 @@ PIECE = 1_000_000  # of its rows, or about as many, are written at a time
 _SORTED_AT_A_TIME = 5_000_000  # rows of a result, whose digest is taken
 _KINDS = {"fingerprint": pa.uint64(), "path": pa.string(), "problem": pa.string()}
 _COLUMNS, _PROBLEM = ["id", "path", "fingerprint"], ["id", "path", "problem"]
-_PART = {"table": r"part-\d+\.parquet|_problems", "result": r"part-\d+-\d+\.parquet"}
+_PART = re.compile(r"part-\d+(-\d+)?\.parquet")
 
 
 class Part(NamedTuple):
@@ -118,13 +117,21 @@ class Table:
             If there is none, or if its last file cannot be understood.
         """
         try:
-            about = json.loads(_read(address, "_table.json") or _read(address, "_result.json"))
-            about["parts"] = tuple(Part(*part) for part in about["parts"])
+            content = _read(address, "_table.json") or _read(address, "_result.json")
+            about = json.loads(content or "{}")
+            if about.pop("sha256") != sha256(_as_json(about)).hexdigest():
+                raise ValueError("it has been changed since it was written")
+            parts = about["parts"] = tuple(Part(*part) for part in about["parts"])
+            if not parts or not all(_PART.fullmatch(part.name) for part in parts):
+                raise ValueError("it names parts that it cannot have")
+            if about["rows"] != sum(part.rows for part in parts):
+                raise ValueError("it counts its rows wrong")
             about["recipe"] = recipe.from_dict(about["recipe"]) if about["recipe"] else None
             return cls(_whole(address), **about)
-        except (ValueError, LookupError, TypeError) as error:
-            what = f"{address}: holds no whole table or result"
-            raise Problem(f"{what} ({error}); run again what made it") from error
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
+            why = f"{type(error).__name__}: {error}" if content else "its last file is not there"
+            what = f"{address}: holds no whole table or result ({why})"
+            raise Problem(f"{what}; check the address, or run again what made it") from error
 
     def frame(self, columns: Sequence[str] = ("id", "fingerprint")) -> dd.DataFrame:
         """Its rows as a Dask DataFrame, of which nothing is read yet.
@@ -247,7 +254,9 @@ def index(
 
 def _names(out: str, kind: str) -> list[str]:
     """What is in the folder of a table or a result, which holds nothing else."""
-    own = re.compile(rf"{_PART[kind]}|_{kind}\.json|\..+{re.escape(PARTIAL)}")
+    of_both = rf"_{kind}\.json|\..+{re.escape(PARTIAL)}"
+    parts = {"table": r"part-\d+\.parquet|_problems", "result": r"part-\d+-\d+\.parquet"}
+    own = re.compile(f"{of_both}|{parts[kind]}")
     disk, root = place(out)
     disk.invalidate_cache()  # workers have written there
     names = disk.ls(root, detail=False) if disk.exists(root) else []
@@ -267,20 +276,21 @@ def _finish(kind: str, table: Table) -> Table:
         elif name.startswith("part-"):  # which readers of Parquet would take for a part
             what = "is of another one; delete it, and run this again"
             raise Problem(f"{table.address}/{name}: {what}")
-    text = json.dumps(about, indent=1, default=recipe.Recipe.as_dict)
-    _write(table.address, f"_{kind}.json", text.encode())
+    about["sha256"] = sha256(_as_json(about)).hexdigest()
+    _write(table.address, f"_{kind}.json", _as_json(about))
     return table
 
 
-def _make(out: str, about: dict, number: int, read: Callable | pd.DataFrame) -> tuple:
+def _as_json(about: dict) -> bytes:
+    return json.dumps(about, indent=1, default=recipe.Recipe.as_dict).encode()
+
+
+def _make(out: str, about: dict, number: int, read: Callable) -> tuple:
     """A part, made unless it is there and right; its problems; its first and last id."""
     name, about = f"part-{number:05}.parquet", {**about, "part": str(number)}
     if not (content := _kept(out, name, about)):
-        rows, problems = read() if callable(read) else (read.assign(path=None)[_COLUMNS], [])
-        as_fingerprints(rows["fingerprint"])
-        if len(rows) and (rows["id"].dtype.kind not in "iu" or (np.diff(rows["id"]) <= 0).any()):
-            raise Problem(f"{out}: ids have to be whole numbers in order, each once; sort by id")
-        content = _parquet(rows, {**about, "problems": json.dumps(problems)})
+        rows, problems = read()
+        content = _parquet(rows[_COLUMNS], {**about, "problems": json.dumps(problems)})
         _write(out, name, content)
     table = parquet.read_table(io.BytesIO(content))
     ends = table["id"].to_pylist()[:: max(1, len(table) - 1)]

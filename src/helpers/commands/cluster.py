@@ -18,6 +18,7 @@ from helpers.commands.terminal import (
     reading_of,
     until_nobody_reads,
 )
+from helpers.files.atomic import exclusive
 from helpers.files.guard import check_output
 from helpers.files.places import counted
 
@@ -55,8 +56,8 @@ def _index(arguments: argparse.Namespace) -> int:
 
 def _add_index(action: argparse.ArgumentParser) -> None:
     action.set_defaults(if_stopped="what is finished of the table is kept")
-    source = "a folder of pictures, of tar or Parquet files with pictures, or of Parquet files "
-    source += "with id and fingerprint; here, or at an address such as s3://bucket/photos"
+    source = "a folder of pictures; if it has none, of tar or Parquet files with pictures, or of "
+    source += "Parquet files with id and fingerprint; here, or at s3://bucket/photos, say"
     action.add_argument("source", metavar="FOLDER", help=source)
     _add_out(action, "TABLE", "the folder of the table, made or gone on with")
     add_hash(action, "dhash")
@@ -92,6 +93,7 @@ def _pairs(arguments: argparse.Namespace) -> None:
     table = Table.open(arguments.table)
     if arguments.groups:
         check_output(arguments.groups, "groups")
+        _check_apart(arguments.groups, arguments.out)
     with _at_work(arguments) as client:
         pairs = joins.pairs(table, arguments.radius, arguments.out, client, show=_say)
         groups = joins.groups(pairs, client) if arguments.groups else None
@@ -118,6 +120,7 @@ def _add_pairs(action: argparse.ArgumentParser) -> None:
 def _at_work(arguments: argparse.Namespace) -> Iterator[Client]:
     """Dask, as the options say, and where its report is, once all is done."""
     where = Path() if "://" in arguments.out else Path(arguments.out).parent
+    _check_apart(arguments.out)
     report = where / f"{Path(arguments.out).name or 'cluster'}-report.html"
     check_output(report, "report of Dask")
     report.parent.mkdir(parents=True, exist_ok=True)
@@ -126,9 +129,19 @@ def _at_work(arguments: argparse.Namespace) -> Iterator[Client]:
     from helpers.cluster.engine import engine
 
     about = {"memory": arguments.memory} if arguments.memory else {}
-    with engine(arguments.scheduler, arguments.workers, report=report, **about) as client:
+    options = (arguments.scheduler, arguments.workers)
+    with exclusive(arguments.out), engine(*options, report=report, **about) as client:
         yield client
     print(f"Dask's report on the work is {one_line(str(report))}.")
+
+
+def _check_apart(path: str, *others: str) -> None:
+    """What lay among the parts of a table or a result would be read as one of them."""
+    folder = Path(path).absolute().parent
+    if folder in [Path(other).absolute() for other in others] or any(
+        (folder / name).exists() for name in ("_table.json", "_result.json")
+    ):
+        raise Problem(f"{path}: lies in the folder of a table or a result; name a place outside")
 
 
 def _say(sentence: str) -> None:
