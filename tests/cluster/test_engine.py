@@ -130,6 +130,19 @@ def test_too_little_memory_is_refused_before_a_worker_starts(memory, reason):
 
 
 @needs_dask
+def test_control_c_while_workers_start_is_passed_over_and_heard_again_afterwards(monkeypatch):
+    def start(**about):
+        signal.raise_signal(signal.SIGINT)
+        raise ValueError("it went on")
+
+    heard = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(distributed, "LocalCluster", start)
+    with pytest.raises(Problem, match="it went on"), engine.engine():
+        pytest.fail("there is none")
+    assert signal.getsignal(signal.SIGINT) is heard
+
+
+@needs_dask
 def test_work_that_was_cancelled_has_no_results(client):
     futures = client.map(abs, [-1, -2])
     client.cancel(futures)

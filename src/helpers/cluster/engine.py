@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
@@ -78,6 +79,19 @@ def cost(client: distributed.Client, pieces: int, seconds: float, bytes_shuffled
     return f"{pieces:,} {noun}, {sent}{time}"
 
 
+@contextmanager
+def _deaf_to_control_c() -> Iterator[None]:
+    """Half a cluster cannot be ended in order, and each of its workers would show a traceback."""
+    if threading.current_thread() is not threading.main_thread():  # which alone hears it
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 class _DeafToControlC(distributed.WorkerPlugin):
     """Control-C reaches all processes of a terminal; the first one ends the others in order."""
 
@@ -141,7 +155,8 @@ def engine(
             try:
                 if not scheduler and dask.utils.parse_bytes(memory) < _LEAST_MEMORY:
                     raise ValueError("too little memory for a worker")
-                cluster = scheduler or stack.enter_context(distributed.LocalCluster(**local))
+                with _deaf_to_control_c():
+                    cluster = scheduler or stack.enter_context(distributed.LocalCluster(**local))
                 client = stack.enter_context(distributed.Client(cluster, timeout=_PATIENCE))
             except (ValueError, TypeError) as error:  # not written so, or TLS without a certificate
                 remedy = "write tcp://10.0.0.1:8786" if scheduler else "write 4GB"
