@@ -175,6 +175,7 @@ def test_a_cost_is_told_in_words(client, work, sentence):
     assert engine.cost(client, *work) == sentence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", ["bokeh", "dask"])
 def test_a_package_that_is_missing_is_a_sentence(package):
     code = f"""

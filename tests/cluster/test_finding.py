@@ -27,7 +27,7 @@ NEAR = st.builds(  # values that are near each other, or equal
 def client():
     """Workers as threads of this process: what is tested here is what they find."""
     about = {"processes": False, "n_workers": 2, "threads_per_worker": 1}
-    with distributed.Client(dashboard_address=None, **about) as client:
+    with distributed.Client(dashboard_address=":0", **about) as client:
         yield client
 
 
@@ -69,6 +69,7 @@ def expected(values, queries, radius):
     return sorted(zip(found["query"], 10 + 7 * found["row"], found["distance"], strict=True))
 
 
+@pytest.mark.slow
 @given(st.lists(NEAR, max_size=12), st.lists(NEAR, max_size=8), st.sampled_from([0, 1, 3, 9, 64]))
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 def test_it_finds_what_a_linear_scan_finds(client, tmp_path_factory, values, queries, radius):

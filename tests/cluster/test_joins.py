@@ -19,7 +19,7 @@ from helpers import Problem
 from helpers.cluster import joins, tables
 from helpers.search import pairs as alone
 
-MEMORY = 10**9
+MEMORY = 2**33  # bytes that count for a worker without a limit; with one it might wait for memory
 #: How many rows a task takes, and from how many buckets on rows are shuffled.
 WAYS = {"at once": (10**9, 8), "read for each bucket": (120, 10**9), "shuffled": (120, 2)}
 
@@ -27,8 +27,8 @@ WAYS = {"at once": (10**9, 8), "read for each bucket": (120, 10**9), "shuffled":
 @pytest.fixture(scope="module")
 def client():
     """Workers as threads of this process: what is tested here is what they find."""
-    about = {"processes": False, "n_workers": 2, "threads_per_worker": 1, "memory_limit": MEMORY}
-    with distributed.Client(dashboard_address=None, **about) as client:
+    about = {"processes": False, "n_workers": 2, "threads_per_worker": 1, "memory_limit": 0}
+    with distributed.Client(dashboard_address=":0", **about) as client:
         yield client
 
 
@@ -179,6 +179,7 @@ def test_a_sample_tells_about_how_many_pairs_there_are(client, table, monkeypatc
     assert plan.pairs == pytest.approx(2_000 * 1_999 / 2, rel=0.25)
 
 
+@pytest.mark.slow
 def test_groups_are_those_of_one_machine(client, table, tmp_path):
     values = carried()[:3_000]
     result = found(table(values, rows=700), 10, client, tmp_path)
@@ -196,6 +197,7 @@ def test_no_pairs_have_no_groups(client, table, tmp_path):
         assert result.rows == len(joins.groups(result, client)) == 0
 
 
+@pytest.mark.slow
 def test_a_sample_does_not_depend_on_how_the_table_is_parted(client, table):
     values = skewed(seed=2, equal=50, flat=100, near=0, others=500)
     one, other = (joins.sampled(table(values, rows), 90, 3, client) for rows in (40, 300))

@@ -92,6 +92,7 @@ def files_of(folder):
 # The same bits and ids as on one machine
 
 
+@pytest.mark.slow
 def test_the_sample_has_the_ids_and_bits_of_one_machine(sample, index, tmp_path):
     table = index(sample.root, tmp_path / "table", rows=30)
     assert rows_of(table) == here(sample.root)[0]
@@ -356,6 +357,7 @@ def index_until(part, *places):
         tables.index(*places, rows=2, client=client)
 
 
+@pytest.mark.slow
 def test_a_table_whose_client_was_killed_has_the_bytes_of_one_that_was_not(mess, index, tmp_path):
     index(mess, tmp_path / "whole", rows=2)
     assert kills.exit_code(index_until, 3, mess, tmp_path / "table") == kills.DIED
