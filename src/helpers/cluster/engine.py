@@ -137,6 +137,8 @@ def engine(
     A program that starts a local cluster has its work under ``if __name__ == "__main__":``, since
     each worker imports the program first.
 
+    Control-C is not heard in the seconds in which a local cluster starts; afterwards it is.
+
     Examples
     --------
     >>> with engine(workers=2) as client:  # doctest: +SKIP
