@@ -141,7 +141,7 @@ def write_page(notebook: nbformat.NotebookNode, page: Path) -> None:
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = re.sub(r"\.ipynb(#[\w-]+)?\)", r".html\1)", cell.source)
-    exporter = HTMLExporter(theme="light", log_level="ERROR")
+    exporter = HTMLExporter(theme="light")
     body, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": title(notebook)}})
     soup = BeautifulSoup(body, "html.parser")
     plots.describe_figures(soup)
