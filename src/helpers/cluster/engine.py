@@ -80,16 +80,25 @@ def cost(client: distributed.Client, pieces: int, seconds: float, bytes_shuffled
 
 
 @contextmanager
-def _deaf_to_control_c() -> Iterator[None]:
-    """Half a cluster cannot be ended in order, and each of its workers would show a traceback."""
+def _control_c_waits() -> Iterator[None]:
+    """Half a cluster cannot be ended in order: Control-C is heard once it is whole.
+
+    What is started meanwhile does not hear it at all, where signals can be held back.
+    """
     if threading.current_thread() is not threading.main_thread():  # which alone hears it
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    pressed, hold = [], getattr(signal, "pthread_sigmask", None)  # not on Windows
+    before = signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+    held = hold and hold(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
     finally:
+        if hold:
+            hold(signal.SIG_SETMASK, held)
         signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
 
 
 class _DeafToControlC(distributed.WorkerPlugin):
@@ -137,7 +146,7 @@ def engine(
     A program that starts a local cluster has its work under ``if __name__ == "__main__":``, since
     each worker imports the program first.
 
-    Control-C is not heard in the seconds in which a local cluster starts; afterwards it is.
+    Control-C waits for the seconds in which a local cluster starts.
 
     Examples
     --------
@@ -157,7 +166,7 @@ def engine(
             try:
                 if not scheduler and dask.utils.parse_bytes(memory) < _LEAST_MEMORY:
                     raise ValueError("too little memory for a worker")
-                with _deaf_to_control_c():
+                with _control_c_waits():
                     cluster = scheduler or stack.enter_context(distributed.LocalCluster(**local))
                 client = stack.enter_context(distributed.Client(cluster, timeout=_PATIENCE))
             except (ValueError, TypeError) as error:  # not written so, or TLS without a certificate
