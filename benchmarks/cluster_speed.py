@@ -19,10 +19,10 @@ of `all_pairs`, for random and for real fingerprints. Each run has a cluster of 
 - the MB of the table on the disk, and the most MB that there were besides at a time;
 - the seconds of the longest task, and of the median one, among those that took longest in all.
 
-Its model has a time for the start, and one for each row that is read, moved or joined, and for each
-pair that is compared: how many there are is planned as `pairs` plans it. It is fitted by least
-squares of ratios to all runs but the one with the most rows, for which it then tells what it
-foresaw. `--keep` adds the runs to a CSV file, and fits to all that it holds.
+Its model has a time for the start, and one for each row that is read, moved, held by a task or
+joined, and for each pair that is compared: how many there are is planned as `pairs` plans it. It is
+fitted by least squares of ratios to all runs but the one with the most rows, for which it then
+tells what it foresaw; bytes sent and passing grow as that one's. `--keep` adds the runs to a CSV file, and fits to all that it holds.
 
 `one_machine` lets the cluster and `all_pairs` in one process do the same, in turns. `search` asks
 10,000 queries, half of them two bits from a row, and compares with one index of the whole table.
@@ -57,7 +57,7 @@ PART = 1_000_000  # rows that are drawn at a time
 QUERIES = 10_000
 RUNS = ["1000000:2", "3000000:2", "10000000:2", "1000000:5", "10000000:3", "30000000:2"]
 FORESEEN = [(10**9, 2), (10**10, 2)]
-MB, GB, SENT = 1e6, 1e9, 28  # bytes of a row that is moved, as measured
+MB, GB = 1e6, 1e9  # bytes
 
 
 # Tables
@@ -208,7 +208,7 @@ def metrics(dask_scheduler: object) -> dict[str, float]:
     found = {}
     for name, value in dask_scheduler.cumulative_worker_metrics.items():
         if isinstance(name, tuple) and name[0] == "p2p" and name[-1] == "bytes":
-            key = f"{name[2]} {name[-2]}"
+            key = f"{name[-3]} {name[-2]}"
             found[key] = found.get(key, 0) + value
     return found
 
@@ -266,12 +266,13 @@ def work(n: int, radius: int, memory: str, threads: int) -> dict[str, float]:
     some = np.random.default_rng(0).integers(0, 2**64, joins._SAMPLE, dtype=np.uint64)
     most = max((0.9 * limit - joins._AT_REST) / joins._BYTES, joins._FEWEST)
     all_of_it = joins.Job(joins._ALL, radius, 0, slice(None), 0)
-    done = dict.fromkeys(("start", "read", "moved", "joined", "compared"), 0.0)
+    done = dict.fromkeys(("start", "read", "moved", "held", "joined", "compared"), 0.0)
     done["start"] = 1.0
     for jobs in joins._rounds(some, n / len(some), all_of_it, most, threads):
         is_moved = jobs[0].buckets >= joins._BUCKETS
         done["moved" if is_moved else "read"] += n * (1 if is_moved else len(jobs))
         for job in jobs:
+            done["held"] += n / job.buckets
             for choice in job.plan():
                 done["joined"] += n / job.buckets
                 bits = int(count_bits(choice.mask[:, None])[0])
@@ -304,10 +305,13 @@ def foresee(rows: pd.DataFrame, memory: str, what: str) -> None:
             slope = np.polyfit(np.log(means.index), np.log(means), 1)[0]
             last = np.diff(np.log(means))[-1] / np.diff(np.log(means.index))[-1]
             print(f"exponent within {radius}: {slope:.2f}; of the last step {last:.2f}")
+    moved, largest = features[:, list(of[0]).index("moved")], rows["N"].argmax()
+    sent_each = rows["sent MB"].iloc[largest] * MB / max(moved[largest], 1)
+    passing_each = rows["disk MB"].iloc[largest] * MB / rows["N"].iloc[largest]
     for n, radius in FORESEEN:
         about = work(n, radius, memory, workers := rows["workers"].iloc[-1])
         feature = np.array([*about.values()])
-        sent, passing = about["moved"] * SENT / GB, SENT * n / GB
+        sent, passing = about["moved"] * sent_each / GB, n * passing_each / GB
         print(
             f"{n:,} within {radius}: {what} {feature @ fitted:,.0f} "
             f"({feature @ fitted / 3600:,.2f} hours) with {workers} workers, "

@@ -21,7 +21,6 @@ import dask.dataframe
 import distributed
 import fsspec
 import pyarrow.dataset
-from dask import delayed
 
 from helpers import Problem
 from helpers.cluster import sources, tables
@@ -455,7 +454,7 @@ def triples(n, seed=0):
 
 def given(*rows):
     """What a task gives of a result: columns of some rows, then of others."""
-    return delayed(lambda: [each.to_numpy().T for each in rows])
+    return (lambda: [each.to_numpy().T for each in rows],)
 
 
 def digest_of(rows):
@@ -505,7 +504,7 @@ def test_a_part_that_another_command_wrote_meanwhile_is_told(client, index, phot
 
     (tmp_path / "result").mkdir()
     with pytest.raises(Problem, match=r"part-00009-000\.parquet: is of another one; delete it"):
-        tables.write_result([[delayed(late)]], tmp_path / "result", TRIPLE, client)
+        tables.write_result([[(late,)]], tmp_path / "result", TRIPLE, client)
     assert not (tmp_path / "result" / "_result.json").exists()
     other.unlink()
     assert index(photographs, tmp_path / "table", rows=3) == table

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -91,8 +90,8 @@ def search(
     partitions, asked = table.frame().to_delayed(), delayed(queries, traverse=False)
     seconds = 0.2 * len(partitions) + rows * table.rows * min(1.6e-12 * 1.5**radius, 7e-10)
     show(cost(client, len(partitions), seconds))
-    tasks = [delayed(partial)(_matches, asked, radius, each) for each in partitions]
-    return write_result([tasks], out, MATCHES, client)
+    found = ((_matches, asked, radius, each) for each in partitions)
+    return write_result([found], out, MATCHES, client)
 
 
 def _matches(asked: object, radius: int, rows: pd.DataFrame) -> Iterator[tuple[np.ndarray, ...]]:

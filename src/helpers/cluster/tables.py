@@ -37,7 +37,6 @@ from helpers.fingerprints.hashes import DHASH
 import dask.dataframe as dd
 import pyarrow as pa
 from dask import delayed
-from dask.delayed import Delayed
 from distributed import Client
 from pyarrow import parquet
 
@@ -329,15 +328,16 @@ def _parquet(frame: pd.DataFrame, about: dict | None = None) -> bytes:
 
 
 def write_result(
-    parts: Iterable[Sequence[Delayed]], out: str | Path, columns: Sequence[str], client: Client
+    parts: Iterable[Iterable[tuple]], out: str | Path, columns: Sequence[str], client: Client
 ) -> Table:
     """Compute a result, part by part, and write it.
 
     Parameters
     ----------
-    parts : iterable of sequences of Delayed
-        Each part is a function that gives the three columns of some rows, then those of others.
-        The parts of a sequence are written before the next ones are made.
+    parts : iterable of iterables of tuple
+        Each part is a function, and what it is given (which may be Delayed): it gives the three
+        columns of some rows, then those of others. What belongs to one iterable is written before
+        the next is begun.
     out : str or Path
         A new folder at any address that fsspec knows, or an older result, which is replaced.
     columns : sequence of str
@@ -361,7 +361,7 @@ def write_result(
     made, numbers = [], count()
     make = partial(delayed(_make_result), out, list(columns))
     for batch in parts:
-        tasks = [make(*part) for part in zip(numbers, batch, strict=False)]
+        tasks = [make(number, *part) for number, part in zip(numbers, batch, strict=False)]
         gather(client.compute(tasks), "write", each=partial(_add, out, made))
     if not made:  # readers of Parquet learn the columns from a part
         made.append(_put(out, "part-00000-000.parquet", pd.DataFrame(columns=columns)))
@@ -369,9 +369,11 @@ def write_result(
     return _finish("result", replace(table, digest=digest(table)))
 
 
-def _make_result(out: str, columns: list[str], number: int, rows: Callable) -> list[Part]:
+def _make_result(
+    out: str, columns: list[str], number: int, give: Callable, *given: object
+) -> list[Part]:
     made, some, size = [], [], 0
-    for found in chain(rows(), [None]):
+    for found in chain(give(*given), [None]):
         if found is not None:
             some.append(found)
             size += len(found[0])
