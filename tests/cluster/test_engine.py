@@ -3,6 +3,7 @@
 import errno
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from contextlib import ExitStack
 from functools import partial
 from importlib.util import find_spec
 
+import numpy as np
+import pandas as pd
 import pytest
 from inputs import NO_DASK
 
@@ -19,6 +22,7 @@ from helpers import Problem
 needs_dask = pytest.mark.skipif(not find_spec("distributed"), reason=NO_DASK)
 if find_spec("distributed"):
     import distributed
+    import psutil
 
     from helpers.cluster import engine
 
@@ -147,6 +151,28 @@ def test_control_c_while_workers_start_is_heard_once_they_can_be_ended_in_order(
         pytest.fail("it went on")
     assert done == ["started", "ended"]
     assert signal.getsignal(signal.SIGINT) is heard
+
+
+@needs_dask
+@pytest.mark.slow
+@pytest.mark.skipif("win32" in sys.platform, reason="there each process of a console hears it")
+def test_control_c_at_a_terminal_ends_a_cluster_that_starts_without_a_traceback(tmp_path):
+    pd.DataFrame({"id": [0], "fingerprint": np.uint64([7])}).to_parquet(tmp_path / "v.parquet")
+    command = [sys.executable, "-m", "helpers", "cluster", "index", "v.parquet", "--out", "table"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    began = subprocess.Popen(command, **pipes, cwd=tmp_path, start_new_session=True)
+    while not any("spawn_main" in " ".join(each.cmdline()) for each in family(began.pid)):
+        assert began.poll() is None, began.communicate()
+    workers = family(began.pid)
+    os.killpg(began.pid, signal.SIGINT)
+    out, err = began.communicate(timeout=60)
+    assert (began.returncode, out) == (130, ""), err
+    assert re.fullmatch("Stopped; what is finished of the table is kept. .*\n", err)
+    assert not any(each.is_running() for each in workers)
+
+
+def family(pid):
+    return psutil.Process(pid).children(recursive=True)
 
 
 @needs_dask

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 from helpers import Problem
@@ -90,7 +91,9 @@ def _control_c_waits() -> Iterator[None]:
         return
     pressed, hold = [], getattr(signal, "pthread_sigmask", None)  # not on Windows
     before = signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
-    held = hold and hold(signal.SIG_BLOCK, [signal.SIGINT])
+    if hold:
+        resource_tracker.ensure_running()  # else it lets go what is held, once it is started
+        held = hold(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
     finally:
