@@ -21,10 +21,11 @@ class NotInstalled(Problem, ImportError):
 
 
 try:
-    if not find_spec("bokeh"):  # which draws the report, and which no worker needs
-        raise ModuleNotFoundError(name="bokeh")
     import dask.dataframe
     import distributed
+
+    if not find_spec("bokeh"):  # which draws the report, and which no worker needs
+        raise ModuleNotFoundError(name="bokeh")
 except ImportError as error:
     raise NotInstalled(
         f"the cluster needs {error.name}, which is not installed: "
