@@ -36,14 +36,14 @@ def client():
 def table(client, tmp_path, monkeypatch):
     """Makes a table of fingerprints in parts, with gaps between its ids."""
 
-    def make(values, rows=50, ids=None):
+    def make(values, rows=50, ids=None, hash="dhash"):
         monkeypatch.setattr(tables, "VALUES", rows)  # else a partition would take thousands
         name = f"{len(list(tmp_path.iterdir()))}"
         (tmp_path / f"of-{name}").mkdir()
         frame = pd.DataFrame({"fingerprint": np.array(values, dtype=np.uint64)})
         frame.insert(0, "id", ids_of(frame) if ids is None else ids)
         frame.to_parquet(tmp_path / f"of-{name}" / "values.parquet", row_group_size=rows)
-        about = {"rows": rows, "client": client, "show": lambda sentence: None}
+        about = {"rows": rows, "hash": hash, "client": client, "show": lambda sentence: None}
         return tables.index(tmp_path / f"of-{name}", tmp_path / name, **about)
 
     return make
@@ -191,6 +191,22 @@ def test_groups_are_those_of_one_machine(client, table, tmp_path):
     assert groups["id"].is_monotonic_increasing
 
 
+def test_an_empty_table_has_no_pairs_beforehand_either(client, table):
+    assert joins.estimate(table([]), 3, client).pairs == 0
+
+
+def test_a_task_has_no_more_rows_than_a_thread_of_any_worker_can_hold(client, table, monkeypatch):
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    about = [{"nthreads": 8, "memory_limit": 8 * 10**9}, {"nthreads": 1, "memory_limit": 8 * 10**9}]
+    told = {"workers": dict(zip(workers, about, strict=True))}
+    monkeypatch.setattr(client, "scheduler_info", lambda **_: told)
+    for name, value in {"_AT_REST": 0, "_FEWEST": 1, "_BYTES": 0.9 * 10**9 / 120}.items():
+        monkeypatch.setattr(joins, name, value)
+    values = np.random.default_rng(0).integers(0, 2**64, 400, dtype=np.uint64)
+    jobs = chain(*joins.estimate(table(values), 2, client).rounds)
+    assert max(job.meet(values).sum() for job in jobs) <= 150
+
+
 def test_no_pairs_have_no_groups(client, table, tmp_path):
     for values in ([], [1], [1, 2**20 - 1]):
         result = found(table(values), 3, client, tmp_path)
@@ -218,3 +234,11 @@ def test_a_result_is_no_table(client, table, tmp_path):
 def test_what_is_no_radius_is_refused(client, table, tmp_path, radius):
     with pytest.raises(Problem, match="it is a whole number of bits from 0 to 64"):
         joins.pairs(table([1, 1]), radius, tmp_path / "pairs", client)
+
+
+def test_a_radius_beyond_the_bits_of_the_hash_is_refused(client, table, tmp_path):
+    few = table([1, 2], hash="colorhash")
+    with pytest.raises(Problem, match=f"from 0 to {few.recipe.bits}$"):
+        joins.pairs(few, few.recipe.bits + 1, tmp_path / "pairs", client)
+    assert few.recipe.bits < 64
+    assert found(few, few.recipe.bits, client, tmp_path).rows == 1

@@ -206,8 +206,8 @@ def estimate(table: Table, radius: int, client: Client) -> Plan:
     """
     some = sampled(table, _SAMPLE, 0, client)["fingerprint"].to_numpy()
     values, _, ends = distinct(some[None])
-    often, scale = np.diff(ends), table.rows / max(len(some), 1)
-    near, found = 0.0, find_near(values, check_radius(radius))
+    often, scale = np.diff(ends), max(table.rows, 1) / max(len(some), 1)
+    near, found = 0.0, find_near(values, check_radius(radius, table.recipe.bits))
     for some_pairs in chain([often * (often - 1) / 2], (often[a] * often[b] for a, b, _ in found)):
         near += float(some_pairs.sum())
         if near * scale**2 > MOST_ROWS:
@@ -218,10 +218,13 @@ def estimate(table: Table, radius: int, client: Client) -> Plan:
                 f"{radius} bits, and a result has at most {MOST_ROWS:,}; {leave}take a "
                 "smaller radius"
             )
+    client.wait_for_workers(1, timeout=60)  # there is none while the last one is replaced
     workers = client.scheduler_info(n_workers=-1)["workers"].values()
     threads = sum(each["nthreads"] for each in workers)
-    memory = [(each["memory_limit"] or 2**33) * 0.9 - _AT_REST for each in workers]
-    most = max(min(memory) / _BYTES * len(workers) / threads, _FEWEST)
+    memory = [
+        ((each["memory_limit"] or 2**33) * 0.9 - _AT_REST) / each["nthreads"] for each in workers
+    ]
+    most = max(min(memory) / _BYTES, _FEWEST)
     rounds = [*_rounds(some, scale, Job(_ALL, radius, 0, slice(None), 0), most, threads)]
     sent = sum(jobs[0].buckets >= _BUCKETS for jobs in rounds) * table.rows * _SENT
     seconds = sum(job.seconds for jobs in rounds for job in jobs)
