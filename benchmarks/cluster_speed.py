@@ -22,7 +22,8 @@ of `all_pairs`, for random and for real fingerprints. Each run has a cluster of 
 Its model has a time for the start, and one for each row that is read, moved, held by a task or
 joined, and for each pair that is compared: how many there are is planned as `pairs` plans it. It is
 fitted by least squares of ratios to all runs but the one with the most rows, for which it then
-tells what it foresaw; bytes sent and passing grow as that one's. `--keep` adds the runs to a CSV file, and fits to all that it holds.
+tells what it foresaw; bytes sent and passing grow as that one's. `--keep` adds the runs to a CSV
+file, and fits to all that it holds.
 
 `one_machine` lets the cluster and `all_pairs` in one process do the same, in turns. `search` asks
 10,000 queries, half of them two bits from a row, and compares with one index of the whole table.

@@ -177,6 +177,14 @@ def test_a_sample_tells_about_how_many_pairs_there_are(client, table, monkeypatc
     monkeypatch.setattr(joins, "_SAMPLE", 1_000)
     plan = joins.estimate(table(values, rows=2_000), 3, client)
     assert plan.pairs == pytest.approx(2_000 * 1_999 / 2, rel=0.25)
+    assert plan.cost.startswith(f"about {plan.pairs:,.0f} pairs; ")
+
+
+def test_a_sample_without_pairs_tells_a_bound(client, table, monkeypatch):
+    monkeypatch.setattr(joins, "_SAMPLE", 100)
+    values = np.random.default_rng(0).integers(0, 2**64, 1_000, dtype=np.uint64)
+    plan = joins.estimate(table(values), 3, client)
+    assert plan.cost.startswith("about 297 pairs or fewer; ")
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,6 @@ from helpers.search.multi_index import MultiIndexHashing
 # isort: split
 from dask import delayed
 from distributed import Client
-
-MATCHES = ["query", "id", "distance"]
 
 
 def search(
@@ -81,30 +80,28 @@ def search(
             raise Problem(f"{each.address}: is a result; name a table, as index makes one")
     if not isinstance(queries, Table):
         values = as_fingerprints(queries)
-        queries, rows = pd.DataFrame({"id": range(len(values)), "fingerprint": values}), len(values)
+        columns, n = {"id": range(len(values)), "fingerprint": values}, len(values)
+        reads = [partial(pd.DataFrame, columns)]
     elif why := why_not(queries.recipe, table.recipe):
         raise Problem(f"{queries.address}: was made {why}, {table.address}; make it anew so")
     else:
-        rows = queries.rows
+        about, n = {"address": queries.address, "columns": ["id", "fingerprint"]}, queries.rows
+        reads = [partial(read_parts, [part], **about) for part in queries.parts]
     radius = check_radius(radius, table.recipe.bits)
-    partitions, asked = table.frame().to_delayed(), delayed(queries, traverse=False)
-    seconds = 0.2 * len(partitions) + rows * table.rows * min(1.6e-12 * 1.5**radius, 7e-10)
+    partitions, asked = table.frame().to_delayed(), delayed(reads, traverse=False)
+    seconds = 0.2 * len(partitions) + n * table.rows * min(1.6e-12 * 1.5**radius, 7e-10)
     show(cost(client, len(partitions), seconds))
     found = ((_matches, asked, radius, each) for each in partitions)
-    return write_result([found], out, MATCHES, client)
+    return write_result([found], out, ["query", "id", "distance"], client)
 
 
-def _matches(asked: object, radius: int, rows: pd.DataFrame) -> Iterator[tuple[np.ndarray, ...]]:
+def _matches(
+    asked: list[Callable[[], pd.DataFrame]], radius: int, rows: pd.DataFrame
+) -> Iterator[tuple[np.ndarray, ...]]:
     """What one partition has for all queries: query, id and distance, some after the other."""
     index, ids = MultiIndexHashing(rows["fingerprint"].to_numpy(), radius), rows["id"].to_numpy()
-    for part in _parts(asked):
+    for read in asked:
+        part = read()
         numbers, values = (part[name].to_numpy() for name in ("id", "fingerprint"))
         for query, row, distance in index.parts_within(values, radius):
             yield numbers[query], ids[row], distance
-
-
-def _parts(queries: Table | pd.DataFrame) -> Iterator[pd.DataFrame]:
-    for part in queries.parts if isinstance(queries, Table) else ():
-        yield read_parts([part], queries.address, ["id", "fingerprint"])
-    if isinstance(queries, pd.DataFrame):
-        yield queries

@@ -156,9 +156,15 @@ def pairs(
 
     As measured, a row takes about 30 ns to be read, 300 ns to be shuffled, 400 ns in each task
     that holds it and 15 ns in each join, a candidate 35 ns.
+
+    Examples
+    --------
+    >>> pairs(table, 3, "pairs", client).rows  # doctest: +SKIP
+    about 160 pairs; 2 partitions, a minute or less
+    160
     """
     plan = estimate(table, radius, client)
-    show(f"about {plan.pairs:,.0f} pairs or fewer; {plan.cost}")
+    show(plan.cost)
     parts = ([*_parts(table, jobs)] for jobs in plan.rounds)
     return write_result(parts, out, ["a", "b", "distance"], client)
 
@@ -173,7 +179,7 @@ class Plan(NamedTuple):
     pairs : float
         About how many there will be, as a sample tells; if it has none, a bound.
     cost : str
-        What it should take, in words.
+        That, and what it should take, in words.
     """
 
     rounds: list[list[Job]]
@@ -229,7 +235,8 @@ def estimate(table: Table, radius: int, client: Client) -> Plan:
     sent = sum(jobs[0].buckets >= _BUCKETS for jobs in rounds) * table.rows * _SENT
     seconds = sum(job.seconds for jobs in rounds for job in jobs)
     about = near * scale**2 or 3 * (scale**2 - 1)  # none seen: 95 %
-    return Plan(rounds, about, cost(client, sum(map(len, rounds)), seconds, sent))
+    told = f"about {about:,.0f} pairs{'' if near or not about else ' or fewer'}"
+    return Plan(rounds, about, f"{told}; {cost(client, sum(map(len, rounds)), seconds, sent)}")
 
 
 def _rounds(
@@ -334,6 +341,13 @@ def groups(result: Table, client: Client) -> pd.DataFrame:
     -----
     Each task keeps of its pairs only what joins them to groups, a row for each id; these are
     joined eight at a time. The groups have to fit into the memory of one worker.
+
+    Examples
+    --------
+    >>> groups(Table.open("pairs"), client).head(2)  # doctest: +SKIP
+       id  group
+    0  28     28
+    1  29     28
     """
     meta = pd.DataFrame({"id": [0], "group": [0]})
     forest = result.frame().reduction(_forest, _forest, _forest, meta=meta, split_every=8)

@@ -234,6 +234,12 @@ def index(
     ------
     Problem
         If there is nothing to read, or if `out` holds another table.
+
+    Examples
+    --------
+    >>> index("photos", "table", client=client).rows  # doctest: +SKIP
+    1 partition, a minute or less
+    101
     """
     made, source, out = recipe.here(hash, **reading), _whole(source), _whole(out)
     if made.bits > 64:

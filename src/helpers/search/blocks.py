@@ -138,7 +138,8 @@ def choices(where: np.ndarray, radius: int, k: int) -> list[Choice]:
     Parameters
     ----------
     where : ndarray of uint64, shape (words,)
-        The bits to be cut into blocks. In all others the fingerprints are equal.
+        The bits to be cut into blocks. In the others fingerprints may differ, too, but those in
+        which all are equal would make blocks that tell nothing.
     radius : int
         Largest distance, in bits, that counts.
     k : int
