@@ -1,6 +1,6 @@
 """The same helpers on many machines: from a folder to a hundred million fingerprints, by Dask.
 
-crowd       rows with one value in a block of bits, too many for one task
+crowd       rows with one value in a block of bits, more than half of what a task can hold
 engine      Dask at work: a scheduler, workers with a memory limit, and what work will cost
 job         rows that meet in one task, and the joins to be made there
 partition   rows of a table that one worker holds at a time

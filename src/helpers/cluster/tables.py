@@ -40,8 +40,6 @@ from dask import delayed
 from distributed import Client
 from pyarrow import parquet
 
-#: Takes the fingerprints of a part, and tells which rows to keep; all, if that is None.
-Keep = Callable[[np.ndarray], "np.ndarray | None"]
 #: A result has no more rows: at up to 24 bytes each, on a disk.
 MOST_ROWS = 100_000_000
 PIECE = 1_000_000  # of its rows, or about as many, are written at a time
@@ -153,7 +151,10 @@ class Table:
 
 
 def read_parts(
-    parts: Sequence[Part], address: str, columns: Sequence[str], keep: Keep | None = None
+    parts: Sequence[Part],
+    address: str,
+    columns: Sequence[str],
+    keep: Callable[[np.ndarray], np.ndarray | None] | None = None,
 ) -> pd.DataFrame:
     """Some parts of a table, checked.
 
@@ -165,8 +166,9 @@ def read_parts(
         Of the table's folder.
     columns : sequence of str
         Which of its columns.
-    keep : Keep, optional
-        Leaves out rows of each part as soon as it is read.
+    keep : callable, optional
+        Takes the fingerprints of each part as soon as it is read, and tells which rows to keep;
+        all, if that is None.
 
     Returns
     -------
