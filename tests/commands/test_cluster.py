@@ -143,7 +143,7 @@ def test_one_sentence_tells_what_is_wrong(capsys, monkeypatch, tmp_path, schedul
     from helpers.cluster import engine
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(engine, "_PATIENCE", 0.5)  # else it would wait for twenty seconds
+    monkeypatch.setattr(engine, "_PATIENCE", 5)  # else it would wait for twenty seconds
     values = pd.DataFrame({"id": range(3), "fingerprint": pd.Series([1, 2, 3], dtype="uint64")})
     (tmp_path / "values").mkdir()
     values.to_parquet("values/values.parquet")
