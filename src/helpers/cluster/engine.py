@@ -170,8 +170,9 @@ def engine(
             try:
                 if not scheduler and dask.utils.parse_bytes(memory) < _LEAST_MEMORY:
                     raise ValueError("too little memory for a worker")
-                with _control_c_waits():
-                    cluster = scheduler or stack.enter_context(distributed.LocalCluster(**local))
+                if not (cluster := scheduler):
+                    with _control_c_waits():
+                        cluster = stack.enter_context(distributed.LocalCluster(**local))
                 client = stack.enter_context(distributed.Client(cluster, timeout=_PATIENCE))
             except (ValueError, TypeError) as error:  # not written so, or TLS without a certificate
                 remedy = "write tcp://10.0.0.1:8786" if scheduler else "write 4GB"
