@@ -75,19 +75,17 @@ def search(
     >>> search(table, queries, 5, "matches", client).rows  # doctest: +SKIP
     10034
     """
-    for each in (table, queries):
-        if isinstance(each, Table) and not each.recipe:
-            raise Problem(f"{each.address}: is a result; name a table, as index makes one")
+    made = table.made()
     if not isinstance(queries, Table):
         values = as_fingerprints(queries)
         columns, n = {"id": range(len(values)), "fingerprint": values}, len(values)
         reads = [partial(pd.DataFrame, columns)]
-    elif why := why_not(queries.recipe, table.recipe):
+    elif why := why_not(queries.made(), made):
         raise Problem(f"{queries.address}: was made {why}, {table.address}; make it anew so")
     else:
         about, n = {"address": queries.address, "columns": ["id", "fingerprint"]}, queries.rows
         reads = [partial(read_parts, [part], **about) for part in queries.parts]
-    radius = check_radius(radius, table.recipe.bits)
+    radius = check_radius(radius, made.bits)
     partitions, asked = table.frame().to_delayed(), delayed(reads, traverse=False)
     seconds = 0.2 * len(partitions) + n * table.rows * min(1.6e-12 * 1.5**radius, 7e-10)
     show(cost(client, len(partitions), seconds))

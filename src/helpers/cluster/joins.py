@@ -210,10 +210,11 @@ def estimate(table: Table, radius: int, client: Client) -> Plan:
         If the radius is no number of bits, or if there are more pairs than
         `helpers.cluster.tables.MOST_ROWS`.
     """
+    radius = check_radius(radius, table.made().bits)
     some = sampled(table, _SAMPLE, 0, client)["fingerprint"].to_numpy()
     values, _, ends = distinct(some[None])
     often, scale = np.diff(ends), max(table.rows, 1) / max(len(some), 1)
-    near, found = 0.0, find_near(values, check_radius(radius, table.recipe.bits))
+    near, found = 0.0, find_near(values, radius)
     for some_pairs in chain([often * (often - 1) / 2], (often[a] * often[b] for a, b, _ in found)):
         near += float(some_pairs.sum())
         if near * scale**2 > MOST_ROWS:
@@ -378,8 +379,7 @@ def sampled(table: Table, n: int, seed: int, client: Client) -> pd.DataFrame:
     DataFrame
         ``id`` and ``fingerprint``, in the order of ids. Its pairs are pairs drawn at random.
     """
-    if table.recipe is None:
-        raise Problem(f"{table.address}: is a result; name a table, as index makes one")
+    table.made()  # a result has no fingerprints
     share = (n + 9 * n**0.5 + 50) / max(table.rows, 1)  # a few more than n
     some = client.compute(table.frame().map_partitions(_drawn, seed, share)).result()
     return some.nsmallest(n, "lot").drop(columns="lot").sort_values("id", ignore_index=True)

@@ -130,6 +130,23 @@ class Table:
             what = f"{address}: holds no whole table or result ({why})"
             raise Problem(f"{what}; check the address, or run again what made it") from error
 
+    def made(self) -> recipe.Recipe:
+        """What made its fingerprints.
+
+        Returns
+        -------
+        Recipe
+            Of a table.
+
+        Raises
+        ------
+        Problem
+            If it is a result, which has no fingerprints.
+        """
+        if self.recipe is None:
+            raise Problem(f"{self.address}: is a result; name a table, as index makes one")
+        return self.recipe
+
     def frame(self, columns: Sequence[str] = ("id", "fingerprint")) -> dd.DataFrame:
         """Its rows as a Dask DataFrame, of which nothing is read yet.
 
