@@ -270,7 +270,7 @@ def work(n: int, radius: int, memory: str, threads: int) -> dict[str, float]:
     done = dict.fromkeys(("start", "read", "moved", "held", "joined", "compared"), 0.0)
     done["start"] = 1.0
     for jobs in joins._rounds(some, n / len(some), all_of_it, most, threads):
-        is_moved = jobs[0].buckets >= joins._BUCKETS
+        is_moved = jobs[0].is_shuffled
         done["moved" if is_moved else "read"] += n * (1 if is_moved else len(jobs))
         for job in jobs:
             done["held"] += n / job.buckets

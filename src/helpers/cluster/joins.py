@@ -72,6 +72,11 @@ class Job(NamedTuple):
     buckets: int = 1
     crowds: np.ndarray = np.empty(0, dtype=np.uint64)
 
+    @property
+    def is_shuffled(self) -> bool:
+        """Whether Dask brings its rows together, instead of a task that reads the whole table."""
+        return self.buckets >= _BUCKETS and not self.fixed
+
     def plan(self) -> list[Choice]:
         """The choices that are joined there.
 
@@ -233,7 +238,7 @@ def estimate(table: Table, radius: int, client: Client) -> Plan:
     ]
     most = max(min(memory) / _BYTES, _FEWEST)
     rounds = [*_rounds(some, scale, Job(_ALL, radius, 0, slice(None), 0), most, threads)]
-    sent = sum(jobs[0].buckets >= _BUCKETS for jobs in rounds) * table.rows * _SENT
+    sent = sum(jobs[0].is_shuffled for jobs in rounds) * table.rows * _SENT
     seconds = sum(job.seconds for jobs in rounds for job in jobs)
     about = near * scale**2 or 3 * (scale**2 - 1)  # none seen: 95 %
     told = f"about {about:,.0f} pairs{'' if near or not about else ' or fewer'}"
@@ -264,10 +269,11 @@ def _rounds(
         crowds = keys[often * scale > most * _CROWD]
         light = (~np.isin(some & first, crowds)).sum() * scale
         buckets = max(ceil(_SPARE * light / most), 2)
-        moved = read if buckets < _BUCKETS or crowd.fixed else rows * _SHUFFLED / 1e9 / buckets
+        share = slice(joins[0], joins[-1] + 1)
+        job = crowd._replace(joins=share, buckets=buckets, crowds=crowds)
+        moved = rows * _SHUFFLED / 1e9 / buckets if job.is_shuffled else read
         time = moved + (rows * _HELD / 1e9 + seconds * len(joins)) / buckets
-        job = crowd._replace(joins=slice(joins[0], joins[-1] + 1), seconds=time, crowds=crowds)
-        jobs = [job._replace(bucket=bucket, buckets=buckets) for bucket in range(buckets)]
+        jobs = [job._replace(bucket=bucket, seconds=time) for bucket in range(buckets)]
         bits, own = int(first[0]), Choice(first, plan[joins[0]].earlier, first)
         rest, within = crowd.where & ~bits, (*crowd.within, own)
         inside = crowd._replace(where=rest, fixed=crowd.fixed | bits, within=within)
@@ -279,7 +285,7 @@ def _rounds(
 
 def _parts(table: Table, jobs: list[Job]) -> Iterator[tuple]:
     """The parts of the result that one round gives."""
-    if jobs[0].buckets >= _BUCKETS:
+    if jobs[0].is_shuffled:
         job, buckets = jobs[0]._replace(bucket=None), jobs[0].buckets
         frame = table.frame().map_partitions(partial(_meeting, job))
         key = frame["fingerprint"] & job.plan()[0].first[0]
