@@ -147,6 +147,16 @@ class Table:
             raise Problem(f"{self.address}: is a result; name a table, as index makes one")
         return self.recipe
 
+    def problems(self) -> pd.DataFrame:
+        """The pictures that could not be read.
+
+        Returns
+        -------
+        DataFrame
+            ``id``, ``path`` and ``problem``, of a table.
+        """
+        return parquet.read_table(io.BytesIO(_read(self.address, "_problems"))).to_pandas()
+
     def frame(self, columns: Sequence[str] = ("id", "fingerprint")) -> dd.DataFrame:
         """Its rows as a Dask DataFrame, of which nothing is read yet.
 
@@ -316,8 +326,8 @@ def _make(out: str, about: dict, number: int, read: Callable) -> tuple:
         rows, problems = read()
         content = _parquet(rows[_COLUMNS], {**about, "problems": json.dumps(problems)})
         _write(out, name, content)
-    table = parquet.read_table(io.BytesIO(content))
-    ends = table["id"].to_pylist()[:: max(1, len(table) - 1)]
+    table = parquet.read_table(io.BytesIO(content), columns=["id"])
+    ends = table["id"][:: max(1, len(table) - 1)].to_pylist()
     part = Part(name, len(table), sha256(content).hexdigest())
     return part, json.loads(table.schema.metadata[b"problems"]), ends
 

@@ -36,18 +36,13 @@ def _index(arguments: argparse.Namespace) -> int:
     If it is stopped, the same command goes on where it was. Ends with 0, or with 1 if a picture
     was left out, since it could not be read.
     """
-    from helpers.cluster import sources, tables
-
-    # isort: split
-    import pandas as pd
+    from helpers.cluster import tables
 
     with _at_work(arguments) as client:
         options = {"hash": arguments.hash} if arguments.hash else {}
         options |= {"show": _say, **reading_of(arguments)}
         table = tables.index(arguments.source, arguments.out, client=client, **options)
-    disk, root = sources.place(table.address)
-    with disk.open(f"{root}/_problems") as file:  # pandas takes no name that is not valid text
-        problems = pd.read_parquet(file)
+    problems = table.problems()
     print_some("Left out", problems, "problem", arguments)
     held, parts = counted(table.rows, "fingerprint"), counted(len(table.parts), "part")
     print(f"{one_line(arguments.out)} holds {held} in {parts}.")
